@@ -1,0 +1,1 @@
+//! zstd and age, push and pull; no I/O of its own.

@@ -1,0 +1,1 @@
+//! The configuration: read and checked once, passed by value.

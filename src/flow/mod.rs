@@ -1,0 +1,1 @@
+//! The only threads and channels: outward and inward pipelines.

@@ -1,0 +1,379 @@
+//! Where each object lies in a repository. A key is relative to the repository's root and is also the
+//! name that the object's own envelope carries, so that an object under another's key is caught.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::wal_name::{SegmentName, TimelineId, WalName, hex8};
+
+/// The marker of a repository: format version, repository id, encryption.
+pub const REPOSITORY_MARKER: &str = "pgcairn.json";
+
+/// Longest cluster name; keeps every envelope within its 650 bytes.
+pub const MAX_CLUSTER_NAME: usize = 63;
+
+/// A checked path within a repository: `/`-separated parts of `[A-Za-z0-9._-]`, none of them empty,
+/// `.` or `..`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Key(String);
+
+impl Key {
+    pub fn new(text: impl Into<String>) -> Result<Key, InvalidKey> {
+        let text = text.into();
+        if text.split('/').all(is_plain_part) { Ok(Key(text)) } else { Err(InvalidKey(text)) }
+    }
+
+    pub fn marker() -> Key {
+        Key(REPOSITORY_MARKER.to_owned())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn is_plain_part(part: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    !part.is_empty() && part != "." && part != ".." && part.bytes().all(plain)
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for Key {
+    type Error = InvalidKey;
+    fn try_from(text: String) -> Result<Key, InvalidKey> {
+        Key::new(text)
+    }
+}
+
+impl From<Key> for String {
+    fn from(key: Key) -> String {
+        key.0
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("\"{0}\" is not an object key")]
+pub struct InvalidKey(String);
+
+/// What an object holds; the second word of its envelope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A WAL segment, `.partial` included.
+    Wal,
+    /// A timeline history file.
+    History,
+    /// A `.backup` file.
+    BackupHistory,
+    Manifest,
+    Digests,
+    Pack,
+}
+
+impl Kind {
+    pub const ALL: [Kind; 6] =
+        [Kind::Wal, Kind::History, Kind::BackupHistory, Kind::Manifest, Kind::Digests, Kind::Pack];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Wal => "wal",
+            Kind::History => "history",
+            Kind::BackupHistory => "backup-history",
+            Kind::Manifest => "manifest",
+            Kind::Digests => "digests",
+            Kind::Pack => "pack",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Kind> {
+        Kind::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// How a repository's objects are closed, for its whole life. Key suffixes follow from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Encryption {
+    Age,
+    None,
+}
+
+impl Encryption {
+    /// What follows an object's plain name.
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Encryption::Age => ".zst.age",
+            Encryption::None => ".zst",
+        }
+    }
+}
+
+/// The keys of one cluster: everything below `clusters/<name>/<system_identifier>/`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterKeys {
+    root: String,
+    encryption: Encryption,
+}
+
+impl ClusterKeys {
+    pub fn new(cluster: &ClusterName, system_identifier: u64, encryption: Encryption) -> ClusterKeys {
+        ClusterKeys { root: format!("clusters/{cluster}/{system_identifier}"), encryption }
+    }
+
+    /// `backups/`, the one listing that shows all backups.
+    pub fn backups(&self) -> String {
+        format!("{}/backups/", self.root)
+    }
+
+    pub fn backup(&self, id: &BackupId) -> Key {
+        Key(format!("{}/backups/{id}.json", self.root))
+    }
+
+    pub fn objects(&self, id: &BackupId) -> Key {
+        Key(format!("{}/objects/{id}.jsonl.zst", self.root))
+    }
+
+    pub fn manifest(&self, id: &BackupId, part: u32) -> Key {
+        Key(format!("{}/manifests/{id}/{part}.jsonl{}", self.root, self.encryption.suffix()))
+    }
+
+    pub fn digests(&self, id: &BackupId, part: u32) -> Key {
+        Key(format!("{}/digests/{id}/{part}{}", self.root, self.encryption.suffix()))
+    }
+
+    pub fn pack(&self, pack: &PackId) -> Key {
+        Key(format!("{}/packs/{}/{}{}", self.root, pack.backup, pack.number, self.encryption.suffix()))
+    }
+
+    /// `wal/`, below which every timeline has a directory.
+    pub fn wal(&self) -> String {
+        format!("{}/wal/", self.root)
+    }
+
+    /// All WAL of one timeline.
+    pub fn wal_timeline(&self, timeline: TimelineId) -> String {
+        format!("{}/wal/{timeline:08X}/", self.root)
+    }
+
+    /// Plaintext parent and switch LSN of a timeline.
+    pub fn timeline_json(&self, timeline: TimelineId) -> Key {
+        Key(format!("{}/wal/{timeline:08X}.timeline.json", self.root))
+    }
+
+    pub fn wal_file(&self, name: &WalName) -> Key {
+        let timeline = name.timeline();
+        let directory = match name {
+            WalName::Segment(s) | WalName::Partial(s) | WalName::BackupHistory(s, _) => {
+                format!("{timeline:08X}/{:08X}", s.log)
+            }
+            WalName::History(_) => format!("{timeline:08X}"),
+        };
+        Key(format!("{}/wal/{directory}/{name}{}", self.root, self.encryption.suffix()))
+    }
+
+    pub fn segment(&self, segment: SegmentName) -> Key {
+        self.wal_file(&WalName::Segment(segment))
+    }
+
+    /// The WAL file that lies at `key`, if one does.
+    pub fn wal_name_of(&self, key: &Key) -> Option<WalName> {
+        let name: WalName = key.as_str().rsplit('/').next()?.strip_suffix(self.encryption.suffix())?.parse().ok()?;
+        (self.wal_file(&name) == *key).then_some(name)
+    }
+
+    /// The timeline whose `.timeline.json` lies at `key`, if one does.
+    pub fn timeline_of(&self, key: &Key) -> Option<TimelineId> {
+        let timeline = hex8(key.as_str().rsplit('/').next()?.strip_suffix(".timeline.json")?)?;
+        (self.timeline_json(timeline) == *key).then_some(timeline)
+    }
+
+    /// The backup whose commit marker lies at `key`, if one does.
+    pub fn backup_id_of(&self, key: &Key) -> Option<BackupId> {
+        let id: BackupId = key.as_str().rsplit('/').next()?.strip_suffix(".json")?.parse().ok()?;
+        (self.backup(&id) == *key).then_some(id)
+    }
+}
+
+/// The name under which a cluster's backups are kept: `[a-z0-9][a-z0-9._-]*`, at most 63 bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ClusterName(String);
+
+impl ClusterName {
+    pub fn new(text: impl Into<String>) -> Result<ClusterName, InvalidClusterName> {
+        let text = text.into();
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-');
+        let first = text.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        if first && text.len() <= MAX_CLUSTER_NAME && text.bytes().all(plain) {
+            Ok(ClusterName(text))
+        } else {
+            Err(InvalidClusterName(text))
+        }
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ClusterName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for ClusterName {
+    type Error = InvalidClusterName;
+    fn try_from(text: String) -> Result<Self, InvalidClusterName> {
+        ClusterName::new(text)
+    }
+}
+
+impl From<ClusterName> for String {
+    fn from(name: ClusterName) -> String {
+        name.0
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("\"{0}\" is not a cluster name: 1 to 63 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit")]
+pub struct InvalidClusterName(String);
+
+/// The name of a backup, such as `20261120T030000Z-full-7k3f`: start in UTC, method, 20 random bits.
+/// Only a name: order is by timeline and stop LSN.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct BackupId(String);
+
+/// Digits of the random part: 32 of them, without those that are easily taken for another.
+const ID_ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+const ID_DIGITS: usize = 4;
+const ID_METHODS: [&str; 2] = ["full", "incr"];
+
+impl BackupId {
+    /// `start` as `YYYYMMDDTHHMMSSZ`; the lowest 20 bits of `random` are used.
+    pub fn new(start: &str, method: &str, random: u32) -> Result<BackupId, InvalidBackupId> {
+        let digit = |i: usize| char::from(ID_ALPHABET[(random >> (5 * i) & 31) as usize]);
+        let random: String = (0..ID_DIGITS).map(digit).collect();
+        format!("{start}-{method}-{random}").parse()
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for BackupId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::str::FromStr for BackupId {
+    type Err = InvalidBackupId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidBackupId> {
+        let mut parts = text.split('-');
+        let (start, method, random) = (parts.next(), parts.next(), parts.next());
+        let ok = start.is_some_and(is_compact_time)
+            && method.is_some_and(|m| ID_METHODS.contains(&m))
+            && random.is_some_and(|r| r.len() == ID_DIGITS && r.bytes().all(|b| ID_ALPHABET.contains(&b)))
+            && parts.next().is_none();
+        if ok { Ok(BackupId(text.to_owned())) } else { Err(InvalidBackupId(text.to_owned())) }
+    }
+}
+
+/// `YYYYMMDDTHHMMSSZ`
+fn is_compact_time(text: &str) -> bool {
+    let shape = |(i, b): (usize, u8)| match i {
+        8 => b == b'T',
+        15 => b == b'Z',
+        _ => b.is_ascii_digit(),
+    };
+    text.len() == 16 && text.bytes().enumerate().all(shape)
+}
+
+impl TryFrom<String> for BackupId {
+    type Error = InvalidBackupId;
+    fn try_from(text: String) -> Result<Self, InvalidBackupId> {
+        text.parse()
+    }
+}
+
+impl From<BackupId> for String {
+    fn from(id: BackupId) -> String {
+        id.0
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("\"{0}\" is not a backup id such as 20261120T030000Z-full-7k3f")]
+pub struct InvalidBackupId(String);
+
+/// A pack: the backup that wrote it and its number there. Later backups may adopt it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct PackId {
+    pub backup: BackupId,
+    pub number: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys() -> ClusterKeys {
+        ClusterKeys::new(&ClusterName::new("main").unwrap(), 7123, Encryption::Age)
+    }
+
+    #[test]
+    fn keys_lie_where_the_format_says() {
+        let id = BackupId::new("20261120T030000Z", "full", 0).unwrap();
+        let pack = PackId { backup: id.clone(), number: 3 };
+        let root = "clusters/main/7123";
+        assert_eq!(id.as_str(), "20261120T030000Z-full-0000");
+        assert_eq!(keys().backup(&id).as_str(), format!("{root}/backups/{id}.json"));
+        assert_eq!(keys().pack(&pack).as_str(), format!("{root}/packs/{id}/3.zst.age"));
+        let wal = |name: &str| keys().wal_file(&name.parse().unwrap()).to_string();
+        assert_eq!(
+            wal("000000010000000A000000FE"),
+            format!("{root}/wal/00000001/0000000A/000000010000000A000000FE.zst.age")
+        );
+        assert_eq!(wal("00000002.history"), format!("{root}/wal/00000002/00000002.history.zst.age"));
+        assert_eq!(keys().timeline_json(2).as_str(), format!("{root}/wal/00000002.timeline.json"));
+    }
+
+    #[test]
+    fn names_are_found_again_in_keys() {
+        for text in ["000000010000000A000000FE", "000000010000000A000000FE.00000028.backup", "00000002.history"] {
+            let name: WalName = text.parse().unwrap();
+            assert_eq!(keys().wal_name_of(&keys().wal_file(&name)), Some(name));
+        }
+        let misplaced = Key::new("clusters/main/7123/wal/00000001/00000000/000000010000000A000000FE.zst.age").unwrap();
+        assert_eq!(keys().wal_name_of(&misplaced), None);
+        assert_eq!(keys().timeline_of(&keys().timeline_json(9)), Some(9));
+    }
+
+    #[test]
+    fn keys_cannot_leave_the_repository() {
+        for text in ["", "/a", "a/", "a//b", "../a", "a/./b", "a b", "a\0", "ä"] {
+            assert!(Key::new(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn ids_and_cluster_names_are_checked() {
+        for text in ["20261120T030000Z-full-7k3", "20261120T030000Z-full-7k3i", "2026-full-7k3f", "latest", "x-y-z-w"] {
+            assert!(text.parse::<BackupId>().is_err(), "{text}");
+        }
+        for text in ["", "-a", "A", "a/b", ".."] {
+            assert!(ClusterName::new(text).is_err(), "{text}");
+        }
+    }
+}

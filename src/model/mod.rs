@@ -1,0 +1,6 @@
+//! The pure room: values and rules, no files, sockets, clocks or threads.
+
+pub mod error;
+pub mod key;
+pub mod lsn;
+pub mod wal_name;

@@ -1,0 +1,1 @@
+//! Events -> terminal, JSON. Operations never print.

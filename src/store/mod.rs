@@ -1,0 +1,1 @@
+//! Object stores: one small interface, split by role.
