@@ -92,6 +92,11 @@ impl Kind {
         }
     }
 
+    /// Whether it came through `archive_command`.
+    pub fn is_wal(self) -> bool {
+        matches!(self, Kind::Wal | Kind::History | Kind::BackupHistory)
+    }
+
     pub fn from_name(name: &str) -> Option<Kind> {
         Kind::ALL.into_iter().find(|kind| kind.name() == name)
     }

@@ -1,5 +1,7 @@
 //! The pure room: values and rules, no files, sockets, clocks or threads.
 
+pub mod digest;
+pub mod envelope;
 pub mod error;
 pub mod key;
 pub mod lsn;
