@@ -7,9 +7,9 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::digest::Digest;
 use super::key::{Key, Kind};
 use super::lsn::Lsn;
+use super::sha256::Sha256Sum;
 
 /// First word of the stanza; `age` ignores stanzas with names it does not know.
 pub const ENVELOPE_TAG: &str = "pgcairn";
@@ -23,8 +23,8 @@ pub const MAX_ENVELOPE: usize = 650;
 /// What an object is. The kind is the stanza's third word, the rest its body, one line of JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope {
-    pub kind: Kind,
     pub name: Key,
+    pub kind: Kind,
     /// Present exactly where `kind.is_wal()`.
     pub wal: Option<WalFacts>,
 }
@@ -33,7 +33,7 @@ pub struct Envelope {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WalFacts {
     /// SHA-256 of the file as PostgreSQL wrote it.
-    pub sha256: Digest,
+    pub sha256: Sha256Sum,
     /// Its length in bytes.
     pub length: u64,
     /// Bytes of zstd frames; with the header's length they give the stored size.
@@ -75,11 +75,11 @@ struct Body {
 
 impl Envelope {
     /// The envelope of an object that is not WAL.
-    pub fn new(kind: Kind, name: Key) -> Envelope {
+    pub fn new(name: Key, kind: Kind) -> Envelope {
         Envelope { kind, name, wal: None }
     }
 
-    pub fn wal(kind: Kind, name: Key, facts: WalFacts) -> Envelope {
+    pub fn wal(name: Key, kind: Kind, facts: WalFacts) -> Envelope {
         Envelope { kind, name, wal: Some(facts) }
     }
 
@@ -147,7 +147,7 @@ mod tests {
         let name = keys.wal_file(&"FFFFFFFFFFFFFFFFFFFFFFFF.FFFFFFFF.backup".parse().unwrap());
         let time = Timestamp::MAX;
         let facts = WalFacts {
-            sha256: Digest([255; 32]),
+            sha256: Sha256Sum([255; 32]),
             length: u64::MAX,
             compressed: u64::MAX,
             system_identifier: u64::MAX,
@@ -155,7 +155,7 @@ mod tests {
             last_commit: Some(time),
             invalid_from: Some(Lsn(u64::MAX)),
         };
-        Envelope::wal(Kind::BackupHistory, name, facts)
+        Envelope::wal(name, Kind::BackupHistory, facts)
     }
 
     #[test]
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn the_json_reads_well() {
         let facts = WalFacts {
-            sha256: Digest::of(b""),
+            sha256: Sha256Sum::of(b""),
             length: 16 << 20,
             compressed: 4711,
             system_identifier: 7123,
@@ -176,7 +176,7 @@ mod tests {
             last_commit: None,
             invalid_from: Some(Lsn(0x1000028)),
         };
-        let envelope = Envelope::wal(Kind::Wal, Key::new("a/b").unwrap(), facts);
+        let envelope = Envelope::wal(Key::new("a/b").unwrap(), Kind::Wal, facts);
         let json = r#"{"name":"a/b","wal":{"sha256":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","length":16777216,"compressed":4711,"system_identifier":"7123","first_commit":"2026-11-20T03:00:00.000001Z","invalid_from":"0/1000028"}}"#;
         assert_eq!(envelope.to_json().unwrap(), json);
     }
@@ -198,7 +198,7 @@ mod tests {
         }
         let long = format!("{{\"name\":\"a\"{}}}", " ".repeat(MAX_ENVELOPE));
         assert!(matches!(Envelope::parse(&["1", "pack"], long.as_bytes()), Err(EnvelopeError::TooLong(_))));
-        let long = Envelope::new(Kind::Pack, Key::new("a".repeat(MAX_ENVELOPE)).unwrap());
+        let long = Envelope::new(Key::new("a".repeat(MAX_ENVELOPE)).unwrap(), Kind::Pack);
         assert!(matches!(long.to_json(), Err(EnvelopeError::TooLong(_))));
     }
 
@@ -207,7 +207,7 @@ mod tests {
         let at = |time: Option<i64>| time.and_then(|t| Timestamp::from_microsecond(t).ok());
         let numbers = any::<(u64, u64, u64, Option<u64>)>();
         (any::<[u8; 32]>(), numbers, time(), time()).prop_map(move |(sha256, numbers, first, last)| WalFacts {
-            sha256: Digest(sha256),
+            sha256: Sha256Sum(sha256),
             length: numbers.0,
             compressed: numbers.1,
             system_identifier: numbers.2,

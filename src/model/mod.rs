@@ -1,8 +1,8 @@
 //! The pure room: values and rules, no files, sockets, clocks or threads.
 
-pub mod digest;
 pub mod envelope;
 pub mod error;
 pub mod key;
 pub mod lsn;
+pub mod sha256;
 pub mod wal_name;
