@@ -4,5 +4,7 @@ pub mod envelope;
 pub mod error;
 pub mod key;
 pub mod lsn;
+pub mod path;
+pub mod relation;
 pub mod sha256;
 pub mod wal_name;

@@ -1,0 +1,80 @@
+//! A data directory: what lies in it and its tablespaces, and the files themselves.
+
+mod entry;
+mod listing;
+mod tablespace;
+mod walk;
+
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, statat};
+use rustix::io::Errno;
+
+pub use entry::{Attributes, Entry, Item, Kind, Notice, Skipped, Tablespace};
+pub use walk::Walk;
+
+use super::error::{Error, Result};
+use crate::model::path::RelPath;
+
+/// Without these a directory is no data directory.
+const REQUIRED: [&str; 3] = ["PG_VERSION", "global", "base"];
+
+const DIRECTORY_FLAGS: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+/// A file that became a FIFO must not make the open hang, nor may a link lead elsewhere.
+const FILE_FLAGS: OFlags = OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
+
+/// An open data directory. All paths are relative to it; a tablespace's files are reached through
+/// `pg_tblspc/<oid>`, as PostgreSQL itself reaches them.
+#[derive(Debug)]
+pub struct DataDirectory {
+    fd: OwnedFd,
+    path: PathBuf,
+    version_directory: Vec<u8>,
+}
+
+impl DataDirectory {
+    /// `version_directory` is `PG_<major>_<catalog version>`, the part of a tablespace that is ours.
+    pub fn open(path: &Path, version_directory: &str) -> Result<DataDirectory> {
+        let fd = openat(CWD, path, DIRECTORY_FLAGS, Mode::empty()).map_err(|e| Error::io("open", path, e))?;
+        for missing in REQUIRED {
+            match statat(&fd, missing, AtFlags::empty()) {
+                Ok(_) => {}
+                Err(Errno::NOENT) => return Err(Error::NotADataDirectory { path: path.to_owned(), missing }),
+                Err(e) => return Err(Error::io("read", path.join(missing), e)),
+            }
+        }
+        Ok(DataDirectory { fd, path: path.to_owned(), version_directory: version_directory.into() })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Everything that a backup copies, one directory at a time, names in the order of their bytes.
+    pub fn walk(&self) -> Result<Walk<'_>> {
+        Walk::new(self)
+    }
+
+    /// The file for reading; `None` where it has vanished, or is a regular file no more.
+    pub fn open_file(&self, path: &RelPath) -> Result<Option<File>> {
+        let error = |e: io::Error| Error::io("open", self.absolute(path), e);
+        let file = match openat(&self.fd, path.as_path(), FILE_FLAGS, Mode::empty()) {
+            Ok(fd) => File::from(fd),
+            Err(Errno::NOENT | Errno::LOOP | Errno::NOTDIR | Errno::NXIO) => return Ok(None),
+            Err(e) => return Err(error(e.into())),
+        };
+        let is_file = file.metadata().map_err(error)?.is_file();
+        Ok(is_file.then_some(file))
+    }
+
+    /// Where `path` lies, for messages.
+    pub fn absolute(&self, path: &RelPath) -> PathBuf {
+        self.path.join(path.as_path())
+    }
+}
+
+#[cfg(test)]
+mod tests;
