@@ -1,9 +1,12 @@
 //! The pure room: values and rules, no files, sockets, clocks or threads.
 
+pub mod catalog;
+pub mod digest;
 pub mod envelope;
 pub mod error;
 pub mod key;
 pub mod lsn;
+pub mod manifest;
 pub mod path;
 pub mod relation;
 pub mod sha256;

@@ -1,0 +1,225 @@
+//! The commit marker of a backup, `backups/<id>.json`: one line of summary, one line of signature.
+//! It is plaintext, so it holds no file names beyond the numbers of flagged relations.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::key::{BackupId, ClusterName};
+use super::lsn::Lsn;
+use super::sha256::Sha256Sum;
+use super::wal_name::{Segment, TimelineId};
+
+/// Version of `backups/<id>.json` that this program writes, and the newest it reads.
+pub const FORMAT: u32 = 1;
+
+/// Largest commit marker; a listing stays cheap.
+pub const MAX_COMMIT_MARKER: usize = 64 * 1024;
+
+/// Most flagged pages that a summary names; the count beyond goes on.
+pub const MAX_FLAGGED_PAGES: usize = 500;
+
+/// What a listing tells of a backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    pub format: u32,
+    /// Smallest format that a reader must know to restore this backup.
+    pub minimum_reader: u32,
+    pub id: BackupId,
+    pub cluster: ClusterName,
+    #[serde(with = "u64_string")]
+    pub system_identifier: u64,
+    pub method: Method,
+    /// Labels of the user, `--label K=V`.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    pub postgresql: ServerFacts,
+    pub timeline: TimelineId,
+    /// Redo location of the checkpoint that replay begins at.
+    pub start_lsn: Lsn,
+    /// Replay must pass this location before the copy is consistent.
+    pub stop_lsn: Lsn,
+    /// By the database server's clock.
+    pub started: Timestamp,
+    pub stopped: Timestamp,
+    /// The server was in recovery.
+    pub standby: bool,
+    /// How many manifest parts, numbered from 1, and as many digest parts.
+    pub parts: u32,
+    pub objects: ObjectsDigest,
+    pub totals: Totals,
+    pub tolerated: Tolerated,
+    /// Pages that failed their checksum in the live database.
+    pub flagged: Flagged,
+    /// Where the WAL of this backup breaks its chain of records, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wal_broken_at: Option<Lsn>,
+    pub environment: Environment,
+    /// Public keys that the objects are encrypted to.
+    pub recipients: Vec<String>,
+    /// Version of the program that wrote the backup.
+    pub pgcairn: String,
+}
+
+impl Summary {
+    pub fn start_segment(&self) -> Segment {
+        Segment::containing(self.timeline, self.start_lsn, self.postgresql.wal_segment_size)
+    }
+
+    pub fn stop_segment(&self) -> Segment {
+        Segment::before(self.timeline, self.stop_lsn, self.postgresql.wal_segment_size)
+    }
+
+    /// Something is wrong with the result, though it is complete.
+    pub fn is_flagged(&self) -> bool {
+        self.flagged.count > 0 || self.wal_broken_at.is_some()
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    Full,
+    #[serde(rename = "incr")]
+    Incremental,
+}
+
+/// What a restored copy needs its server to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerFacts {
+    /// `server_version_num`, such as 150018.
+    pub version: u32,
+    pub catalog_version: u32,
+    pub wal_segment_size: u64,
+    pub block_size: u32,
+    pub data_checksums: bool,
+}
+
+impl ServerFacts {
+    pub fn major(&self) -> u32 {
+        self.version / 10_000
+    }
+}
+
+/// The digest of `objects/<id>.jsonl.zst`, which lists every object the backup needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectsDigest {
+    pub size: u64,
+    pub sha256: Sha256Sum,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Totals {
+    pub files: u64,
+    pub directories: u64,
+    /// Bytes of all files.
+    pub data_bytes: u64,
+    /// Bytes of all objects of the backup as stored, WAL not counted.
+    pub stored_bytes: u64,
+    pub packs: u32,
+}
+
+/// What happened to files while they were copied, and is repaired by WAL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Tolerated {
+    /// Listed, and gone when they were to be read.
+    pub vanished: u64,
+    /// Shorter when read than when listed; the rest reads as zeros.
+    pub shrunk: u64,
+    /// Links and special files that are not part of a data directory.
+    pub skipped: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Flagged {
+    pub count: u64,
+    /// The first [`MAX_FLAGGED_PAGES`].
+    pub pages: Vec<FlaggedPage>,
+}
+
+/// A page whose checksum does not match; `path` consists of numbers only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlaggedPage {
+    pub path: String,
+    /// Block within the relation, as PostgreSQL counts.
+    pub block: u64,
+}
+
+/// Compared when a restored copy is started: a different C library or ICU may sort differently.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Environment {
+    pub architecture: String,
+    /// Collation versions by provider, such as `libc` -> `2.36`.
+    #[serde(default)]
+    pub collation_versions: BTreeMap<String, String>,
+    #[serde(default)]
+    pub preload_libraries: Vec<String>,
+}
+
+/// One line of `objects/<id>.jsonl.zst`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ObjectLine {
+    pub key: super::key::Key,
+    pub size: u64,
+    pub sha256: Sha256Sum,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CatalogError {
+    #[error("the commit marker is not readable: {0}")]
+    Unreadable(String),
+    #[error("the commit marker holds {0} bytes, more than {MAX_COMMIT_MARKER}")]
+    TooLarge(usize),
+    #[error("the backup needs a reader of format {needed}, this one reads {FORMAT}")]
+    TooNew { needed: u32 },
+    #[error("the commit marker belongs to backup {0}")]
+    OtherBackup(BackupId),
+}
+
+/// Both lines of a commit marker. The signature is reserved and null.
+pub fn format_commit_marker(summary: &Summary) -> Result<Vec<u8>, CatalogError> {
+    let mut bytes = serde_json::to_vec(summary).map_err(|e| CatalogError::Unreadable(e.to_string()))?;
+    bytes.extend_from_slice(b"\nnull\n");
+    if bytes.len() > MAX_COMMIT_MARKER { Err(CatalogError::TooLarge(bytes.len())) } else { Ok(bytes) }
+}
+
+/// Looks at the versions before anything else, so that a newer format is told from damage.
+pub fn parse_commit_marker(bytes: &[u8], id: &BackupId) -> Result<Summary, CatalogError> {
+    #[derive(Deserialize)]
+    struct Versions {
+        minimum_reader: u32,
+    }
+    if bytes.len() > MAX_COMMIT_MARKER {
+        return Err(CatalogError::TooLarge(bytes.len()));
+    }
+    let unreadable = |e: serde_json::Error| CatalogError::Unreadable(e.to_string());
+    let lines: Vec<&[u8]> = bytes.split_inclusive(|b| *b == b'\n').collect();
+    let [summary, signature] = lines[..] else {
+        return Err(CatalogError::Unreadable(format!("{} lines where two are due", lines.len())));
+    };
+    if !signature.ends_with(b"\n") {
+        return Err(CatalogError::Unreadable("the signature line is cut short".into()));
+    }
+    let versions: Versions = serde_json::from_slice(summary).map_err(unreadable)?;
+    if versions.minimum_reader > FORMAT {
+        return Err(CatalogError::TooNew { needed: versions.minimum_reader });
+    }
+    let _reserved: serde_json::Value = serde_json::from_slice(signature).map_err(unreadable)?;
+    let summary: Summary = serde_json::from_slice(summary).map_err(unreadable)?;
+    if summary.id == *id { Ok(summary) } else { Err(CatalogError::OtherBackup(summary.id)) }
+}
+
+/// JSON readers other than ours read numbers as doubles: 64-bit identifiers are strings.
+pub mod u64_string {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(value: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(value)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}

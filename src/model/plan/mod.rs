@@ -1,0 +1,1 @@
+//! Plans: values that are computed, printed by `--plan`, then executed.
