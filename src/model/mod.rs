@@ -10,4 +10,6 @@ pub mod manifest;
 pub mod path;
 pub mod relation;
 pub mod sha256;
+pub mod timestamp;
+pub mod wal;
 pub mod wal_name;
