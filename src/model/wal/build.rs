@@ -37,12 +37,13 @@ impl WalBuilder {
 
     /// Starts a page where one is due; `remaining` bytes of a record are still to come.
     fn page_header(&mut self, flags: u16, remaining: u32) {
-        if self.bytes.len() % self.block_size != 0 {
+        if !self.bytes.len().is_multiple_of(self.block_size) {
             return;
         }
         let address = self.position();
         let long = address.offset_in_segment(SEGMENT) == 0;
-        let info = flags | if long { LONG_HEADER_FLAG } else { 0 } | if remaining > 0 { FIRST_IS_CONTRECORD } else { 0 };
+        let info =
+            flags | if long { LONG_HEADER_FLAG } else { 0 } | if remaining > 0 { FIRST_IS_CONTRECORD } else { 0 };
         self.bytes.extend(self.identity.format.magic().to_le_bytes());
         self.bytes.extend(info.to_le_bytes());
         self.bytes.extend(self.timeline.to_le_bytes());
@@ -95,9 +96,8 @@ impl WalBuilder {
             let (piece, rest) = record.split_at(record.len().min(space));
             self.bytes.extend(piece);
             record = rest;
-            self.page_header(0, rest.len() as u32);
-            if rest.is_empty() {
-                break;
+            if !rest.is_empty() {
+                self.page_header(0, rest.len() as u32);
             }
         }
         let aligned = max_align(self.bytes.len());
@@ -147,6 +147,7 @@ impl WalBuilder {
 
     /// Fills the segment to its last byte with records, the last of which goes `into_next` bytes further.
     pub fn fill_with_records(&mut self, into_next: usize) {
+        self.page_header(0, 0);
         let end = self.bytes.len().next_multiple_of(SEGMENT as usize);
         while end - self.bytes.len() > 3 * self.block_size {
             self.heap(1, 3000);
@@ -154,7 +155,6 @@ impl WalBuilder {
         while end - self.bytes.len() > 1000 {
             self.heap(1, 100);
         }
-        self.page_header(0, 0);
         let overhead = RECORD_HEADER + 5;
         self.heap(1, end - self.bytes.len() + into_next - overhead);
     }

@@ -40,10 +40,15 @@ pub enum Event {
         previous_timeline: TimelineId,
     },
     /// The end of the backup that began at `start`.
-    BackupEnd { start: Lsn },
+    BackupEnd {
+        start: Lsn,
+    },
     ParameterChange(Parameters),
     /// The record at `overwritten` was given up after a crash.
-    OverwriteContrecord { overwritten: Lsn, time: TimestampTz },
+    OverwriteContrecord {
+        overwritten: Lsn,
+        time: TimestampTz,
+    },
 }
 
 /// A named restore point. The name is in the encoding of the database that made it.

@@ -8,6 +8,7 @@
 //! WAL has the byte order of the host that wrote it; little-endian hosts are supported and no others.
 
 mod bytes;
+mod chain;
 mod pending;
 
 pub mod broken;

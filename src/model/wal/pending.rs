@@ -20,10 +20,6 @@ impl Pending {
         Pending { lsn, total, got: 0, head: [0; RECORD_HEADER], crc: 0, kept: None }
     }
 
-    pub fn got(&self) -> u32 {
-        self.got
-    }
-
     pub fn missing(&self) -> u32 {
         self.total - self.got
     }

@@ -2,10 +2,11 @@
 
 use super::broken::{Break, Reason};
 use super::bytes::all_zero;
+use super::chain::Chain;
 use super::event::{self, Event};
 use super::page::{PageError, PageHeader, WalIdentity, check_timeline};
 use super::pending::Pending;
-use super::record::{RECORD_HEADER, RecordHeader, crc_of};
+use super::record::{RecordHeader, crc_of};
 use super::{MAX_ALIGN, max_align};
 use crate::model::lsn::Lsn;
 use crate::model::wal_name::{Segment, TimelineId};
@@ -61,28 +62,19 @@ enum State {
     /// At the beginning of a segment: the rest of an earlier record may come first.
     SegmentStart,
     /// Still in the rest of that record.
-    Continuation { missing: u32 },
+    Continuation {
+        missing: u32,
+    },
     /// A record begins next.
     Records,
     Pending(Box<Pending>),
     /// Unused pages after a switch.
-    Switched { until: Lsn },
-    Zeroes { at: Lsn },
-}
-
-/// What is known of the record before the next one.
-#[derive(Debug, Clone, Copy)]
-enum Prev {
-    Exactly(Lsn),
-    Before(Lsn),
-}
-
-/// What is known of a record that was given up after a crash and must be named by `XLOG_OVERWRITE_CONTRECORD`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum GivenUp {
-    Unknown,
-    None,
-    At(Lsn),
+    Switched {
+        until: Lsn,
+    },
+    Zeroes {
+        at: Lsn,
+    },
 }
 
 /// Checks WAL page by page and hands out its records. Holds no more than one record's header and, of the few
@@ -94,12 +86,9 @@ pub struct WalReader {
     /// Address of the next page.
     address: Lsn,
     state: State,
-    prev: Prev,
-    given_up: GivenUp,
+    chain: Chain,
     valid_to: Lsn,
-    last_record: Option<Lsn>,
     page_timeline: TimelineId,
-    replay_timeline: Option<TimelineId>,
     continuation: u32,
     residue_after_switch: bool,
     broken: Option<Break>,
@@ -109,31 +98,26 @@ impl WalReader {
     /// Begins at the record at `lsn`, which belongs to `timeline`. The pages fed begin with the first of its segment.
     pub fn at_record(identity: WalIdentity, timeline: TimelineId, lsn: Lsn) -> WalReader {
         let segment = Segment::containing(timeline, lsn, identity.segment_size);
+        let chain = Chain::at_record(identity.format, timeline, lsn);
         let start = segment.start(identity.segment_size);
-        let mut reader = WalReader::new(identity, start, State::Before(lsn), Prev::Before(lsn), GivenUp::None);
-        reader.valid_to = lsn;
-        reader.replay_timeline = Some(timeline);
-        reader
+        WalReader { valid_to: lsn, ..WalReader::new(identity, start, State::Before(lsn), chain) }
     }
 
     /// Begins at the first record that begins in `segment`; the rest of an earlier one is passed over.
     pub fn at_segment(identity: WalIdentity, segment: Segment) -> WalReader {
         let start = segment.start(identity.segment_size);
-        WalReader::new(identity, start, State::SegmentStart, Prev::Before(start), GivenUp::Unknown)
+        WalReader::new(identity, start, State::SegmentStart, Chain::at_segment(identity.format, start))
     }
 
-    fn new(identity: WalIdentity, address: Lsn, state: State, prev: Prev, given_up: GivenUp) -> WalReader {
+    fn new(identity: WalIdentity, address: Lsn, state: State, chain: Chain) -> WalReader {
         WalReader {
             identity,
             block_size: None,
             address,
             state,
-            prev,
-            given_up,
+            chain,
             valid_to: address,
-            last_record: None,
             page_timeline: 1,
-            replay_timeline: None,
             continuation: 0,
             residue_after_switch: false,
             broken: None,
@@ -152,12 +136,7 @@ impl WalReader {
 
     /// Reads whole pages from one file of `timeline`, and calls `visit` for each record that they complete.
     /// Once broken it stays so.
-    pub fn feed(
-        &mut self,
-        timeline: TimelineId,
-        pages: &[u8],
-        visit: &mut impl FnMut(&Record),
-    ) -> Result<(), Break> {
+    pub fn feed(&mut self, timeline: TimelineId, pages: &[u8], visit: &mut impl FnMut(&Record)) -> Result<(), Break> {
         if let Some(broken) = &self.broken {
             return Err(broken.clone());
         }
@@ -173,7 +152,7 @@ impl WalReader {
             State::Zeroes { at } => Tail::Zeroes { at: *at },
             State::Records | State::Switched { .. } => Tail::Complete,
         };
-        let (valid_to, last_record) = (self.valid_to, self.last_record);
+        let (valid_to, last_record) = (self.valid_to, self.chain.last_record);
         End { valid_to, last_record, tail, residue_after_switch: self.residue_after_switch }
     }
 
@@ -269,7 +248,7 @@ impl WalReader {
                 self.pass_continuation(header, page, missing)
             }
             State::Pending(pending) if header.overwrites_continuation(&self.identity.format) => {
-                self.given_up = GivenUp::At(pending.lsn);
+                self.chain.give_up(pending.lsn);
                 Ok(Some(header.length()))
             }
             State::Pending(pending) => self.continue_record(*pending, header, page, visit),
@@ -341,7 +320,7 @@ impl WalReader {
         if pending.push_header(&mut piece)
             && let Some(header) = pending.header()
         {
-            self.check_record_header(&header, pending.lsn)?;
+            self.chain.check_header(&header, pending.lsn)?;
             if event::is_event(&header) {
                 pending.keep();
             }
@@ -376,12 +355,12 @@ impl WalReader {
     }
 
     fn check_whole(&self, header: &RecordHeader, lsn: Lsn, record: &[u8]) -> Result<(), Reason> {
-        self.check_record_header(header, lsn)?;
+        self.chain.check_header(header, lsn)?;
         check_crc(header, crc_of(record))
     }
 
     fn begin_record(&mut self, lsn: Lsn, total: u32, piece: &[u8]) -> Result<(), Reason> {
-        self.check_length(total)?;
+        self.chain.check_length(total)?;
         let mut pending = Pending::new(lsn, total);
         self.add_piece(&mut pending, piece)?;
         self.state = State::Pending(Box::new(pending));
@@ -392,29 +371,8 @@ impl WalReader {
         if !all_zero(rest) {
             return Err(self.broken_record(lsn, Reason::Zeroes));
         }
-        self.state = State::Zeroes { at: self.given_up_or(lsn) };
+        self.state = State::Zeroes { at: self.chain.given_up_or(lsn) };
         Ok(())
-    }
-
-    /// `ValidXLogRecordHeader`
-    fn check_record_header(&self, header: &RecordHeader, lsn: Lsn) -> Result<(), Reason> {
-        self.check_length(header.total_length)?;
-        if !self.identity.format.knows_resource_manager(header.rmid) {
-            return Err(Reason::ResourceManager(header.rmid));
-        }
-        match self.prev {
-            Prev::Exactly(expected) if header.prev != expected => {
-                Err(Reason::PrevLink { found: header.prev, expected })
-            }
-            Prev::Before(bound) if header.prev >= bound.min(lsn) => Err(Reason::PrevNotBefore(header.prev)),
-            _ => Ok(()),
-        }
-    }
-
-    fn check_length(&self, found: u32) -> Result<(), Reason> {
-        let greatest = self.identity.format.greatest_record;
-        let fits = (RECORD_HEADER as u32..=greatest).contains(&found);
-        if fits { Ok(()) } else { Err(Reason::Length { found, greatest }) }
     }
 
     /// Takes a good record into the chain and hands it out. `bytes` is needed only where it is an event.
@@ -439,40 +397,16 @@ impl WalReader {
         if event::is_event(header) {
             let failed = |reason| Break { at: lsn, reason };
             let event = event::decode(&self.identity.format, header, bytes).ok_or(failed(Reason::Malformed))?;
-            self.heed(&event).map_err(failed)?;
+            self.chain.heed(&event).map_err(failed)?;
             if event == Event::Switch {
                 record.end = Lsn(end.0.next_multiple_of(self.identity.segment_size));
                 self.state = State::Switched { until: record.end };
             }
             record.event = Some(event);
         }
-        self.prev = Prev::Exactly(lsn);
-        self.last_record = Some(lsn);
+        self.chain.follow(lsn);
         self.valid_to = record.end;
         visit(&record);
-        Ok(())
-    }
-
-    /// Checks that recovery would make of events of its own: `checkTimeLineSwitch`, `xlogrecovery_redo`.
-    fn heed(&mut self, event: &Event) -> Result<(), Reason> {
-        match *event {
-            Event::Checkpoint { shutdown: true, timeline, previous_timeline, .. }
-            | Event::EndOfRecovery { timeline, previous_timeline, .. } => {
-                let expected = self.replay_timeline.unwrap_or(previous_timeline);
-                if timeline != expected && (previous_timeline != expected || timeline < expected) {
-                    return Err(Reason::TimelineSwitch { timeline, previous: previous_timeline, expected });
-                }
-                self.replay_timeline = Some(timeline);
-            }
-            Event::OverwriteContrecord { overwritten: found, .. } => {
-                match std::mem::replace(&mut self.given_up, GivenUp::None) {
-                    GivenUp::At(expected) if expected != found => return Err(Reason::Overwrite { found, expected }),
-                    GivenUp::None => return Err(Reason::Overwrite { found, expected: Lsn::INVALID }),
-                    _ => {}
-                }
-            }
-            _ => {}
-        }
         Ok(())
     }
 
@@ -490,13 +424,8 @@ impl WalReader {
         match &self.state {
             State::Before(start) => *start,
             State::Pending(pending) => pending.lsn,
-            _ => self.given_up_or(self.valid_to),
+            _ => self.chain.given_up_or(self.valid_to),
         }
-    }
-
-    /// A record that was given up without its successor saying so is itself what cannot be read.
-    fn given_up_or(&self, lsn: Lsn) -> Lsn {
-        if let GivenUp::At(given_up) = self.given_up { given_up } else { lsn }
     }
 
     fn broken_here(&self, reason: Reason) -> Break {
@@ -508,7 +437,7 @@ impl WalReader {
     }
 
     fn broken_record(&self, lsn: Lsn, reason: Reason) -> Break {
-        Break { at: self.given_up_or(lsn), reason }
+        Break { at: self.chain.given_up_or(lsn), reason }
     }
 }
 

@@ -1,3 +1,5 @@
+//! The reader over WAL that `build` writes, whole and damaged.
+
 use proptest::prelude::*;
 
 use super::build::{SEGMENT, WalBuilder};
@@ -15,12 +17,7 @@ fn read_bytes(wal: &WalBuilder, bytes: &[u8], chunk: usize) -> (Vec<Record>, Res
     drive(reader, wal, bytes, chunk)
 }
 
-fn drive(
-    mut reader: WalReader,
-    wal: &WalBuilder,
-    bytes: &[u8],
-    chunk: usize,
-) -> (Vec<Record>, Result<(), Break>, End) {
+fn drive(mut reader: WalReader, wal: &WalBuilder, bytes: &[u8], chunk: usize) -> (Vec<Record>, Result<(), Break>, End) {
     let mut records = Vec::new();
     let mut padded = bytes.to_vec();
     padded.resize(bytes.len().next_multiple_of(8192), 0);
@@ -148,7 +145,7 @@ fn a_new_timeline_goes_on_in_the_copy() {
 
     // The same pages in a file that claims to be of timeline 1.
     let mut reader = WalReader::at_record(wal.identity, 1, wal.records[0]);
-    let broken = reader.feed(1, &wal.bytes[..64 * 8192], &mut |_| {}).unwrap_err();
+    let broken = reader.feed(1, &wal.bytes[..wal.bytes.len() / 8192 * 8192], &mut |_| {}).unwrap_err();
     assert!(matches!(broken.reason, Reason::Page(PageError::Timeline { found: 2, .. })), "{broken}");
 }
 

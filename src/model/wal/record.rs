@@ -136,7 +136,9 @@ mod tests {
 
     #[test]
     fn lengths_that_do_not_add_up_are_refused() {
-        for fragments in [&[DATA_SHORT, 3, 1, 2][..], &[DATA_SHORT, 1, 1, 2], &[100, 0], &[DATA_LONG, 255, 255, 255, 255]] {
+        for fragments in
+            [&[DATA_SHORT, 3, 1, 2][..], &[DATA_SHORT, 1, 1, 2], &[100, 0], &[DATA_LONG, 255, 255, 255, 255]]
+        {
             assert_eq!(main_data(&record(fragments)), None, "{fragments:?}");
         }
         assert_eq!(main_data(&[0; 10]), None);

@@ -102,10 +102,7 @@ mod tests {
     fn a_plain_commit_is_its_records_own_transaction() {
         let v15 = WalFormat::of_major(15).unwrap();
         let end = transaction_end(&v15, &header(COMMIT), &words(5, &[])).unwrap();
-        assert_eq!(
-            end,
-            TransactionEnd { outcome: Outcome::Commit, xid: 700, prepared: false, time: TimestampTz(5) }
-        );
+        assert_eq!(end, TransactionEnd { outcome: Outcome::Commit, xid: 700, prepared: false, time: TimestampTz(5) });
         assert_eq!(transaction_end(&v15, &header(ABORT), &words(5, &[])).unwrap().outcome, Outcome::Abort);
     }
 
