@@ -1,7 +1,116 @@
 //! Arguments -> operation -> report. No logic.
 
+mod argument;
+mod backup;
+mod check;
+mod completions;
+mod config;
+mod demo;
+mod exit;
+mod init;
+mod key;
+mod list;
+mod man;
+mod restore;
+mod session;
+mod show;
+mod time;
+mod wal;
+
+use std::ffi::OsString;
 use std::process::ExitCode;
 
+use clap::{Parser, Subcommand};
+
+use crate::model::error::Error;
+use crate::report::Output;
+use exit::{Ended, Protocol};
+use session::{Globals, Session};
+
+/// Encrypted PostgreSQL backups, WAL archiving and point-in-time recovery
+#[derive(Debug, Parser)]
+#[command(name = "pgcairn", version, max_term_width = 100, infer_long_args = false, after_help = EXAMPLES)]
+pub struct Arguments {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  pgcairn demo                      the main job on a throw-away server, in a minute
+  pgcairn key generate --output ~/pgcairn-identity.txt
+  pgcairn init                      make the repository, print the lines for postgresql.conf
+  pgcairn backup                    a full backup of the running server
+  pgcairn restore --target-dir /srv/restored --to '10 minutes ago'";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(init::Arguments),
+    Check(check::Arguments),
+    Backup(backup::Arguments),
+    List(list::Arguments),
+    Show(show::Arguments),
+    Restore(restore::Arguments),
+    #[command(subcommand)]
+    Wal(wal::Command),
+    #[command(subcommand)]
+    Key(key::Command),
+    #[command(subcommand)]
+    Config(config::Command),
+    Completions(completions::Arguments),
+    Man(man::Arguments),
+    Demo(demo::Arguments),
+}
+
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let protocol = Protocol::of_words(&arguments);
+    exit::guarded(protocol, || match Arguments::try_parse_from(&arguments) {
+        Ok(arguments) => run(arguments),
+        Err(usage) => exit::usage(protocol, &arguments, &usage),
+    })
+}
+
+fn run(arguments: Arguments) -> Ended {
+    let session = Session::new(arguments.globals, arguments.command.is_long());
+    match arguments.command.run(&session) {
+        Ok(status) => Ended::Itself(status),
+        Err(error) => Ended::Failed(session.output.error(&error)),
+    }
+}
+
+/// What every command gives: the exit status after its result was said, or what went wrong.
+type Status = Result<u8, Error>;
+
+impl Command {
+    fn run(self, session: &Session) -> Status {
+        match self {
+            Command::Init(arguments) => arguments.run(session),
+            Command::Check(arguments) => arguments.run(session),
+            Command::Backup(arguments) => arguments.run(session),
+            Command::List(arguments) => arguments.run(session),
+            Command::Show(arguments) => arguments.run(session),
+            Command::Restore(arguments) => arguments.run(session),
+            Command::Wal(command) => command.run(session),
+            Command::Key(command) => command.run(session),
+            Command::Config(command) => command.run(session),
+            Command::Completions(arguments) => arguments.run(session),
+            Command::Man(arguments) => arguments.run(session),
+            Command::Demo(arguments) => arguments.run(session),
+        }
+    }
+
+    /// Long work speaks JSON lines, all else one object.
+    fn is_long(&self) -> bool {
+        matches!(self, Command::Backup(_) | Command::Restore(_) | Command::Demo(_))
+    }
+}
+
+impl Output {
+    /// The end of every command.
+    fn done<R: crate::report::Report>(&self, report: &R) -> Status {
+        Ok(self.result(report))
+    }
 }

@@ -78,6 +78,8 @@ codes! {
     ConfigUnknownKey = "config-unknown-key", 2;
     /// The configuration holds a value that cannot be used.
     ConfigValue = "config-value", 2;
+    /// The configuration holds a secret key.
+    ConfigSecret = "config-secret", 2;
     /// Done, but the result has a defect that must be looked at.
     Flagged = "flagged", 3;
     /// Refused before anything changed.

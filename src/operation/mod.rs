@@ -1,1 +1,49 @@
 //! One file per verb, each a readable checklist.
+
+pub mod backup;
+pub mod check;
+pub mod config;
+pub mod demo;
+pub mod init;
+pub mod key;
+pub mod list;
+pub mod restore;
+pub mod show;
+pub mod wal;
+
+use jiff::Timestamp;
+
+use crate::config::Config;
+use crate::config::identity::IdentityText;
+use crate::model::error::{Code, Error, Result};
+use crate::model::interrupt::Interrupt;
+
+/// What every operation stands on. Made once by the command line, after root was given up.
+#[derive(Debug, Clone)]
+pub struct Context {
+    pub config: Config,
+    /// The key, where one was given: read before root was given up.
+    pub identity: Option<IdentityText>,
+    /// When the command was started.
+    pub now: Timestamp,
+    pub interrupt: Interrupt,
+}
+
+impl Context {
+    /// A command line that finds the same configuration: the last line a person sees.
+    pub fn command(&self, arguments: &str) -> String {
+        format!("{} {arguments}", self.config.program())
+    }
+
+    /// The key, for what cannot be done without it.
+    pub fn identity(&self) -> Result<&IdentityText> {
+        self.identity.as_ref().ok_or_else(|| {
+            Error::new(Code::Identity, "the repository is encrypted and no identity was given")
+                .hint("add --identity FILE, the file that `pgcairn key generate` wrote")
+        })
+    }
+}
+
+fn not_built_yet<T>() -> Result<T> {
+    Err(Error::new(Code::Internal, "not built yet"))
+}

@@ -1,1 +1,45 @@
-//! Events -> terminal, JSON. Operations never print.
+//! Events -> terminal, JSON. Operations never print: they send events while they work and return a
+//! result, and this room says both to a person or to a program.
+
+pub mod backup;
+pub mod check;
+pub mod config;
+pub mod demo;
+pub mod event;
+pub mod init;
+pub mod key;
+pub mod list;
+pub mod output;
+pub mod restore;
+pub mod show;
+pub mod text;
+pub mod wal;
+
+use serde::Serialize;
+
+pub use event::{Event, Phase, Progress, Quiet, Sink};
+pub use output::{Format, Output};
+
+use crate::model::error::Code;
+
+/// Version of everything that `--json` prints.
+pub const SCHEMA: u32 = 1;
+
+/// What a command came to: serialised for a program, rendered for a person.
+pub trait Report: Serialize {
+    /// The word in `"result"`.
+    const NAME: &'static str;
+
+    /// Lines for standard output, each ended; may be empty.
+    fn human(&self) -> String;
+
+    /// The command to run next: the last line a person sees.
+    fn next(&self) -> Option<String> {
+        None
+    }
+
+    /// `Some` where the work is done but its result needs a look, or found something broken.
+    fn flaw(&self) -> Option<Code> {
+        None
+    }
+}

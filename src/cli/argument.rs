@@ -1,0 +1,147 @@
+//! Parsers of arguments into types; clap puts the argument's name before what they say.
+
+use std::path::PathBuf;
+
+use crate::model::key::ClusterName;
+use crate::model::lsn::Lsn;
+use crate::model::selector::Selector;
+use crate::model::wal_name::WalName;
+use crate::operation::restore::{TablespaceMapping, TimelineChoice};
+
+/// Below it lie `BootstrapTransactionId` and `FrozenTransactionId`, which never commit.
+const FIRST_NORMAL_XID: u32 = 3;
+
+pub fn cluster_name(text: &str) -> Result<ClusterName, String> {
+    ClusterName::new(text).map_err(|error| error.to_string())
+}
+
+pub fn selector(text: &str) -> Result<Selector, String> {
+    text.parse().map_err(|error: crate::model::selector::SelectorError| error.to_string())
+}
+
+pub fn lsn(text: &str) -> Result<Lsn, String> {
+    text.parse().map_err(|error: crate::model::lsn::InvalidLsn| error.to_string())
+}
+
+pub fn wal_name(text: &str) -> Result<WalName, String> {
+    text.parse().map_err(|error: crate::model::wal_name::InvalidWalName| error.to_string())
+}
+
+/// Takes what `pg_current_xact_id` prints too: PostgreSQL itself looks at the lower 32 bits.
+pub fn xid(text: &str) -> Result<u32, String> {
+    let number: Option<u64> = text.parse().ok();
+    let xid = number.map(|full| full as u32).filter(|xid| *xid >= FIRST_NORMAL_XID);
+    xid.ok_or_else(|| format!("\"{text}\" is not a transaction id (a number of at least {FIRST_NORMAL_XID})"))
+}
+
+/// What `pg_create_restore_point` takes: `MAXFNAMELEN` is 64.
+const MAX_RESTORE_POINT_NAME: usize = 63;
+
+pub fn restore_point(text: &str) -> Result<String, String> {
+    let fits = (1..=MAX_RESTORE_POINT_NAME).contains(&text.len());
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("a restore point's name has 1 to {MAX_RESTORE_POINT_NAME} bytes"))
+    }
+}
+
+pub fn timeline(text: &str) -> Result<TimelineChoice, String> {
+    match text {
+        "latest" => Ok(TimelineChoice::Latest),
+        "current" => Ok(TimelineChoice::Current),
+        _ => timeline_id(text).map(TimelineChoice::Id),
+    }
+}
+
+/// Decimal as in `SELECT timeline_id FROM pg_control_checkpoint()`, or `0x` and hexadecimal digits.
+pub fn timeline_id(text: &str) -> Result<u32, String> {
+    let number = match text.strip_prefix("0x") {
+        Some(digits) => u32::from_str_radix(digits, 16).ok(),
+        None => text.parse().ok(),
+    };
+    number
+        .filter(|id| *id > 0)
+        .ok_or_else(|| format!("\"{text}\" is not a timeline: a number, \"latest\" or \"current\""))
+}
+
+pub fn tablespace(text: &str) -> Result<TablespaceMapping, String> {
+    let wanted =
+        || format!("\"{text}\" is not OLD=NEW with two absolute paths (write \\= for an equals sign in a path)");
+    let at = unescaped_equals(text).ok_or_else(wanted)?;
+    let path = |part: &str| Some(PathBuf::from(part.replace("\\=", "="))).filter(|path| path.is_absolute());
+    match (path(&text[..at]), path(&text[at + 1..])) {
+        (Some(old), Some(new)) => Ok(TablespaceMapping { old, new }),
+        _ => Err(wanted()),
+    }
+}
+
+/// The only `=` without a backslash before it, as in `pg_basebackup --tablespace-mapping`.
+fn unescaped_equals(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let mut places = (0..bytes.len()).filter(|&i| bytes[i] == b'=' && (i == 0 || bytes[i - 1] != b'\\'));
+    places.next().filter(|_| places.next().is_none())
+}
+
+/// Bounds that keep a commit marker small.
+const MAX_LABEL_KEY: usize = 63;
+const MAX_LABEL_VALUE: usize = 255;
+
+pub fn label(text: &str) -> Result<(String, String), String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let fits = |(key, value): &(&str, &str)| {
+        (1..=MAX_LABEL_KEY).contains(&key.len())
+            && key.chars().all(plain)
+            && value.len() <= MAX_LABEL_VALUE
+            && !value.contains(char::is_control)
+    };
+    let pair = text.split_once('=').filter(fits);
+    let pair =
+        pair.ok_or_else(|| format!("\"{text}\" is not a label such as ticket=1234 (key of letters, digits, . _ -)"))?;
+    Ok((pair.0.to_owned(), pair.1.to_owned()))
+}
+
+/// A time span for waiting.
+pub fn duration(text: &str) -> Result<std::time::Duration, String> {
+    crate::config::duration(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn transaction_ids_may_carry_an_epoch() {
+        assert_eq!(xid("731"), Ok(731));
+        assert_eq!(xid("4294968027"), Ok(731));
+        for text in ["", "0", "2", "-1", "x", "4294967298"] {
+            assert!(xid(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn tablespaces_map_one_absolute_path_to_another() {
+        let mapping = tablespace(r"/a\=b=/c").unwrap();
+        assert_eq!((mapping.old.to_str(), mapping.new.to_str()), (Some("/a=b"), Some("/c")));
+        for text in ["", "/a", "/a=b", "a=/b", "=/b", "/a=", "/a=/b=/c"] {
+            assert!(tablespace(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn timelines_are_words_or_numbers() {
+        assert_eq!(timeline("latest"), Ok(TimelineChoice::Latest));
+        assert_eq!(timeline("0xA"), Ok(TimelineChoice::Id(10)));
+        for text in ["", "0", "-1", "newest", "4294967296"] {
+            assert!(timeline(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn labels_are_pairs() {
+        assert_eq!(label("ticket=a=b"), Ok(("ticket".to_owned(), "a=b".to_owned())));
+        for text in ["", "ticket", "=1", "a b=1", "a=\n"] {
+            assert!(label(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! `pgcairn backup`
+
+use clap::Args;
+
+use super::session::Session;
+use super::{Status, argument};
+use crate::model::error::{Code, Error};
+use crate::operation;
+
+/// Back up the running cluster
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  pgcairn backup
+  pgcairn backup --label ticket=1234 --label reason='before the upgrade'
+  pgcairn -c staging backup --json | tail -n 1 | jq -r .id")]
+pub struct Arguments {
+    /// Remember a pair with the backup; may be repeated
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = argument::label)]
+    labels: Vec<(String, String)>,
+}
+
+impl Arguments {
+    pub fn run(self, session: &Session) -> Status {
+        let mut labels = std::collections::BTreeMap::new();
+        for (key, value) in self.labels {
+            if let Some(other) = labels.insert(key.clone(), value.clone()) {
+                let message = format!("label {key} is given twice, as \"{other}\" and as \"{value}\"");
+                return Err(Error::new(Code::Usage, message).hint("give each label once"));
+            }
+        }
+        let request = operation::backup::Request { labels };
+        let outcome = operation::backup::run(&session.context()?, &request, &session.output)?;
+        session.output.done(&outcome)
+    }
+}

@@ -1,0 +1,116 @@
+//! Exit statuses. PostgreSQL reads those of `wal push` and `wal fetch`, so they are guarded against
+//! everything: usage errors, configurations that cannot be read, panics.
+
+use std::ffi::{OsStr, OsString};
+use std::panic::{self, AssertUnwindSafe};
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+
+use crate::model::error::Code;
+use crate::model::wal_name::WalName;
+use crate::report::output::{to_stderr, to_stdout};
+
+/// What `wal fetch` may say beside a failure.
+pub const DELIVERED: u8 = 0;
+pub const PROVEN_ABSENT: u8 = 1;
+
+/// Above 125 PostgreSQL ends recovery with FATAL (`wait_result_is_any_signal` in
+/// `RestoreArchivedFile`); at or below it takes a file for absent and opens the database. Not 143,
+/// which reads as a shutdown that was asked for, and nothing that a signal's number gives.
+const FETCH_FAILED: u8 = 126;
+
+/// A standby asks again, and must not be stopped by a passing fault.
+const STANDBY_FETCH_FAILED: u8 = 125;
+
+/// Above it the archiver dies instead of counting a failure (`pgarch_archiveXlog`).
+const MAX_PUSH_STATUS: u8 = 125;
+
+const PUSH_FAILED: u8 = 1;
+
+/// Who reads the exit status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    Person,
+    Push,
+    Fetch { standby: bool },
+}
+
+impl Protocol {
+    /// Found by looking at the words alone, before anything can fail. In doubt it is `wal fetch`: a
+    /// misspelt restore_command too must not look like the end of the archive. What is certain of one is
+    /// its `%f`, the bare name of a WAL file.
+    pub fn of_words(arguments: &[OsString]) -> Protocol {
+        let words = || arguments.iter().skip(1).filter_map(|word| word.to_str());
+        let has = |wanted: &str| words().any(|word| word == wanted);
+        let pushes = has("wal") && has("push");
+        let fetches = has("fetch") || words().any(|word| word.parse::<WalName>().is_ok());
+        match (pushes, fetches) {
+            (true, _) if !has("fetch") => Protocol::Push,
+            (_, true) => Protocol::Fetch { standby: has("--standby") },
+            _ => Protocol::Person,
+        }
+    }
+
+    /// Keeps every status within what this protocol allows. `usual` comes from a command that ran to
+    /// its own end.
+    fn status(self, usual: Ended) -> u8 {
+        match (self, usual) {
+            (Protocol::Person, Ended::Itself(status) | Ended::Failed(status)) => status,
+            (Protocol::Push, Ended::Itself(0)) => 0,
+            (Protocol::Push, Ended::Itself(status) | Ended::Failed(status)) => match status {
+                1..=MAX_PUSH_STATUS => status,
+                _ => PUSH_FAILED,
+            },
+            (Protocol::Fetch { .. }, Ended::Itself(status @ (DELIVERED | PROVEN_ABSENT))) => status,
+            (Protocol::Fetch { standby: false }, _) => FETCH_FAILED,
+            (Protocol::Fetch { standby: true }, _) => STANDBY_FETCH_FAILED,
+        }
+    }
+}
+
+/// How a command came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Its operation returned a result.
+    Itself(u8),
+    /// Anything else.
+    Failed(u8),
+}
+
+/// Runs a command; a panic becomes a failure of this protocol.
+pub fn guarded(protocol: Protocol, command: impl FnOnce() -> Ended) -> ExitCode {
+    panic::set_hook(Box::new(say_panic));
+    let ended = panic::catch_unwind(AssertUnwindSafe(command));
+    let ended = ended.unwrap_or(Ended::Failed(Code::Internal.exit_status()));
+    ExitCode::from(protocol.status(ended))
+}
+
+fn say_panic(info: &panic::PanicHookInfo<'_>) {
+    let payload = info.payload();
+    let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let reason = text.unwrap_or("no reason given");
+    let place = info.location().map(|l| format!(" at {}:{}", l.file(), l.line())).unwrap_or_default();
+    to_stderr(&format!("error: a bug in pgcairn{place}: {reason}\nhint: please report it with this line\n"));
+}
+
+/// What clap has to say. Help that PostgreSQL asked for in place of a file is a failure.
+pub fn usage(protocol: Protocol, arguments: &[OsString], said: &clap::Error) -> Ended {
+    let text = said.render();
+    match said.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            to_stdout(&text.to_string());
+            let called_by_server = protocol != Protocol::Person && arguments.iter().any(|word| is_wal_name(word));
+            if called_by_server { Ended::Failed(Code::Usage.exit_status()) } else { Ended::Itself(0) }
+        }
+        _ => {
+            to_stderr(&text.to_string());
+            Ended::Failed(Code::Usage.exit_status())
+        }
+    }
+}
+
+fn is_wal_name(word: &OsStr) -> bool {
+    let last = word.to_str().and_then(|path| path.rsplit('/').next());
+    last.is_some_and(|name| name.parse::<WalName>().is_ok())
+}

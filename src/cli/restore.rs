@@ -1,0 +1,159 @@
+//! `pgcairn restore`
+
+use std::num::NonZeroU16;
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args, ValueEnum};
+
+use super::session::{IdentityArguments, RepositoryArguments, Session};
+use super::{Status, argument, time};
+use crate::model::error::{Code, Error, Result};
+use crate::model::lsn::Lsn;
+use crate::model::selector::Selector;
+use crate::operation;
+use crate::operation::restore::{Action, Request, TablespaceMapping, Target, TimelineChoice};
+
+/// Restore a data directory that recovers to a chosen moment
+#[derive(Debug, Args)]
+#[command(
+    group = ArgGroup::new("target").args(["to", "to_lsn", "to_xid", "before_xid", "to_name"]),
+    group = ArgGroup::new("start").args(["to", "to_lsn", "to_xid", "before_xid", "to_name", "backup"]).required(true).multiple(true),
+    after_help = "\
+Examples:
+  pgcairn restore --target-dir /srv/restored --to latest
+  pgcairn restore --target-dir /srv/restored --to '2026-11-20 14:05:00 Europe/Berlin' --plan
+  pgcairn restore --target-dir /srv/restored --to '10 minutes ago'
+  pgcairn restore --target-dir /srv/restored --before-xid 731
+  pgcairn restore --target-dir /srv/restored --backup latest     that backup's own end, no further
+  pgcairn restore --repository file:///mnt/copy --identity key.txt --target-dir /srv/restored --to latest")]
+pub struct Arguments {
+    /// Where the data directory is made; must be empty or absent
+    #[arg(long, value_name = "DIR")]
+    target_dir: PathBuf,
+    /// Start from this backup; alone it means that backup's own end
+    #[arg(long, value_name = "ID", value_parser = argument::selector)]
+    backup: Option<Selector>,
+    /// A time (RFC 3339, civil time with a zone, "10 minutes ago"), or "latest" for all WAL there is
+    #[arg(long, value_name = "TIME|latest")]
+    to: Option<String>,
+    /// A WAL position
+    #[arg(long, value_name = "LSN", value_parser = argument::lsn)]
+    to_lsn: Option<Lsn>,
+    /// A transaction, itself included
+    #[arg(long, value_name = "XID", value_parser = argument::xid)]
+    to_xid: Option<u32>,
+    /// Everything before a transaction: the same as --to-xid with --exclusive
+    #[arg(long, value_name = "XID", value_parser = argument::xid)]
+    before_xid: Option<u32>,
+    /// A restore point made with pg_create_restore_point
+    #[arg(long, value_name = "NAME", value_parser = argument::restore_point)]
+    to_name: Option<String>,
+    /// Stop just before the target instead of just after it
+    #[arg(long)]
+    exclusive: bool,
+    /// A timeline's number, "latest", or "current" for the backup's own [default: latest]
+    #[arg(long, value_name = "TIMELINE", value_parser = argument::timeline)]
+    timeline: Option<TimelineChoice>,
+    /// What the server does at the target [default: pause; with --to latest: promote]
+    #[arg(long, value_enum)]
+    action: Option<ActionWord>,
+    /// Put a tablespace elsewhere; may be repeated
+    #[arg(long = "tablespace", value_name = "OLD=NEW", value_parser = argument::tablespace)]
+    tablespaces: Vec<TablespaceMapping>,
+    /// Print what would be done, write nothing
+    #[arg(long)]
+    plan: bool,
+    /// Write into a directory that holds files, of another cluster too
+    #[arg(long)]
+    force: bool,
+    /// Workers [default: one for each core]
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroU16>,
+    #[command(flatten)]
+    key: IdentityArguments,
+    #[command(flatten)]
+    place: RepositoryArguments,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ActionWord {
+    Pause,
+    Promote,
+    Shutdown,
+}
+
+/// The word that asks for all WAL there is.
+const LATEST: &str = "latest";
+
+impl Arguments {
+    pub fn run(self, session: &Session) -> Status {
+        let request = self.request(session)?;
+        if let Target::Time { at, .. } = request.target {
+            session.say(format!("target: {}", crate::report::text::utc_and_local(at)));
+        }
+        let context = session.decrypting_context(&self.place, &self.key)?;
+        let outcome = operation::restore::run(&context, &request, &session.output)?;
+        session.output.done(&outcome)
+    }
+
+    fn request(&self, session: &Session) -> Result<Request> {
+        let target = self.target(session)?;
+        Ok(Request {
+            target_dir: std::path::absolute(&self.target_dir).map_err(|e| usage(format!("--target-dir: {e}")))?,
+            backup: self.backup.clone(),
+            timeline: self.timeline(&target)?,
+            action: self.action(&target)?,
+            target,
+            tablespaces: self.tablespaces.clone(),
+            plan: self.plan,
+            force: self.force,
+            jobs: self.jobs,
+        })
+    }
+
+    /// clap has seen to it that there is one target at most, and a backup where there is none.
+    fn target(&self, session: &Session) -> Result<Target> {
+        let inclusive = !self.exclusive;
+        let target = match self {
+            Arguments { to: Some(word), .. } if word == LATEST => Target::Latest,
+            Arguments { to: Some(text), .. } => Target::Time { at: time::resolve(text, session.now)?, inclusive },
+            Arguments { to_lsn: Some(at), .. } => Target::Lsn { at: *at, inclusive },
+            Arguments { to_xid: Some(xid), .. } => Target::Xid { xid: *xid, inclusive },
+            Arguments { before_xid: Some(xid), .. } => Target::Xid { xid: *xid, inclusive: false },
+            Arguments { to_name: Some(name), .. } => Target::Name(name.clone()),
+            _ => Target::Immediate,
+        };
+        let can_exclude = matches!(target, Target::Time { .. } | Target::Lsn { .. } | Target::Xid { .. });
+        if self.exclusive && !can_exclude {
+            return Err(usage("--exclusive needs a time, an LSN or a transaction to stop before"));
+        }
+        Ok(target)
+    }
+
+    /// With `immediate` PostgreSQL would follow another timeline past the end of the backup's own.
+    fn timeline(&self, target: &Target) -> Result<TimelineChoice> {
+        match (target, self.timeline) {
+            (Target::Immediate, None | Some(TimelineChoice::Current)) => Ok(TimelineChoice::Current),
+            (Target::Immediate, Some(_)) => {
+                Err(usage("--backup alone ends on the backup's own timeline, --timeline needs a --to"))
+            }
+            (_, choice) => Ok(choice.unwrap_or(TimelineChoice::Latest)),
+        }
+    }
+
+    fn action(&self, target: &Target) -> Result<Action> {
+        match (target, self.action) {
+            (Target::Latest, None | Some(ActionWord::Promote)) => Ok(Action::Promote),
+            (Target::Latest, Some(_)) => {
+                Err(usage("--to latest has no target to act at: it promotes at the end of WAL"))
+            }
+            (_, None | Some(ActionWord::Pause)) => Ok(Action::Pause),
+            (_, Some(ActionWord::Promote)) => Ok(Action::Promote),
+            (_, Some(ActionWord::Shutdown)) => Ok(Action::Shutdown),
+        }
+    }
+}
+
+fn usage(message: impl Into<String>) -> Error {
+    Error::new(Code::Usage, message).hint("pgcairn restore --help")
+}

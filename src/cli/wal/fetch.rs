@@ -1,0 +1,53 @@
+//! `pgcairn wal fetch`
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::exit::{DELIVERED, PROVEN_ABSENT};
+use crate::cli::session::{IdentityArguments, RepositoryArguments, Session};
+use crate::cli::{Status, argument};
+use crate::model::wal_name::WalName;
+use crate::operation::wal::fetch;
+
+/// Fetch one WAL file (restore_command)
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  restore_command = 'pgcairn wal fetch %f %p'
+  restore_command = 'pgcairn wal fetch --standby %f %p'
+  restore_command = 'pgcairn wal fetch --from /srv/restored/pgcairn_wal %f %p'
+
+Exit status: 0 is delivered and verified; 1 is proven to be absent; 126 is everything else, and makes
+PostgreSQL stop instead of opening a truncated database. With --standby 125 takes the place of 126, and
+the standby asks again.")]
+pub struct Arguments {
+    /// The file's name, %f of restore_command
+    #[arg(value_name = "%f", value_parser = argument::wal_name)]
+    name: WalName,
+    /// Where to put it, %p of restore_command
+    #[arg(value_name = "%p")]
+    path: PathBuf,
+    /// Let the server ask again after a failure, as a standby does, instead of stopping it
+    #[arg(long)]
+    standby: bool,
+    /// Take it from the WAL that a restore laid beside the data; needs neither key nor configuration
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["repository", "cluster", "identity"])]
+    from: Option<PathBuf>,
+    #[command(flatten)]
+    key: IdentityArguments,
+    #[command(flatten)]
+    place: RepositoryArguments,
+}
+
+impl Arguments {
+    pub fn run(self, session: &Session) -> Status {
+        let request = fetch::Request { name: self.name, path: self.path };
+        let outcome = match &self.from {
+            Some(directory) => fetch::run_from(directory, &request, &session.output)?,
+            None => fetch::run(&session.decrypting_context(&self.place, &self.key)?, &request, &session.output)?,
+        };
+        session.output.result(&outcome);
+        Ok(if outcome.delivered { DELIVERED } else { PROVEN_ABSENT })
+    }
+}

@@ -1,1 +1,0 @@
-//! The configuration: read and checked once, passed by value.

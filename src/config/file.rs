@@ -1,0 +1,210 @@
+//! The TOML file into a [`Config`]; every refusal names line and column.
+
+use std::ops::{Range, RangeInclusive};
+use std::path::Path;
+use std::str::FromStr;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::keys::{self, ARRAY_SECTION};
+use super::{Backup, Config, DEFAULT_COMPRESSION, DEFAULT_CONNECTION, Objectives, Postgres, Repository, value};
+use crate::model::error::{Code, Error, Result};
+use crate::model::key::ClusterName;
+
+/// What every age identity begins with, in either case.
+const SECRET_PREFIX: &str = "age-secret-key-";
+
+pub(super) fn parse(path: &Path, text: &str) -> Result<Config> {
+    let source = Source { path, text };
+    source.refuse_secrets()?;
+    let document = DeTable::parse(text).map_err(|error| source.syntax_error(&error))?;
+    let top = Table { source: &source, section: "", at: document.span(), entries: document.get_ref() };
+    top.refuse_unknown()?;
+    Ok(Config {
+        file: Some(path.to_owned()),
+        name: Some(cluster_name(&top)?),
+        postgres: top.table("postgres")?.map(|table| postgres(&table)).transpose()?,
+        recipients: top.table("encryption")?.map(|table| recipients(&table)).transpose()?.unwrap_or_default(),
+        repository: repository(&top)?,
+        objectives: Objectives {
+            rpo: top.table("objectives")?.map(|t| t.parsed("rpo", value::duration)).transpose()?.flatten(),
+        },
+        backup: top.table("backup")?.map(|table| backup(&table)).transpose()?.unwrap_or_default(),
+    })
+}
+
+fn cluster_name(top: &Table) -> Result<ClusterName> {
+    let parse = |text: &str| ClusterName::new(text).map_err(|error| error.to_string());
+    if let Some(name) = top.parsed("name", parse)? {
+        return Ok(name);
+    }
+    let stem = top.source.path.file_stem().unwrap_or_default().to_string_lossy();
+    parse(&stem)
+        .map_err(|error| top.error(Code::ConfigValue, 0..0, error).hint("set name = \"main\" at the top of the file"))
+}
+
+fn postgres(table: &Table) -> Result<Postgres> {
+    Ok(Postgres {
+        data_dir: table.required("data_dir", value::absolute_path)?,
+        connection: match table.parsed("connection", FromStr::from_str)? {
+            Some(connection) => connection,
+            None => DEFAULT_CONNECTION.parse().map_err(|error: String| Error::new(Code::Internal, error))?,
+        },
+    })
+}
+
+fn recipients(table: &Table) -> Result<Vec<value::Recipient>> {
+    table.list("recipients", FromStr::from_str)
+}
+
+fn repository(top: &Table) -> Result<Repository> {
+    let tables = top.tables(ARRAY_SECTION)?;
+    let [table] = &tables[..] else {
+        let Some(second) = tables.get(1) else {
+            let missing = top.error(Code::ConfigValue, 0..0, "there is no [[repository]]");
+            return Err(
+                missing.hint("add [[repository]] with name = \"local\" and url = \"file:///var/backups/pgcairn\"")
+            );
+        };
+        let message = format!("{} tables [[repository]]: several repositories come with a later release", tables.len());
+        return Err(second.error(Code::ConfigValue, second.at.clone(), message).hint("keep one [[repository]]"));
+    };
+    let not_empty =
+        |text: &str| if text.is_empty() { Err("the text is empty".to_owned()) } else { Ok(text.to_owned()) };
+    Ok(Repository {
+        name: table.required("name", not_empty)?,
+        url: table.required("url", FromStr::from_str)?,
+        id: table.parsed("id", not_empty)?,
+    })
+}
+
+fn backup(table: &Table) -> Result<Backup> {
+    let compression = table.integer("compression", 1..=keys::MAX_COMPRESSION)?;
+    Ok(Backup {
+        jobs: table.integer("jobs", 1..=keys::MAX_JOBS)?.and_then(value::jobs),
+        compression: compression.and_then(|level| i32::try_from(level).ok()).unwrap_or(DEFAULT_COMPRESSION),
+        max_rate: table.parsed("max_rate", value::rate)?,
+        include: table.list("include", value::absolute_path)?,
+    })
+}
+
+/// The file's text, and how places in it are named.
+struct Source<'a> {
+    path: &'a Path,
+    text: &'a str,
+}
+
+impl Source<'_> {
+    fn error(&self, code: Code, at: Range<usize>, message: impl std::fmt::Display) -> Error {
+        let before = self.text.get(..at.start).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        Error::new(code, format!("{}:{line}:{column}: {message}", self.path.display()))
+    }
+
+    /// Looked for in the bare text, comments included, before anything could quote it in a message.
+    fn refuse_secrets(&self) -> Result<()> {
+        let Some(start) = self.text.to_ascii_lowercase().find(SECRET_PREFIX) else { return Ok(()) };
+        let message = "a secret age key stands in the configuration: this host could read its own backups";
+        Err(self.error(Code::ConfigSecret, start..start, message).hint(
+            "remove it, treat it as disclosed, make another one elsewhere with: pgcairn key generate --output FILE",
+        ))
+    }
+
+    fn syntax_error(&self, error: &toml::de::Error) -> Error {
+        self.error(Code::Config, error.span().unwrap_or(0..0), error.message())
+    }
+}
+
+/// One table of the file.
+struct Table<'a> {
+    source: &'a Source<'a>,
+    section: &'static str,
+    at: Range<usize>,
+    entries: &'a DeTable<'a>,
+}
+
+impl<'a> Table<'a> {
+    fn error(&self, code: Code, at: Range<usize>, message: impl std::fmt::Display) -> Error {
+        self.source.error(code, at, message)
+    }
+
+    fn refuse_unknown(&self) -> Result<()> {
+        let known = keys::names_in(self.section);
+        let unknown = |key: &&Spanned<_>| -> bool {
+            let key: &Spanned<std::borrow::Cow<str>> = key;
+            !known.contains(&key.get_ref().as_ref())
+        };
+        let Some(key) = self.entries.keys().filter(unknown).min_by_key(|key| key.span().start) else { return Ok(()) };
+        let place = if self.section.is_empty() { "at the top".to_owned() } else { format!("in [{}]", self.section) };
+        let hint = match keys::nearest(key.get_ref(), &known) {
+            Some(nearest) => format!("the nearest known key is \"{nearest}\""),
+            None => format!("known {place}: {}", known.join(", ")),
+        };
+        Err(self
+            .error(Code::ConfigUnknownKey, key.span(), format!("unknown key \"{}\" {place}", key.get_ref()))
+            .hint(hint))
+    }
+
+    fn get(&self, key: &str) -> Option<&'a Spanned<DeValue<'a>>> {
+        self.entries.get(key)
+    }
+
+    fn wrong_type(&self, key: &str, found: &Spanned<DeValue>, wanted: &str) -> Error {
+        let message = format!("{key} is a {}, not {wanted}", found.get_ref().type_str());
+        self.error(Code::ConfigValue, found.span(), message)
+    }
+
+    fn wrong_value(&self, key: &str, at: Range<usize>, wanted: String) -> Error {
+        self.error(Code::ConfigValue, at, format!("{key}: {wanted}"))
+    }
+
+    fn table(&self, section: &'static str) -> Result<Option<Table<'a>>> {
+        let Some(found) = self.get(section) else { return Ok(None) };
+        let entries = found.get_ref().as_table().ok_or_else(|| self.wrong_type(section, found, "a table"))?;
+        self.child(section, found.span(), entries).map(Some)
+    }
+
+    fn tables(&self, section: &'static str) -> Result<Vec<Table<'a>>> {
+        let Some(found) = self.get(section) else { return Ok(Vec::new()) };
+        let wrong = || self.wrong_type(section, found, &format!("a list of tables, written [[{section}]]"));
+        let child = |item: &'a Spanned<DeValue<'a>>| -> Result<Table<'a>> {
+            self.child(section, item.span(), item.get_ref().as_table().ok_or_else(wrong)?)
+        };
+        found.get_ref().as_array().ok_or_else(wrong)?.iter().map(child).collect()
+    }
+
+    fn child(&self, section: &'static str, at: Range<usize>, entries: &'a DeTable<'a>) -> Result<Table<'a>> {
+        let table = Table { source: self.source, section, at, entries };
+        table.refuse_unknown().map(|()| table)
+    }
+
+    fn parsed<T>(&self, key: &str, parse: impl Fn(&str) -> value::Parsed<T>) -> Result<Option<T>> {
+        let Some(found) = self.get(key) else { return Ok(None) };
+        let text = found.get_ref().as_str().ok_or_else(|| self.wrong_type(key, found, "a string"))?;
+        parse(text).map(Some).map_err(|wanted| self.wrong_value(key, found.span(), wanted))
+    }
+
+    fn required<T>(&self, key: &str, parse: impl Fn(&str) -> value::Parsed<T>) -> Result<T> {
+        let missing = || self.error(Code::ConfigValue, self.at.clone(), format!("[{}] has no {key}", self.section));
+        self.parsed(key, parse)?.ok_or_else(missing)
+    }
+
+    fn list<T>(&self, key: &str, parse: impl Fn(&str) -> value::Parsed<T>) -> Result<Vec<T>> {
+        let Some(found) = self.get(key) else { return Ok(Vec::new()) };
+        let item = |item: &Spanned<DeValue>| {
+            let text = item.get_ref().as_str().ok_or_else(|| self.wrong_type(key, item, "a string"))?;
+            parse(text).map_err(|wanted| self.wrong_value(key, item.span(), wanted))
+        };
+        found.get_ref().as_array().ok_or_else(|| self.wrong_type(key, found, "a list"))?.iter().map(item).collect()
+    }
+
+    fn integer(&self, key: &str, range: RangeInclusive<i64>) -> Result<Option<i64>> {
+        let Some(found) = self.get(key) else { return Ok(None) };
+        let integer = found.get_ref().as_integer().ok_or_else(|| self.wrong_type(key, found, "a number"))?;
+        let number = i64::from_str_radix(integer.as_str(), integer.radix()).ok().filter(|n| range.contains(n));
+        let wanted = || format!("{integer} is not within {} to {}", range.start(), range.end());
+        number.map(Some).ok_or_else(|| self.wrong_value(key, found.span(), wanted()))
+    }
+}

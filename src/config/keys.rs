@@ -1,0 +1,105 @@
+//! Every key that a configuration may hold. Parsing, the schema and the hints for unknown keys all
+//! stand on this one table.
+
+/// The form of a value, as the schema describes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    Text,
+    Path,
+    Paths,
+    Recipients,
+    Url,
+    Duration,
+    Rate,
+    Integer(i64, i64),
+}
+
+/// One key: where it stands, what it takes, what it means.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// The table it stands in; empty for the top.
+    pub section: &'static str,
+    pub name: &'static str,
+    pub form: Form,
+    pub required: bool,
+    pub default: Option<&'static str>,
+    pub meaning: &'static str,
+}
+
+pub const MAX_JOBS: i64 = 256;
+pub const MAX_COMPRESSION: i64 = 19;
+
+const fn optional(section: &'static str, name: &'static str, form: Form, meaning: &'static str) -> Key {
+    Key { section, name, form, required: false, default: None, meaning }
+}
+
+const fn required(section: &'static str, name: &'static str, form: Form, meaning: &'static str) -> Key {
+    Key { section, name, form, required: true, default: None, meaning }
+}
+
+impl Key {
+    const fn or(self, default: &'static str) -> Key {
+        Key { default: Some(default), ..self }
+    }
+
+    /// As people write it: `backup.jobs`.
+    pub fn path(&self) -> String {
+        if self.section.is_empty() { self.name.to_owned() } else { format!("{}.{}", self.section, self.name) }
+    }
+}
+
+/// Written `[[…]]`.
+pub(super) const ARRAY_SECTION: &str = "repository";
+
+pub const KEYS: &[Key] = &[
+    optional("", "name", Form::Text, "under which the backups are kept in the repository").or("the file's stem"),
+    required("postgres", "data_dir", Form::Path, "the data directory; its owner is who pgcairn runs as"),
+    optional("postgres", "connection", Form::Text, "how the server is reached, a libpq connection string")
+        .or(super::DEFAULT_CONNECTION),
+    optional("encryption", "recipients", Form::Recipients, "public age keys; two are advised: operations and escrow"),
+    required("repository", "name", Form::Text, "what the repository is called in reports"),
+    required("repository", "url", Form::Url, "where it lies, such as file:///var/backups/pgcairn"),
+    optional("repository", "id", Form::Text, "the repository id that must be found there"),
+    optional("objectives", "rpo", Form::Duration, "most data, in time, that a disaster may cost; measured by check"),
+    optional("backup", "jobs", Form::Integer(1, MAX_JOBS), "workers").or("one for each core"),
+    optional("backup", "compression", Form::Integer(1, MAX_COMPRESSION), "zstd level").or("3"),
+    optional("backup", "max_rate", Form::Rate, "most bytes a second read from the data directory").or("unlimited"),
+    optional("backup", "include", Form::Paths, "files and directories captured with every backup"),
+];
+
+/// The names of the tables, each once, in the order of [`KEYS`].
+pub(super) fn sections() -> Vec<&'static str> {
+    let mut sections: Vec<&str> = KEYS.iter().map(|key| key.section).filter(|s| !s.is_empty()).collect();
+    sections.dedup();
+    sections
+}
+
+/// What may stand in a table; at the top the other tables too.
+pub(super) fn names_in(section: &str) -> Vec<&'static str> {
+    let own = KEYS.iter().filter(|key| key.section == section).map(|key| key.name);
+    let tables = sections().into_iter().filter(|_| section.is_empty());
+    own.chain(tables).collect()
+}
+
+/// The known name that was probably meant.
+pub(super) fn nearest(unknown: &str, known: &[&'static str]) -> Option<&'static str> {
+    let likeness = |name: &&&'static str| (strsim::jaro_winkler(unknown, name) * 1000.0) as u32;
+    known.iter().max_by_key(likeness).copied().filter(|name| strsim::jaro_winkler(unknown, name) > 0.75)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_key_is_found_and_far_ones_are_not() {
+        let backup = names_in("backup");
+        assert_eq!(nearest("compresion", &backup), Some("compression"));
+        assert_eq!(nearest("maxrate", &backup), Some("max_rate"));
+        assert_eq!(nearest("job", &backup), Some("jobs"));
+        assert_eq!(nearest("recipient", &names_in("encryption")), Some("recipients"));
+        assert_eq!(nearest("datadir", &names_in("postgres")), Some("data_dir"));
+        assert_eq!(nearest("reposytory", &names_in("")), Some("repository"));
+        assert_eq!(nearest("zzz", &backup), None);
+    }
+}

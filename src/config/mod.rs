@@ -1,0 +1,156 @@
+//! The configuration: read and checked once, passed by value.
+
+mod file;
+pub mod identity;
+mod keys;
+mod locate;
+mod schema;
+mod value;
+
+use std::num::NonZeroU16;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::model::error::{Code, Error, Result};
+use crate::model::key::ClusterName;
+
+pub use keys::{KEYS, Key};
+pub use locate::{CONFIG_DIRECTORY, ENVIRONMENT_VARIABLE, locate};
+pub use schema::schema;
+pub use value::{ConnectionString, Recipient, RepositoryUrl, duration};
+
+/// zstd level where none is configured: as fast as the disk for most, and nearly as small as level 5.
+pub const DEFAULT_COMPRESSION: i32 = 3;
+
+/// How Debian's PostgreSQL is reached by its own superuser.
+pub const DEFAULT_CONNECTION: &str = "host=/var/run/postgresql user=postgres dbname=postgres";
+
+/// Everything that is configured for one cluster. Holds no secret but a password that `connection` may carry.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The file this was read from; none where `--repository` stood in for it.
+    pub file: Option<PathBuf>,
+    /// Under which the backups are kept. `None` without a file and without `--cluster`: then the
+    /// repository must hold exactly one cluster.
+    pub name: Option<ClusterName>,
+    /// Left out on a host that only restores.
+    pub postgres: Option<Postgres>,
+    /// Public keys; empty where the repository is not encrypted.
+    pub recipients: Vec<Recipient>,
+    pub repository: Repository,
+    pub objectives: Objectives,
+    pub backup: Backup,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Postgres {
+    pub data_dir: PathBuf,
+    pub connection: ConnectionString,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repository {
+    pub name: String,
+    pub url: RepositoryUrl,
+    /// The repository id that must be found there.
+    pub id: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Objectives {
+    /// Most data, in time, that a disaster may cost.
+    pub rpo: Option<Duration>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backup {
+    pub jobs: Option<NonZeroU16>,
+    /// zstd level, 1 to 19.
+    pub compression: i32,
+    /// Bytes per second read from the data directory.
+    pub max_rate: Option<u64>,
+    /// Captured with every backup, beside the data directory.
+    pub include: Vec<PathBuf>,
+}
+
+impl Default for Backup {
+    fn default() -> Backup {
+        Backup { jobs: None, compression: DEFAULT_COMPRESSION, max_rate: None, include: Vec::new() }
+    }
+}
+
+impl Backup {
+    /// Workers: as configured, else one for each core (they run at batch priority).
+    pub fn jobs(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.jobs.map_or_else(cores, |jobs| usize::from(jobs.get()))
+    }
+}
+
+impl Config {
+    /// Reads and checks a configuration file.
+    pub fn read(path: &Path) -> Result<Config> {
+        let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
+        file::parse(path, &text)
+    }
+
+    /// What is known without a file: where the repository lies.
+    pub fn without_file(url: RepositoryUrl, name: Option<ClusterName>) -> Config {
+        Config {
+            file: None,
+            name,
+            postgres: None,
+            recipients: Vec::new(),
+            repository: Repository { name: "argument".to_owned(), url, id: None },
+            objectives: Objectives::default(),
+            backup: Backup::default(),
+        }
+    }
+
+    /// The cluster on this host, for commands that cannot do without it.
+    pub fn postgres(&self) -> Result<&Postgres> {
+        self.postgres.as_ref().ok_or_else(|| {
+            Error::new(Code::Config, format!("{} has no [postgres] data_dir", self.origin()))
+                .hint("pgcairn config schema")
+        })
+    }
+
+    /// Where these settings come from, for messages.
+    pub fn origin(&self) -> String {
+        match &self.file {
+            Some(file) => file.display().to_string(),
+            None => "the command line".to_owned(),
+        }
+    }
+
+    /// How `pgcairn` must be called to get this configuration again; the beginning of every hint.
+    pub fn program(&self) -> String {
+        match &self.file {
+            Some(file) => match locate::short_name(file) {
+                Some(locate::DEFAULT_NAME) => "pgcairn".to_owned(),
+                Some(name) => format!("pgcairn -c {name}"),
+                None => format!("pgcairn -c {}", shell_word(&file.display().to_string())),
+            },
+            None => "pgcairn".to_owned(),
+        }
+    }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Error {
+    let hint = match error.kind() {
+        std::io::ErrorKind::NotFound => "pgcairn config schema",
+        std::io::ErrorKind::PermissionDenied => "run the command as root or as the owner of the data directory",
+        _ => "pgcairn config check -c FILE",
+    };
+    Error::new(Code::Config, format!("configuration {} cannot be read: {error}", path.display())).hint(hint)
+}
+
+/// A word as a shell takes it, quoted where it must be.
+pub fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%,+~".contains(c);
+    if !word.is_empty() && word.chars().all(plain) && !word.starts_with('~') {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}

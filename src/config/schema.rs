@@ -1,0 +1,71 @@
+//! The configuration as a JSON schema, made of the table of keys.
+
+use serde_json::{Map, Value, json};
+
+use super::keys::{ARRAY_SECTION, Form, KEYS, Key, sections};
+
+/// JSON schema (draft 2020-12) of a configuration file.
+pub fn schema() -> Value {
+    let mut properties = object("")["properties"].take();
+    for section in sections() {
+        properties[section] = if section == ARRAY_SECTION {
+            json!({"type": "array", "minItems": 1, "maxItems": 1, "items": object(section)})
+        } else {
+            object(section)
+        };
+    }
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "pgcairn configuration of one PostgreSQL cluster",
+        "type": "object",
+        "additionalProperties": false,
+        "required": [ARRAY_SECTION],
+        "properties": properties,
+    })
+}
+
+fn object(section: &str) -> Value {
+    let keys: Vec<&Key> = KEYS.iter().filter(|key| key.section == section).collect();
+    let properties: Map<String, Value> = keys.iter().map(|key| (key.name.to_owned(), property(key))).collect();
+    let required: Vec<&str> = keys.iter().filter(|key| key.required).map(|key| key.name).collect();
+    json!({"type": "object", "additionalProperties": false, "required": required, "properties": properties})
+}
+
+fn property(key: &Key) -> Value {
+    let mut property = match key.form {
+        Form::Text => json!({"type": "string", "minLength": 1}),
+        Form::Path => json!({"type": "string", "pattern": "^/"}),
+        Form::Paths => json!({"type": "array", "items": {"type": "string", "pattern": "^/"}}),
+        Form::Recipients => {
+            json!({"type": "array", "items": {"type": "string", "pattern": "^age1[02-9ac-hj-np-z]{58}$"}})
+        }
+        Form::Url => json!({"type": "string", "pattern": "^file:///"}),
+        Form::Duration => json!({"type": "string", "examples": ["30s", "5min", "2h", "7d"]}),
+        Form::Rate => json!({"type": "string", "pattern": "^[0-9]+ ?[KMGT]iB(/s)?$"}),
+        Form::Integer(minimum, maximum) => json!({"type": "integer", "minimum": minimum, "maximum": maximum}),
+    };
+    property["description"] = match key.default {
+        Some(default) => json!(format!("{}; default: {default}", key.meaning)),
+        None => json!(key.meaning),
+    };
+    property
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_is_in_the_schema() {
+        let schema = schema();
+        for key in KEYS {
+            let pointer = match key.section {
+                "" => format!("/properties/{}", key.name),
+                ARRAY_SECTION => format!("/properties/{ARRAY_SECTION}/items/properties/{}", key.name),
+                section => format!("/properties/{section}/properties/{}", key.name),
+            };
+            let property = schema.pointer(&pointer).unwrap_or_else(|| panic!("{pointer}"));
+            assert!(property["description"].as_str().is_some_and(|d| d.starts_with(key.meaning)), "{pointer}");
+        }
+    }
+}

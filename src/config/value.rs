@@ -1,0 +1,199 @@
+//! Values of the configuration, parsed into types. Each parser says what it wanted instead.
+
+use std::fmt;
+use std::num::NonZeroU16;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use jiff::{SpanRelativeTo, Unit};
+
+/// A value, or what was wanted instead.
+pub type Parsed<T> = Result<T, String>;
+
+/// A public key: X25519, the only kind whose files can carry our envelope stanza.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Recipient(age::x25519::Recipient);
+
+impl Recipient {
+    pub fn as_age(&self) -> &age::x25519::Recipient {
+        &self.0
+    }
+}
+
+impl FromStr for Recipient {
+    type Err = String;
+
+    fn from_str(text: &str) -> Parsed<Recipient> {
+        let parsed = text.parse().map(Recipient);
+        parsed.map_err(|_| format!("\"{text}\" is not an X25519 age recipient (age1 and 58 more characters)"))
+    }
+}
+
+impl fmt::Display for Recipient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Recipient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Recipient({})", self.0)
+    }
+}
+
+/// Where a repository lies. Only `file:///absolute/path` in this release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepositoryUrl {
+    text: String,
+    path: PathBuf,
+}
+
+impl RepositoryUrl {
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The directory of a local repository.
+    pub fn local_path(&self) -> &std::path::Path {
+        &self.path
+    }
+}
+
+impl fmt::Display for RepositoryUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl FromStr for RepositoryUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Parsed<RepositoryUrl> {
+        if text.starts_with("s3://") {
+            return Err(format!("\"{text}\": S3 repositories come with a later release, this one knows file:///path"));
+        }
+        let path = text.strip_prefix("file://").map(PathBuf::from).filter(|path| path.is_absolute());
+        let path = path.filter(|_| !text.contains(['?', '#']));
+        let path = path.ok_or_else(|| format!("\"{text}\" is not a repository such as file:///var/backups/pgcairn"))?;
+        Ok(RepositoryUrl { text: text.to_owned(), path })
+    }
+}
+
+/// A libpq connection string. It may hold a password, so it has no plain Debug.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ConnectionString(String);
+
+impl ConnectionString {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The string, unless it holds a password.
+    pub fn shown(&self) -> &str {
+        let parsed = self.0.parse::<::postgres::Config>();
+        if parsed.is_ok_and(|c| c.get_password().is_none()) { &self.0 } else { "(holds a password, not shown)" }
+    }
+}
+
+impl FromStr for ConnectionString {
+    type Err = String;
+
+    fn from_str(text: &str) -> Parsed<ConnectionString> {
+        // The parser's own message may quote the text, and with it a password.
+        let wrong = |_| "not a connection string such as \"host=/var/run/postgresql user=postgres\"".to_owned();
+        text.parse::<::postgres::Config>().map_err(wrong)?;
+        Ok(ConnectionString(text.to_owned()))
+    }
+}
+
+impl fmt::Debug for ConnectionString {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ConnectionString({})", self.shown())
+    }
+}
+
+pub(super) fn absolute_path(text: &str) -> Parsed<PathBuf> {
+    let path = PathBuf::from(text);
+    let usable = path.is_absolute() && !text.contains('\0');
+    if usable { Ok(path) } else { Err(format!("\"{text}\" is not an absolute path")) }
+}
+
+/// `5min`, `1h 30m`, `7d`; a day is 24 hours.
+pub fn duration(text: &str) -> Parsed<Duration> {
+    let wanted = || format!("\"{text}\" is not a time span such as 30s, 5min, 2h or 7d");
+    let span: jiff::Span = text.parse().map_err(|_| wanted())?;
+    if span.get_years() != 0 || span.get_months() != 0 {
+        return Err(wanted());
+    }
+    let seconds = span.total((Unit::Second, SpanRelativeTo::days_are_24_hours())).map_err(|_| wanted())?;
+    if seconds > 0.0 { Duration::try_from_secs_f64(seconds).map_err(|_| wanted()) } else { Err(wanted()) }
+}
+
+/// Units whose meaning is not disputed: PostgreSQL's `MB` is 2^20, everybody else's 10^6.
+const UNITS: [(&str, u32); 4] = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40)];
+
+/// Bytes per second: `200MiB`, `200MiB/s`.
+pub fn rate(text: &str) -> Parsed<u64> {
+    let wanted = || format!("\"{text}\" is not a rate such as 200MiB (units: KiB, MiB, GiB, TiB)");
+    let size = text.strip_suffix("/s").unwrap_or(text).trim();
+    let with_unit = |(unit, shift): &(&str, u32)| size.strip_suffix(unit).map(|digits| (digits.trim_end(), *shift));
+    let (digits, shift) = UNITS.iter().find_map(with_unit).ok_or_else(wanted)?;
+    let number: u64 = Some(digits)
+        .filter(|d| d.bytes().all(|b| b.is_ascii_digit()))
+        .and_then(|d| d.parse().ok())
+        .ok_or_else(wanted)?;
+    number.checked_mul(1 << shift).filter(|bytes| *bytes > 0).ok_or_else(wanted)
+}
+
+pub fn jobs(number: i64) -> Option<NonZeroU16> {
+    u16::try_from(number).ok().and_then(NonZeroU16::new).filter(|n| i64::from(n.get()) <= super::keys::MAX_JOBS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        for (text, seconds) in [("30s", 30), ("5min", 300), ("1h 30m", 5400), ("7d", 604_800), ("2 weeks", 1_209_600)] {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "5", "0s", "-5min", "5min ago", "1mo", "1y", "soon"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn rates() {
+        assert_eq!(rate("200MiB"), Ok(200 << 20));
+        assert_eq!(rate("1 GiB/s"), Ok(1 << 30));
+        for text in ["", "200", "200MB", "0KiB", "-1MiB", "1.5GiB", "+1MiB", "99999999TiB", "MiB"] {
+            assert!(rate(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn urls() {
+        let url: RepositoryUrl = "file:///a/b".parse().unwrap();
+        assert_eq!(url.local_path(), std::path::Path::new("/a/b"));
+        for text in ["", "/a", "file://a", "file:a", "file:///a?b=c", "http://a", "s3://b/p"] {
+            assert!(text.parse::<RepositoryUrl>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_password_in_the_connection_is_not_shown() {
+        let connection: ConnectionString = "host=/run user=a password=hush".parse().unwrap();
+        assert!(!format!("{connection:?}").contains("hush"));
+        let wrong = "host=/run password=hush nonsense".parse::<ConnectionString>().unwrap_err();
+        assert!(!wrong.contains("hush"));
+    }
+
+    #[test]
+    fn only_x25519_recipients_are_taken() {
+        for text in ["", "age1", "ssh-ed25519 AAAA", "age1yubikey1qw", "postgres"] {
+            assert!(text.parse::<Recipient>().is_err(), "{text}");
+        }
+    }
+}

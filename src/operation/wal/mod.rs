@@ -1,0 +1,6 @@
+//! The WAL archive: what PostgreSQL calls, and what people look at.
+
+pub mod fetch;
+pub mod flush;
+pub mod list;
+pub mod push;

@@ -1,0 +1,99 @@
+//! What `init` made, and what is left to do.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::Report;
+use super::check::{Finding, lines, worst};
+use super::text::facts;
+use crate::model::error::Code;
+use crate::model::key::Encryption;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Init {
+    pub repository: String,
+    pub repository_id: String,
+    /// `false` where it was there already.
+    pub created: bool,
+    pub encryption: Encryption,
+    pub recipients: Vec<String>,
+    pub cluster: String,
+    /// `None` where the server and its data directory could not be read.
+    pub system_identifier: Option<String>,
+    /// Lines for postgresql.conf, in order.
+    pub settings: Vec<Setting>,
+    /// Where `--write` put them.
+    pub written: Option<PathBuf>,
+    pub findings: Vec<Finding>,
+    pub next: String,
+}
+
+/// One line of postgresql.conf.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Setting {
+    pub name: String,
+    /// As it must stand in the file, quoted where needed.
+    pub value: String,
+    /// What the running server has.
+    pub current: Option<String>,
+    pub takes: Takes,
+}
+
+/// What must happen to the server before a line has effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Takes {
+    Nothing,
+    Reload,
+    Restart,
+}
+
+impl Report for Init {
+    const NAME: &'static str = "init";
+
+    fn human(&self) -> String {
+        let made = if self.created { "created" } else { "was there already" };
+        let closed = match self.encryption {
+            Encryption::Age => format!("age, to {}", self.recipients.join(", ")),
+            Encryption::None => "NONE: whoever reads the repository reads the database".to_owned(),
+        };
+        let mut rows = vec![
+            ("repository", format!("{} {made}", self.repository)),
+            ("id", self.repository_id.clone()),
+            ("encryption", closed),
+            ("cluster", self.cluster.clone()),
+        ];
+        rows.extend(self.system_identifier.iter().map(|id| ("system identifier", id.clone())));
+        facts(&rows) + &lines(&self.findings) + &self.settings_text()
+    }
+
+    fn next(&self) -> Option<String> {
+        Some(self.next.clone())
+    }
+
+    fn flaw(&self) -> Option<Code> {
+        worst(&self.findings)
+    }
+}
+
+impl Init {
+    fn settings_text(&self) -> String {
+        if self.settings.is_empty() {
+            return String::new();
+        }
+        let heading = match &self.written {
+            Some(file) => format!("\nwritten to {}:\n", file.display()),
+            None => "\nadd to postgresql.conf:\n".to_owned(),
+        };
+        let lines: String = self.settings.iter().map(|s| format!("    {} = {}\n", s.name, s.value)).collect();
+        let named =
+            |takes| -> Vec<&str> { self.settings.iter().filter(|s| s.takes == takes).map(|s| &*s.name).collect() };
+        let takes = match (named(Takes::Restart), named(Takes::Reload)) {
+            (restart, _) if !restart.is_empty() => format!("PostgreSQL must be restarted for {}\n", restart.join(", ")),
+            (_, reload) if !reload.is_empty() => format!("PostgreSQL must be reloaded for {}\n", reload.join(", ")),
+            _ => "the server has these settings already\n".to_owned(),
+        };
+        heading + &lines + &takes
+    }
+}

@@ -1,0 +1,82 @@
+//! The backups of a repository.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::Report;
+use super::text::{bytes, count, table, utc};
+use crate::model::key::BackupId;
+use crate::model::lsn::Lsn;
+use crate::model::wal_name::TimelineId;
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct List {
+    pub repository: String,
+    /// Ordered by cluster, then timeline and stop LSN, oldest first.
+    pub backups: Vec<Row>,
+    pub next: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Row {
+    pub id: BackupId,
+    pub cluster: String,
+    pub system_identifier: String,
+    /// `full`, `incr`.
+    pub method: String,
+    pub started: Timestamp,
+    pub stopped: Timestamp,
+    pub timeline: TimelineId,
+    pub start_lsn: Lsn,
+    pub stop_lsn: Lsn,
+    /// Major version of the server.
+    pub postgresql: u32,
+    pub data_bytes: u64,
+    pub stored_bytes: u64,
+    pub labels: std::collections::BTreeMap<String, String>,
+    /// Pages with a wrong checksum in the live database.
+    pub flagged_pages: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wal_broken_at: Option<Lsn>,
+}
+
+impl Row {
+    fn remarks(&self) -> String {
+        let mut remarks: Vec<String> = Vec::new();
+        if self.flagged_pages > 0 {
+            remarks.push(format!("DAMAGED: {}", count(self.flagged_pages, "page")));
+        }
+        remarks.extend(self.wal_broken_at.map(|lsn| format!("DAMAGED: WAL breaks at {lsn}")));
+        remarks.extend(self.labels.iter().map(|(key, value)| format!("{key}={value}")));
+        remarks.join(", ")
+    }
+}
+
+impl Report for List {
+    const NAME: &'static str = "list";
+
+    fn human(&self) -> String {
+        if self.backups.is_empty() {
+            return format!("{} holds no backup\n", self.repository);
+        }
+        let row = |row: &Row| {
+            vec![
+                row.id.to_string(),
+                row.cluster.clone(),
+                utc(row.stopped),
+                row.timeline.to_string(),
+                row.stop_lsn.to_string(),
+                row.postgresql.to_string(),
+                bytes(row.data_bytes),
+                bytes(row.stored_bytes),
+                row.remarks(),
+            ]
+        };
+        let rows: Vec<_> = self.backups.iter().map(row).collect();
+        table(&["backup", "cluster", "usable from", "tli", "lsn", "pg", "data", "stored", "remarks"], &rows)
+    }
+
+    fn next(&self) -> Option<String> {
+        Some(self.next.clone())
+    }
+}

@@ -1,0 +1,121 @@
+//! How numbers, times and tables look to a person.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+const BINARY_UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+
+/// `17 B`, `1.5 KiB`, `12 GiB`: three digits at most.
+pub fn bytes(number: u64) -> String {
+    let mut value = number as f64;
+    let mut unit = None;
+    for name in BINARY_UNITS {
+        // 999.5 would print as 1000.
+        if value < 999.5 {
+            break;
+        }
+        value /= 1024.0;
+        unit = Some(name);
+    }
+    match unit {
+        None => format!("{number} B"),
+        Some(unit) if value < 9.95 => format!("{value:.1} {unit}"),
+        Some(unit) => format!("{value:.0} {unit}"),
+    }
+}
+
+/// `0.42 s`, `17 s`, `3 min 20 s`, `2 h 5 min`.
+pub fn seconds(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    match whole {
+        _ if seconds < 9.95 => format!("{seconds:.2} s"),
+        0..60 => format!("{whole} s"),
+        60..3600 => format!("{} min {} s", whole / 60, whole % 60),
+        _ => format!("{} h {} min", whole / 3600, whole / 60 % 60),
+    }
+}
+
+/// `2026-11-20 03:00:00Z`, with the fraction where there is one.
+pub fn utc(time: Timestamp) -> String {
+    time.to_string().replacen('T', " ", 1)
+}
+
+/// The same moment in UTC and in the zone of this host.
+pub fn utc_and_local(time: Timestamp) -> String {
+    let zone = TimeZone::system();
+    let local = time.to_zoned(zone.clone());
+    let name = zone.iana_name().unwrap_or("local time");
+    if local.offset().is_zero() {
+        utc(time)
+    } else {
+        format!("{} ({} {name})", utc(time), local.datetime().to_string().replacen('T', " ", 1))
+    }
+}
+
+/// Rows below a heading, columns as wide as their widest cell.
+pub fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
+    let heading: Vec<String> = heading.iter().map(ToString::to_string).collect();
+    let mut widths = vec![0; heading.len()];
+    for row in std::iter::once(&heading).chain(rows) {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut text = String::new();
+    for row in std::iter::once(&heading).chain(rows) {
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        let _ = writeln!(text, "{}", cells.join("  ").trim_end());
+    }
+    text
+}
+
+/// `key: value` lines, values in one column.
+pub fn facts(facts: &[(&str, String)]) -> String {
+    let width = facts.iter().map(|(name, _)| name.len() + 1).max().unwrap_or(0);
+    let line = |(name, value): &(&str, String)| format!("{:width$} {value}\n", format!("{name}:"));
+    facts.iter().map(line).collect()
+}
+
+/// `1 file`, `3 files`.
+pub fn count(number: u64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_three_digits_at_most() {
+        for (number, text) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 KiB"),
+            (1536, "1.5 KiB"),
+            (32 << 20, "32 MiB"),
+            (1023 << 20, "1.0 GiB"),
+            (12 << 30, "12 GiB"),
+            (u64::MAX, "16384 PiB"),
+        ] {
+            assert_eq!(bytes(number), text, "{number}");
+        }
+    }
+
+    #[test]
+    fn spans() {
+        for (number, text) in
+            [(0.42, "0.42 s"), (17.4, "17 s"), (59.7, "1 min 0 s"), (200.0, "3 min 20 s"), (7500.0, "2 h 5 min")]
+        {
+            assert_eq!(seconds(number), text);
+        }
+    }
+
+    #[test]
+    fn tables_and_facts_line_up() {
+        let rows = [vec!["1".to_owned(), "a".to_owned()], vec!["22".to_owned(), String::new()]];
+        assert_eq!(table(&["no", "name"], &rows), "no  name\n1   a\n22\n");
+        assert_eq!(facts(&[("a", "1".to_owned()), ("long", "2".to_owned())]), "a:    1\nlong: 2\n");
+    }
+}
