@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 use jiff::Timestamp;
 
-use crate::config::identity::{self, IdentityText};
+use crate::codec::Identities;
+use crate::config::identity;
 use crate::config::{self, Config, RepositoryUrl};
 use crate::model::error::Result;
 use crate::model::interrupt::Interrupt;
@@ -90,8 +91,8 @@ impl Session {
     /// For commands that decrypt.
     pub fn decrypting_context(&self, place: &RepositoryArguments, key: &IdentityArguments) -> Result<Context> {
         let file = identity::locate(key.identity.as_deref(), |name| std::env::var_os(name));
-        let identity = file.map(|file| IdentityText::read(&file)).transpose()?;
-        Ok(self.context_of(self.config_or(place)?, identity))
+        let identities = file.map(|file| identity::read(&file, || None)).transpose()?;
+        Ok(self.context_of(self.config_or(place)?, identities))
     }
 
     /// Where the configuration file is.
@@ -116,7 +117,7 @@ impl Session {
         Ok(config)
     }
 
-    fn context_of(&self, config: Config, identity: Option<IdentityText>) -> Context {
-        Context { config, identity, now: self.now, interrupt: self.interrupt.clone() }
+    fn context_of(&self, config: Config, identities: Option<Identities>) -> Context {
+        Context { config, identities, now: self.now, interrupt: self.interrupt.clone() }
     }
 }

@@ -154,7 +154,7 @@ mod tests {
         for format in [Format::Binary, Format::AsciiArmor] {
             let file = protect(secret.expose_secret(), "right", format);
             let right = || Some(SecretString::from("right".to_owned()));
-            assert_eq!(Identities::parse(&file, right).ok().unwrap().recipients(), [recipient.clone()]);
+            assert_eq!(Identities::parse(&file, right).ok().unwrap().recipients(), std::slice::from_ref(&recipient));
             assert_eq!(error(&file, Some("wrong")), Some(IdentityError::WrongPassphrase));
             assert_eq!(error(&file, None), Some(IdentityError::PassphraseNeeded));
             assert!(matches!(error(&file[..file.len() - 40], Some("right")), Some(IdentityError::Damaged(_))));

@@ -20,7 +20,7 @@ pub use compress::{FRAME_SIZE, FrameCompressor, FrameWriter, MAX_LEVEL, MIN_LEVE
 pub use decompress::{FrameDecompressor, FrameReader};
 pub use error::CodecError;
 pub use header::{MAX_HEADER, Peeked, peek};
-pub use identity::{Identities, IdentityError};
+pub use identity::{Identities, IdentityError, MAX_IDENTITY_FILE};
 pub use open::{OpenReader, Opener, SeekReader};
 pub use recipient::{MAX_RECIPIENTS, Recipient, RecipientError, generate_identity, parse_recipient};
 pub use seal::{SealWriter, Sealer};

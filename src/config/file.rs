@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::keys::{self, ARRAY_SECTION};
 use super::{Backup, Config, DEFAULT_COMPRESSION, DEFAULT_CONNECTION, Objectives, Postgres, Repository, value};
+use crate::codec::{MAX_RECIPIENTS, Recipient};
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::ClusterName;
 
@@ -54,8 +55,13 @@ fn postgres(table: &Table) -> Result<Postgres> {
     })
 }
 
-fn recipients(table: &Table) -> Result<Vec<value::Recipient>> {
-    table.list("recipients", FromStr::from_str)
+fn recipients(table: &Table) -> Result<Vec<Recipient>> {
+    let recipients = table.list("recipients", value::recipient)?;
+    if recipients.len() <= MAX_RECIPIENTS {
+        return Ok(recipients);
+    }
+    let message = format!("{} recipients are more than the {MAX_RECIPIENTS} that fit", recipients.len());
+    Err(table.error(Code::ConfigValue, table.at.clone(), message))
 }
 
 fn repository(top: &Table) -> Result<Repository> {

@@ -1,11 +1,12 @@
 //! Where the key comes from: a flag, the environment or a systemd credential; never the configuration.
 
 use std::ffi::OsString;
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, ExposeSecretMut, SecretBox, SecretString};
 
+use crate::codec::{Identities, IdentityError, MAX_IDENTITY_FILE};
 use crate::model::error::{Code, Error, Result};
 
 pub const ENVIRONMENT_VARIABLE: &str = "PGCAIRN_IDENTITY";
@@ -15,28 +16,29 @@ pub const CREDENTIAL_NAME: &str = "pgcairn-identity";
 
 const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 
-/// An identity file holds a few lines; a larger one is something else.
-const MAX_IDENTITY_FILE: u64 = 1 << 20;
-
-/// The content of an identity file, not parsed yet. Its Debug shows the origin alone.
-#[derive(Debug, Clone)]
-pub struct IdentityText {
-    /// The file, for messages.
-    pub origin: PathBuf,
-    pub text: SecretString,
+/// Reads and opens an identity file. `passphrase` is asked where the file needs one.
+pub fn read(path: &Path, passphrase: impl FnOnce() -> Option<SecretString>) -> Result<Identities> {
+    let wrong = |reason: &dyn std::fmt::Display| {
+        Error::new(Code::Identity, format!("identity {} cannot be used: {reason}", path.display()))
+    };
+    // With room for all of it, the buffer is never moved and leaves no copy behind.
+    let mut file = SecretBox::new(Box::new(Vec::with_capacity(MAX_IDENTITY_FILE + 1)));
+    let opened = std::fs::File::open(path).map_err(|error| wrong(&error).hint(GIVE_ANOTHER))?;
+    // One byte more than allowed is enough to be refused for it.
+    opened
+        .take(MAX_IDENTITY_FILE as u64 + 1)
+        .read_to_end(file.expose_secret_mut())
+        .map_err(|error| wrong(&error).hint(GIVE_ANOTHER))?;
+    Identities::parse(file.expose_secret(), passphrase).map_err(|error| wrong(&error).hint(hint(&error)))
 }
 
-impl IdentityText {
-    pub fn read(path: &Path) -> Result<IdentityText> {
-        let wrong = |reason: String| {
-            Error::new(Code::Identity, format!("identity {} cannot be read: {reason}", path.display()))
-                .hint("give the file that `pgcairn key generate` wrote: --identity FILE")
-        };
-        let mut text = String::new();
-        let file = std::fs::File::open(path).map_err(|error| wrong(error.to_string()))?;
-        let read = file.take(MAX_IDENTITY_FILE).read_to_string(&mut text);
-        read.map_err(|error: io::Error| wrong(error.to_string()))?;
-        Ok(IdentityText { origin: path.to_owned(), text: text.into() })
+const GIVE_ANOTHER: &str = "give the file that `pgcairn key generate` wrote: --identity FILE";
+
+fn hint(error: &IdentityError) -> &'static str {
+    match error {
+        IdentityError::PassphraseNeeded => "run the command on a terminal without --no-input",
+        IdentityError::WrongPassphrase => "run the command again",
+        _ => GIVE_ANOTHER,
     }
 }
 

@@ -11,13 +11,14 @@ use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::codec::Recipient;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::ClusterName;
 
 pub use keys::{KEYS, Key};
 pub use locate::{CONFIG_DIRECTORY, ENVIRONMENT_VARIABLE, locate};
 pub use schema::schema;
-pub use value::{ConnectionString, Recipient, RepositoryUrl, duration};
+pub use value::{ConnectionString, RepositoryUrl, duration};
 
 /// zstd level where none is configured: as fast as the disk for most, and nearly as small as level 5.
 pub const DEFAULT_COMPRESSION: i32 = 3;

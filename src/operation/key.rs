@@ -5,9 +5,10 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use age::secrecy::ExposeSecret;
 use jiff::Timestamp;
+use secrecy::ExposeSecret;
 
+use crate::codec::generate_identity;
 use crate::config::shell_word;
 use crate::model::error::{Code, Error, Result};
 use crate::report::key::GeneratedKey;
@@ -22,9 +23,8 @@ pub struct Request {
 
 /// Makes the file durable before it tells the recipient: backups to a lost key are lost too.
 pub fn run(request: &Request, now: Timestamp) -> Result<GeneratedKey> {
-    let identity = age::x25519::Identity::generate();
-    let recipient = identity.to_public().to_string();
-    let secret = identity.to_string();
+    let (secret, recipient) = generate_identity();
+    let recipient = recipient.to_string();
     let head = format!("# created: {}\n# public key: {recipient}\n", now.strftime("%Y-%m-%dT%H:%M:%SZ"));
     write(&request.output, &[head.as_bytes(), secret.expose_secret().as_bytes(), b"\n"])
         .map_err(|error| cannot_write(&request.output, &error))?;

@@ -13,17 +13,17 @@ pub mod wal;
 
 use jiff::Timestamp;
 
+use crate::codec::Identities;
 use crate::config::Config;
-use crate::config::identity::IdentityText;
 use crate::model::error::{Code, Error, Result};
 use crate::model::interrupt::Interrupt;
 
 /// What every operation stands on. Made once by the command line, after root was given up.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Context {
     pub config: Config,
-    /// The key, where one was given: read before root was given up.
-    pub identity: Option<IdentityText>,
+    /// The keys, where a file with them was given: read before root was given up.
+    pub identities: Option<Identities>,
     /// When the command was started.
     pub now: Timestamp,
     pub interrupt: Interrupt,
@@ -35,9 +35,9 @@ impl Context {
         format!("{} {arguments}", self.config.program())
     }
 
-    /// The key, for what cannot be done without it.
-    pub fn identity(&self) -> Result<&IdentityText> {
-        self.identity.as_ref().ok_or_else(|| {
+    /// The keys, for what cannot be done without it.
+    pub fn identities(&self) -> Result<&Identities> {
+        self.identities.as_ref().ok_or_else(|| {
             Error::new(Code::Identity, "the repository is encrypted and no identity was given")
                 .hint("add --identity FILE, the file that `pgcairn key generate` wrote")
         })
