@@ -1,8 +1,34 @@
-//! Where WAL cannot be read further, and why.
+//! How far WAL can be read, and why not further.
 
 use super::page::PageError;
 use crate::model::lsn::Lsn;
 use crate::model::wal_name::TimelineId;
+
+/// How far the pages read so far are good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct End {
+    /// End of the last good record; at first, where reading began.
+    pub valid_to: Lsn,
+    /// Beginning of the last good record.
+    pub last_record: Option<Lsn>,
+    pub tail: Tail,
+    /// Something other than zeroes follows a switch record in its segment. PostgreSQL never looks there.
+    pub residue_after_switch: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tail {
+    /// The last record ends with the last page, or is a switch.
+    Complete,
+    /// The record that begins at `lsn` needs `missing` more bytes.
+    Incomplete { lsn: Lsn, missing: u32 },
+    /// No record begins in these pages: they hold a part of one that began before them.
+    Continuation { missing: u32 },
+    /// From `at` on there is no complete record, and from the next one's place on there are only zeroes.
+    Zeroes { at: Lsn },
+    /// The pages end before the place where reading was to begin.
+    NotBegun,
+}
 
 /// PostgreSQL would read no record at `at` and end recovery before it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -40,9 +40,9 @@ impl Chain {
         Chain { format, prev: Prev::Before(lsn), given_up: GivenUp::None, timeline, last_record: None }
     }
 
-    /// Begins with the first record of the segment that starts at `start`.
-    pub fn at_segment(format: WalFormat, start: Lsn) -> Chain {
-        Chain { format, prev: Prev::Before(start), given_up: GivenUp::Unknown, timeline: None, last_record: None }
+    /// Begins with a record that links back to one before `bound`, and of which nothing else is known.
+    pub fn anywhere(format: WalFormat, bound: Lsn) -> Chain {
+        Chain { format, prev: Prev::Before(bound), given_up: GivenUp::Unknown, timeline: None, last_record: None }
     }
 
     pub fn check_length(&self, found: u32) -> Result<(), Reason> {

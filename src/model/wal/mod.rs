@@ -17,6 +17,7 @@ pub mod format;
 pub mod page;
 pub mod reader;
 pub mod record;
+pub mod segment;
 pub mod xact;
 
 #[cfg(test)]
@@ -24,11 +25,12 @@ pub(crate) mod build;
 #[cfg(test)]
 mod reader_tests;
 
-pub use broken::{Break, Reason};
-pub use event::Event;
+pub use broken::{Break, End, Reason, Tail};
+pub use event::{Event, RestorePoint};
 pub use format::WalFormat;
 pub use page::{LongHeader, PageError, PageHeader, WalIdentity};
-pub use reader::{End, Record, Tail, WalReader};
+pub use reader::{Record, WalReader};
+pub use segment::{Crossing, SegmentScan, SegmentScanner, Times, scan_segment};
 pub use xact::{Outcome, TransactionEnd};
 
 /// Records begin at multiples of this (`MAXALIGN` on every 64-bit platform).

@@ -1,6 +1,6 @@
 //! Reads records off consecutive pages, as `XLogDecodeNextRecord` in `xlogreader.c` would.
 
-use super::broken::{Break, Reason};
+use super::broken::{Break, End, Reason, Tail};
 use super::bytes::all_zero;
 use super::chain::Chain;
 use super::event::{self, Event};
@@ -27,32 +27,6 @@ pub struct Record {
     pub info: u8,
     pub total_length: u32,
     pub event: Option<Event>,
-}
-
-/// How far the pages read so far are good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct End {
-    /// End of the last good record; at first, where reading began.
-    pub valid_to: Lsn,
-    /// Beginning of the last good record.
-    pub last_record: Option<Lsn>,
-    pub tail: Tail,
-    /// Something other than zeroes follows a switch record in its segment. PostgreSQL never looks there.
-    pub residue_after_switch: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tail {
-    /// The last record ends with the last page, or is a switch.
-    Complete,
-    /// The record that begins at `lsn` needs `missing` more bytes.
-    Incomplete { lsn: Lsn, missing: u32 },
-    /// No record begins in these pages: they hold a part of one that began before them.
-    Continuation { missing: u32 },
-    /// From `at` on there is no complete record, and from the next one's place on there are only zeroes.
-    Zeroes { at: Lsn },
-    /// The pages end before the place where reading was to begin.
-    NotBegun,
 }
 
 #[derive(Debug)]
@@ -106,7 +80,15 @@ impl WalReader {
     /// Begins at the first record that begins in `segment`; the rest of an earlier one is passed over.
     pub fn at_segment(identity: WalIdentity, segment: Segment) -> WalReader {
         let start = segment.start(identity.segment_size);
-        WalReader::new(identity, start, State::SegmentStart, Chain::at_segment(identity.format, start))
+        WalReader::new(identity, start, State::SegmentStart, Chain::anywhere(identity.format, start))
+    }
+
+    /// Begins at the record at `lsn`, of which nothing else is known. The pages fed begin with the one it lies on.
+    pub(super) fn at_page_of(identity: WalIdentity, block_size: u32, lsn: Lsn) -> WalReader {
+        let page = Lsn(lsn.0 - lsn.0 % u64::from(block_size));
+        let chain = Chain::anywhere(identity.format, lsn);
+        let reader = WalReader::new(identity, page, State::Before(lsn), chain);
+        WalReader { block_size: Some(block_size as usize), valid_to: lsn, ..reader }
     }
 
     fn new(identity: WalIdentity, address: Lsn, state: State, chain: Chain) -> WalReader {
