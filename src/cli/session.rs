@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use jiff::Timestamp;
 
-use crate::codec::Identities;
-use crate::config::identity;
+use crate::config::identity::{self, Identities};
 use crate::config::{self, Config, RepositoryUrl};
 use crate::model::error::Result;
 use crate::model::interrupt::Interrupt;

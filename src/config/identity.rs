@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, ExposeSecretMut, SecretBox, SecretString};
 
-use crate::codec::{Identities, IdentityError, MAX_IDENTITY_FILE};
+pub use crate::codec::Identities;
+use crate::codec::{IdentityError, MAX_IDENTITY_FILE};
 use crate::model::error::{Code, Error, Result};
 
 pub const ENVIRONMENT_VARIABLE: &str = "PGCAIRN_IDENTITY";
