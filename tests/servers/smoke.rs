@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::support::history::{History, Position, Target};
 use super::support::majors::Installation;
 use super::support::server::{Server, Shutdown};
+use super::support::site::Site;
 use super::support::{Outcome, Scenario, ledger, skip};
 
 pub fn scenarios() -> Vec<Scenario> {
@@ -12,6 +13,7 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "smoke::starts_and_answers", run: starts_and_answers },
         Scenario { name: "smoke::survives_a_kill", run: survives_a_kill },
         Scenario { name: "smoke::segment_size_and_checksums", run: segment_size_and_checksums },
+        Scenario { name: "smoke::configuration_is_accepted", run: configuration_is_accepted },
         Scenario { name: "smoke::ledger_follows_wal", run: ledger_follows_wal },
     ]
 }
@@ -88,6 +90,16 @@ fn ledger_follows_wal(install: &'static Installation) -> Outcome {
     ] {
         let rows = history.expected(&server, &target, inclusive)?;
         assert_eq!(rows.contains_key(&last), there, "{target:?} {inclusive}");
+    }
+    Ok(())
+}
+
+/// The configuration that later scenarios use is one that pgcairn takes, as the owner of the server.
+fn configuration_is_accepted(install: &'static Installation) -> Outcome {
+    let server = Server::builder(install).create()?;
+    for site in [Site::new(&server)?, Site::unencrypted(&server)?] {
+        site.run(&["config", "check"])?.ok()?;
+        assert!(site.fork().is_err(), "there is no repository to copy yet");
     }
     Ok(())
 }
