@@ -1,1 +1,19 @@
 //! Object stores: one small interface, split by role.
+//!
+//! [`Repository`] is the way in: an opened repository hands out a [`Reader`] or a [`Creator`]. Objects
+//! are created once and never overwritten. [`Backend`] is what a kind of store implements; callers never
+//! see it.
+
+mod backend;
+mod error;
+mod local;
+mod marker;
+mod repository;
+mod url;
+
+pub use backend::{Backend, Entry, ReadSeek, Stat};
+pub use error::{Error, Result};
+pub use local::{LocalBackend, TEMPORARY};
+pub use marker::{FORMAT, Marker};
+pub use repository::{Creator, PROBES, Reader, Repository};
+pub use url::RepositoryUrl;

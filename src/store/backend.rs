@@ -1,0 +1,61 @@
+//! What a kind of store implements.
+
+use std::fmt::Debug;
+use std::io::{Read, Seek};
+use std::ops::Range;
+
+use jiff::Timestamp;
+
+use super::error::Result;
+use crate::model::key::Key;
+
+/// The body of an object: read from where it stands, again from there if a store has to try again.
+pub trait ReadSeek: Read + Seek {}
+
+impl<T: Read + Seek> ReadSeek for T {}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stat {
+    pub size: u64,
+    /// By the store's clock.
+    pub modified: Timestamp,
+}
+
+/// One line of a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub key: Key,
+    pub size: u64,
+    pub modified: Timestamp,
+}
+
+/// A flat space of named objects. A miss is [`super::Error::NotFound`], and no proof of absence: that is
+/// the business of [`super::Reader`].
+pub trait Backend: Debug + Send + Sync {
+    /// The repository's URL, for messages.
+    fn url(&self) -> &str;
+
+    /// The whole object as a stream.
+    fn get(&self, key: &Key) -> Result<Box<dyn Read + Send>>;
+
+    /// Part of an object; less than asked for where the object ends before.
+    fn get_range(&self, key: &Key, range: Range<u64>) -> Result<Vec<u8>>;
+
+    /// An object to be read in parts.
+    fn open(&self, key: &Key) -> Result<Box<dyn ReadSeek + Send>>;
+
+    fn stat(&self, key: &Key) -> Result<Stat>;
+
+    /// Every object whose key begins with `prefix`, in order of their keys' bytes. Objects under
+    /// construction are not seen.
+    fn list(&self, prefix: &str) -> Result<Vec<Entry>>;
+
+    /// Creates an object or fails with [`super::Error::AlreadyExists`]; of several writers one wins.
+    /// When it returns the object is complete and durable, whatever happens to this machine.
+    fn create(&self, key: &Key, body: &mut dyn ReadSeek) -> Result<()>;
+
+    /// Makes an existing object durable: whoever created it may have died before it was.
+    fn persist(&self, key: &Key) -> Result<()>;
+
+    fn delete(&self, key: &Key) -> Result<()>;
+}

@@ -1,0 +1,207 @@
+//! An opened repository and the roles in which its objects are touched. There is no deleting role yet.
+
+use std::io::{Cursor, Read};
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::backend::{Backend, Entry, ReadSeek, Stat};
+use super::error::{Error, Result};
+use super::local::LocalBackend;
+use super::marker::{MAX_MARKER, Marker};
+use super::url::RepositoryUrl;
+use crate::model::key::{Encryption, Key};
+
+/// How many writers try at once to create the marker of a new repository.
+pub const PROBES: usize = 16;
+
+/// A repository whose marker was read. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Repository {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    backend: Arc<dyn Backend>,
+    marker: Marker,
+}
+
+impl Repository {
+    /// Creates a repository, and with it a local root. [`Error::AlreadyExists`] where one is.
+    pub fn create(url: &RepositoryUrl, encryption: Encryption) -> Result<Repository> {
+        let RepositoryUrl::File(path) = url;
+        Repository::create_on(Arc::new(LocalBackend::create_root(path)?), encryption)
+    }
+
+    /// Opens the repository at `url`. With `expected_id` it must be that very one.
+    pub fn open(url: &RepositoryUrl, expected_id: Option<&str>) -> Result<Repository> {
+        let RepositoryUrl::File(path) = url;
+        Repository::open_on(Arc::new(LocalBackend::open(path)?), expected_id)
+    }
+
+    /// [`Repository::create`] on a backend at hand. Concurrent creates of the marker itself prove that
+    /// the store honours create-only.
+    pub fn create_on(backend: Arc<dyn Backend>, encryption: Encryption) -> Result<Repository> {
+        let results = probe(backend.as_ref(), encryption)?;
+        let winners = results.iter().filter(|result| result.is_ok()).count();
+        let exists = |error: &Error| matches!(error, Error::AlreadyExists { .. });
+        if let Some(failure) = results.into_iter().filter_map(Result::err).find(|error| !exists(error)) {
+            return Err(failure);
+        }
+        if winners == 0 {
+            return Err(Error::AlreadyExists { key: Key::marker() });
+        }
+        if winners != 1 {
+            return Err(Error::NotCreateOnly { url: backend.url().to_owned(), winners, of: PROBES });
+        }
+        Repository::open_on(backend, None)
+    }
+
+    /// [`Repository::open`] on a backend at hand, such as one with layers.
+    pub fn open_on(backend: Arc<dyn Backend>, expected_id: Option<&str>) -> Result<Repository> {
+        let marker = read_marker(backend.as_ref())?;
+        if let Some(expected) = expected_id {
+            same_id(backend.as_ref(), expected, &marker)?;
+        }
+        Ok(Repository { shared: Arc::new(Shared { backend, marker }) })
+    }
+
+    pub fn url(&self) -> &str {
+        self.shared.backend.url()
+    }
+
+    pub fn id(&self) -> &str {
+        &self.shared.marker.repository_id
+    }
+
+    pub fn encryption(&self) -> Encryption {
+        self.shared.marker.encryption
+    }
+
+    pub fn marker(&self) -> &Marker {
+        &self.shared.marker
+    }
+
+    pub fn reader(&self) -> Reader {
+        Reader { shared: self.shared.clone() }
+    }
+
+    pub fn creator(&self) -> Creator {
+        Creator { shared: self.shared.clone() }
+    }
+}
+
+/// Every probe has an id of its own, so that the one read back afterwards is one writer's whole marker.
+fn probe(backend: &dyn Backend, encryption: Encryption) -> Result<Vec<Result<()>>> {
+    let bodies: Vec<Vec<u8>> = (0..PROBES).map(|_| Marker::new(encryption).to_json()).collect::<Result<_>>()?;
+    let barrier = std::sync::Barrier::new(PROBES);
+    let create = |body: &Vec<u8>| {
+        barrier.wait();
+        backend.create(&Key::marker(), &mut Cursor::new(body))
+    };
+    let results = std::thread::scope(|scope| {
+        let probes: Vec<_> = bodies.iter().map(|body| scope.spawn(move || create(body))).collect();
+        probes.into_iter().map(|probe| probe.join()).collect::<Vec<_>>()
+    });
+    Ok(results.into_iter().map(|result| result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect())
+}
+
+fn read_marker(backend: &dyn Backend) -> Result<Marker> {
+    match backend.get_range(&Key::marker(), 0..MAX_MARKER + 1) {
+        Ok(json) => Marker::parse(&json, backend.url()),
+        Err(Error::NotFound { .. }) => {
+            Err(Error::NotARepository { url: backend.url().to_owned(), reason: "its marker pgcairn.json is missing" })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn same_id(backend: &dyn Backend, expected: &str, marker: &Marker) -> Result<()> {
+    if marker.repository_id == expected {
+        return Ok(());
+    }
+    let (url, found) = (backend.url().to_owned(), marker.repository_id.clone());
+    Err(Error::OtherRepository { url, expected: expected.to_owned(), found })
+}
+
+impl Shared {
+    /// Proves that the repository is still there and still the same.
+    fn check(&self) -> Result<()> {
+        let marker = read_marker(self.backend.as_ref())?;
+        same_id(self.backend.as_ref(), &self.marker.repository_id, &marker)
+    }
+
+    /// A miss counts only once the repository has shown itself after it.
+    fn proven<T>(&self, result: Result<T>) -> Result<T> {
+        if matches!(result, Err(Error::NotFound { .. })) {
+            self.check()?;
+        }
+        result
+    }
+}
+
+/// Reads objects. Every [`Error::NotFound`] from here is proven; an empty listing is, too.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    shared: Arc<Shared>,
+}
+
+impl Reader {
+    /// The whole object as a stream.
+    pub fn get(&self, key: &Key) -> Result<Box<dyn Read + Send>> {
+        self.shared.proven(self.shared.backend.get(key))
+    }
+
+    /// Like [`Reader::get`], with `None` where there is proven to be no such object.
+    pub fn find(&self, key: &Key) -> Result<Option<Box<dyn Read + Send>>> {
+        match self.get(key) {
+            Ok(body) => Ok(Some(body)),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Part of an object; less than asked for where the object ends before.
+    pub fn get_range(&self, key: &Key, range: Range<u64>) -> Result<Vec<u8>> {
+        self.shared.proven(self.shared.backend.get_range(key, range))
+    }
+
+    /// An object to be read in parts.
+    pub fn open_seekable(&self, key: &Key) -> Result<Box<dyn ReadSeek + Send>> {
+        self.shared.proven(self.shared.backend.open(key))
+    }
+
+    pub fn stat(&self, key: &Key) -> Result<Stat> {
+        self.shared.proven(self.shared.backend.stat(key))
+    }
+
+    /// Every object whose key begins with `prefix`, in order of their keys' bytes.
+    pub fn list(&self, prefix: &str) -> Result<Vec<Entry>> {
+        let entries = self.shared.backend.list(prefix)?;
+        if entries.is_empty() {
+            self.shared.check()?;
+        }
+        Ok(entries)
+    }
+}
+
+/// Creates objects, each once.
+#[derive(Debug, Clone)]
+pub struct Creator {
+    shared: Arc<Shared>,
+}
+
+impl Creator {
+    /// Creates an object durably, or fails with [`Error::AlreadyExists`]. The marker is read before
+    /// every write: an unmounted disk must not swallow WAL.
+    pub fn create(&self, key: &Key, body: &mut dyn ReadSeek) -> Result<()> {
+        self.shared.check()?;
+        self.shared.backend.create(key, body)
+    }
+
+    /// Makes an object durable that an earlier writer may have left before it was.
+    pub fn persist(&self, key: &Key) -> Result<()> {
+        self.shared.check()?;
+        self.shared.proven(self.shared.backend.persist(key))
+    }
+}

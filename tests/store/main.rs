@@ -1,0 +1,8 @@
+//! One suite that every store passes: the local one, one in memory that stands for what a store promises,
+//! and both below layers that count calls and let them fail.
+
+mod layers;
+mod local;
+mod memory;
+mod repository;
+mod suite;
