@@ -70,6 +70,8 @@ codes! {
     Io = "io", 1;
     /// A bug in pgcairn: a state that its own code rules out.
     Internal = "internal", 1;
+    /// The server refused a statement, or the backup can no longer be completed.
+    BackupSession = "backup-session", 1;
     /// The arguments are not usable.
     Usage = "usage", 2;
     /// The configuration file is absent or not readable as TOML.

@@ -1,1 +1,22 @@
-//! The live server.
+//! The live server: one connection, its settings, the backup session.
+
+mod archiving;
+mod backup_session;
+mod cluster;
+mod connection;
+mod environment;
+mod failure;
+mod relation_names;
+mod rights;
+mod settings;
+mod wal;
+
+pub use archiving::{calls_push, check_archiving};
+pub use backup_session::{BackupSession, MAX_LABEL, Start, Stop};
+pub use cluster::check_cluster;
+pub use connection::{Connection, ServerVersion};
+pub use environment::{Database, Environment, Extension};
+pub use relation_names::RelationNames;
+pub use rights::check_rights;
+pub use settings::{ArchiveMode, Settings, TablespaceLocation};
+pub use wal::MAX_RESTORE_POINT;

@@ -1,5 +1,6 @@
 //! A data directory: what lies in it and its tablespaces, and the files themselves.
 
+mod control_file;
 mod entry;
 mod listing;
 mod tablespace;
@@ -17,6 +18,7 @@ pub use entry::{Attributes, Entry, Item, Kind, Notice, Skipped, Tablespace};
 pub use walk::Walk;
 
 use super::error::{Error, Result};
+use crate::model::control_file::ControlFile;
 use crate::model::path::RelPath;
 
 /// Without these a directory is no data directory.
@@ -32,12 +34,13 @@ const FILE_FLAGS: OFlags = OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::
 pub struct DataDirectory {
     fd: OwnedFd,
     path: PathBuf,
+    control_file: ControlFile,
     version_directory: Vec<u8>,
 }
 
 impl DataDirectory {
-    /// `version_directory` is `PG_<major>_<catalog version>`, the part of a tablespace that is ours.
-    pub fn open(path: &Path, version_directory: &str) -> Result<DataDirectory> {
+    /// Reads pg_control too: version and catalog version name the part of a tablespace that is ours.
+    pub fn open(path: &Path) -> Result<DataDirectory> {
         let fd = openat(CWD, path, DIRECTORY_FLAGS, Mode::empty()).map_err(|e| Error::io("open", path, e))?;
         for missing in REQUIRED {
             match statat(&fd, missing, AtFlags::empty()) {
@@ -46,7 +49,19 @@ impl DataDirectory {
                 Err(e) => return Err(Error::io("read", path.join(missing), e)),
             }
         }
-        Ok(DataDirectory { fd, path: path.to_owned(), version_directory: version_directory.into() })
+        let (control_file, _) = control_file::read(&fd, path)?;
+        let version_directory = control_file.version_directory().into_bytes();
+        Ok(DataDirectory { fd, path: path.to_owned(), control_file, version_directory })
+    }
+
+    /// As it was when the directory was opened.
+    pub fn control_file(&self) -> &ControlFile {
+        &self.control_file
+    }
+
+    /// As it is now, and its bytes for the copy.
+    pub fn read_control_file(&self) -> Result<(ControlFile, Vec<u8>)> {
+        control_file::read(&self.fd, &self.path)
     }
 
     pub fn path(&self) -> &Path {

@@ -6,7 +6,9 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use tempfile::TempDir;
 
 use super::*;
+use crate::model::control_file::CONTROL_FILE_SIZE;
 
+const CONTROL_FILE: &[u8] = include_bytes!("../../../fixtures/control_file/15.bin");
 const VERSION: &str = "PG_15_202209061";
 
 struct Cluster {
@@ -22,6 +24,9 @@ impl Cluster {
         for file in ["PG_VERSION", "global/pg_control", "global/1262", "base/5/1259"] {
             cluster.write(file);
         }
+        let mut control_file = CONTROL_FILE.to_vec();
+        control_file.resize(CONTROL_FILE_SIZE, 0);
+        fs::write(cluster.data().join("global/pg_control"), control_file).unwrap();
         cluster
     }
 
@@ -36,7 +41,7 @@ impl Cluster {
     }
 
     fn open(&self) -> DataDirectory {
-        DataDirectory::open(&self.data(), VERSION).unwrap()
+        DataDirectory::open(&self.data()).unwrap()
     }
 
     fn items(&self) -> Vec<Item> {
@@ -278,7 +283,29 @@ fn unreadable_directories_are_fatal() {
 fn other_directories_are_refused() {
     let cluster = Cluster::new();
     fs::remove_file(cluster.data().join("PG_VERSION")).unwrap();
-    let error = DataDirectory::open(&cluster.data(), VERSION).unwrap_err();
+    let error = DataDirectory::open(&cluster.data()).unwrap_err();
     assert!(error.to_string().ends_with("is not a data directory: it has no PG_VERSION"), "{error}");
-    assert!(matches!(DataDirectory::open(Path::new("/nowhere"), VERSION), Err(Error::Io { .. })));
+    assert!(matches!(DataDirectory::open(Path::new("/nowhere")), Err(Error::Io { .. })));
+}
+
+#[test]
+fn a_torn_control_file_is_read_again() {
+    let cluster = Cluster::new();
+    let data = cluster.open();
+    let path = cluster.data().join("global/pg_control");
+    let whole = fs::read(&path).unwrap();
+    assert_eq!(data.read_control_file().unwrap(), (data.control_file().clone(), whole.clone()));
+    let mut torn = whole.clone();
+    torn[100] ^= 1;
+    fs::write(&path, torn).unwrap();
+    assert!(matches!(data.read_control_file(), Err(Error::ControlFile { .. })));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(std::time::Duration::from_millis(25));
+            fs::write(&path, &whole).unwrap();
+        });
+        assert!(data.read_control_file().is_ok());
+    });
+    fs::write(&path, &whole[..4096]).unwrap();
+    assert!(matches!(data.read_control_file(), Err(Error::ControlFileSize { found: 4096, .. })));
 }
