@@ -1,0 +1,128 @@
+//! Holds docs/format.md against the code: every example is read, and written again byte for byte; every bound is
+//! the constant's.
+
+use std::fmt::Debug;
+
+use pgcairn::codec::{MAX_HEADER, MAX_RECIPIENTS};
+use pgcairn::model::catalog::{self, MAX_COMMIT_MARKER, ObjectLine, Summary};
+use pgcairn::model::digest::{DigestHeader, PartDigests};
+use pgcairn::model::envelope::{Envelope, MAX_ENVELOPE};
+use pgcairn::model::key::{BackupId, ClusterKeys, ClusterName, Encryption, MAX_CLUSTER_NAME};
+use pgcairn::model::manifest::{
+    DIGEST_BLOCK, Line, MAX_FRAME, MAX_PACK, MAX_PART_BYTES, MAX_PART_DATA, MAX_PART_EXTENTS, MAX_PART_LINES,
+    MAX_SLICE, Part,
+};
+use pgcairn::model::path::{MAX_NAME, MAX_PATH};
+use pgcairn::model::wal_name::{MAX_SEGMENT_SIZE, MIN_SEGMENT_SIZE};
+use serde::{Serialize, de::DeserializeOwned};
+
+const TEXT: &str = include_str!("../docs/format.md");
+
+/// Examples: what follows "```json" on the fence, and the lines.
+fn examples() -> Vec<(&'static str, &'static str)> {
+    let blocks = TEXT.split("\n```json ").skip(1);
+    blocks.map(|block| block.split("\n```").next().unwrap().split_once('\n').unwrap()).collect()
+}
+
+/// The examples with this word.
+fn examples_of(word: &str) -> Vec<&'static str> {
+    let found: Vec<_> = examples().into_iter().filter(|(info, _)| *info == word).map(|(_, text)| text).collect();
+    assert!(!found.is_empty(), "no example of {word}");
+    found
+}
+
+fn example(word: &str) -> &'static str {
+    examples_of(word)[0]
+}
+
+/// Reads a line and writes it again, which must change nothing.
+fn same<T: Serialize + DeserializeOwned + Debug>(line: &str) -> T {
+    let value: T = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+    assert_eq!(serde_json::to_string(&value).unwrap(), line);
+    value
+}
+
+fn backup() -> BackupId {
+    same::<Summary>(example("commit").lines().next().unwrap()).id
+}
+
+fn keys() -> ClusterKeys {
+    let summary: Summary = same(example("commit").lines().next().unwrap());
+    ClusterKeys::new(&ClusterName::new("main").unwrap(), summary.system_identifier, Encryption::Age)
+}
+
+#[test]
+fn every_example_is_tested() {
+    let known = ["marker", "envelope pack", "envelope wal", "manifest", "digests", "object", "commit"];
+    let unknown: Vec<_> = examples().into_iter().map(|(info, _)| info).filter(|info| !known.contains(info)).collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
+}
+
+#[test]
+fn envelopes() {
+    for kind in ["pack", "wal"] {
+        let json = example(&format!("envelope {kind}"));
+        let envelope = Envelope::parse(&["1", kind], json.as_bytes()).unwrap();
+        assert_eq!(envelope.to_json().unwrap(), json);
+        if kind == "wal" {
+            assert!(keys().wal_name_of(&envelope.name).is_some(), "{}", envelope.name);
+        }
+    }
+}
+
+#[test]
+fn manifest_and_digests_belong_together() {
+    let text = example("manifest");
+    text.lines().for_each(|line| drop(same::<Line>(line)));
+    let part = Part::parse(text.as_bytes(), &backup(), 1).unwrap();
+    let header: DigestHeader = same(example("digests"));
+    assert_eq!(header.count, part.digests());
+    let values = vec![0; header.count as usize];
+    let seed = u64::from_str_radix(&header.seed, 16).unwrap();
+    let object = PartDigests { seed, values }.format(&backup(), 1);
+    assert!(object.starts_with(format!("{}\n", example("digests")).as_bytes()));
+    assert_eq!(object.len() as u64, example("digests").len() as u64 + 1 + 8 * header.count);
+}
+
+#[test]
+fn commit_marker_and_list_of_objects() {
+    let text = format!("{}\n", example("commit"));
+    let summary = catalog::parse_commit_marker(text.as_bytes(), &backup()).unwrap();
+    assert_eq!(catalog::format_commit_marker(&summary).unwrap(), text.as_bytes());
+    let object: ObjectLine = same(example("object"));
+    let pack = pgcairn::model::key::PackId { backup: backup(), number: 1 };
+    assert_eq!(object.key, keys().pack(&pack));
+}
+
+/// The row of the table of bounds with this name.
+fn bound(name: &str) -> &'static str {
+    let rows = TEXT.split("\n## Bounds\n").nth(1).unwrap().lines();
+    let cells = rows.filter_map(|row| row.strip_prefix("| ")?.strip_suffix(" |")?.split_once(" | "));
+    cells.into_iter().find(|(what, _)| *what == name).unwrap_or_else(|| panic!("no bound of {name}")).1
+}
+
+fn size(bytes: u64) -> String {
+    let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    let unit = units.iter().find(|(unit, _)| bytes.is_multiple_of(*unit));
+    unit.map_or(format!("{bytes} bytes"), |(unit, name)| format!("{} {name}", bytes / unit))
+}
+
+#[test]
+fn bounds_are_the_constants() {
+    let is = |name: &str, value: String| assert!(bound(name).starts_with(&value), "{name}: {value}");
+    is("name of a cluster", size(MAX_CLUSTER_NAME as u64));
+    is("`pgcairn.json`, commit marker", size(MAX_COMMIT_MARKER as u64));
+    is("JSON line of an envelope", size(MAX_ENVELOPE as u64));
+    is("header of an age file", size(MAX_HEADER as u64));
+    is("recipients", MAX_RECIPIENTS.to_string());
+    is("content of a frame", size(MAX_FRAME));
+    is("compressed frame", size(2 * MAX_FRAME));
+    is("pack as stored", size(MAX_PACK));
+    is("slice", size(MAX_SLICE));
+    is("manifest or digest part, decompressed", size(MAX_PART_BYTES));
+    let part = format!("{MAX_PART_LINES}, {MAX_PART_EXTENTS}, {}:", size(MAX_PART_DATA));
+    is("lines, extents, bytes of files of one part", part);
+    is("path, part of a path", format!("{MAX_PATH} bytes, {MAX_NAME} bytes"));
+    is("WAL segment", format!("{} to {}", size(MIN_SEGMENT_SIZE), size(MAX_SEGMENT_SIZE)));
+    assert!(TEXT.contains(&format!("multiple of {DIGEST_BLOCK}")) && TEXT.contains(&format!("⌈*l* / {DIGEST_BLOCK}⌉")));
+}
