@@ -42,7 +42,12 @@ impl CodecError {
 
 impl From<io::Error> for CodecError {
     fn from(error: io::Error) -> CodecError {
-        error.downcast::<CodecError>().unwrap_or_else(CodecError::Io)
+        match error.downcast::<CodecError>() {
+            Ok(known) => known,
+            // No store fails like this: it is `read_exact` that found the end too soon.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => CodecError::damaged("it ends too soon"),
+            Err(error) => CodecError::Io(error),
+        }
     }
 }
 

@@ -184,6 +184,20 @@ fn parts_are_read_at_any_place() {
     }
 }
 
+#[test]
+fn a_part_beyond_the_end_is_damage() {
+    let key = name("a/b");
+    for keys in [age_keys(), plain_keys()] {
+        let stored = seal(&keys.sealer, &key, b"ten bytes.");
+        let (_, mut reader) = keys.opener.open_seekable(&key, Cursor::new(&stored)).unwrap();
+        reader.seek(SeekFrom::Start(8)).unwrap();
+        let error = reader.read_exact(&mut [0; 3]).unwrap_err();
+        assert!(matches!(error.into(), CodecError::Damaged(_)));
+        let error = reader.seek(SeekFrom::Current(-11)).unwrap_err();
+        assert!(matches!(error.into(), CodecError::Damaged(_)));
+    }
+}
+
 /// Gives one byte at a time, then fails as a store may.
 struct Failing<'a>(&'a [u8]);
 
