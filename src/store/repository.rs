@@ -42,6 +42,9 @@ impl Repository {
     /// [`Repository::create`] on a backend at hand. Concurrent creates of the marker itself prove that
     /// the store honours create-only.
     pub fn create_on(backend: Arc<dyn Backend>, encryption: Encryption) -> Result<Repository> {
+        if backend.stat(&Key::marker()).is_ok() {
+            return Err(Error::AlreadyExists { key: Key::marker() });
+        }
         let results = probe(backend.as_ref(), encryption)?;
         let winners = results.iter().filter(|result| result.is_ok()).count();
         let exists = |error: &Error| matches!(error, Error::AlreadyExists { .. });

@@ -157,7 +157,9 @@ fn a_store_that_overwrites_is_refused() {
 fn every_call_is_accounted_for() {
     let counting = Counting::new(Arc::new(Memory::default()));
     let repository = Repository::create_on(counting.clone(), Encryption::Age).unwrap();
-    assert_eq!(counting.take().len(), PROBES + 1);
+    assert_eq!(counting.take().len(), 1 + PROBES + 1);
+    assert!(Repository::create_on(counting.clone(), Encryption::Age).is_err());
+    assert_eq!(counting.take(), ["stat pgcairn.json"]);
     let reader = repository.reader();
     create(&repository, "a").unwrap();
     assert_eq!(counting.take(), ["get_range pgcairn.json", "create a"]);
