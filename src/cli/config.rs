@@ -8,6 +8,7 @@ use crate::operation;
 
 /// The configuration file
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:\n  pgcairn config check\n  pgcairn -c staging config show")]
 pub enum Command {
     /// Check the file, every key and value of it
     #[command(after_help = "Examples:\n  pgcairn config check\n  pgcairn config check -c ./new.toml")]

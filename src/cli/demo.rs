@@ -26,6 +26,7 @@ pub struct Arguments {
 impl Arguments {
     pub fn run(self, session: &Session) -> Status {
         let request = operation::demo::Request { bindir: self.bindir, keep: self.keep };
+        session.watch_signals()?;
         let outcome = operation::demo::run(&request, &session.interrupt, &session.output)?;
         session.output.done(&outcome)
     }

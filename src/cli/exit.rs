@@ -1,15 +1,18 @@
 //! Exit statuses. PostgreSQL reads those of `wal push` and `wal fetch`, so they are guarded against
 //! everything: usage errors, configurations that cannot be read, panics.
 
+use std::cell::Cell;
 use std::ffi::{OsStr, OsString};
+use std::io::{self, IsTerminal};
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 
-use crate::model::error::Code;
+use crate::model::error::{Code, Error};
 use crate::model::wal_name::WalName;
 use crate::report::output::{to_stderr, to_stdout};
+use crate::report::{Format, Manner, Output, colors};
 
 /// What `wal fetch` may say beside a failure.
 pub const DELIVERED: u8 = 0;
@@ -52,6 +55,16 @@ impl Protocol {
         }
     }
 
+    /// Standard output and error, as fits who reads them.
+    pub fn output(self, format: Format, quiet: bool) -> Output {
+        Output::new(Manner { format, quiet, in_server_log: self != Protocol::Person })
+    }
+
+    /// The status of a run that a signal cut off.
+    pub fn interrupted(self) -> u8 {
+        self.status(Ended::Failed(Code::Interrupted.exit_status()))
+    }
+
     /// Keeps every status within what this protocol allows. `usual` comes from a command that ran to
     /// its own end.
     fn status(self, usual: Ended) -> u8 {
@@ -78,12 +91,12 @@ pub enum Ended {
     Failed(u8),
 }
 
-/// Runs a command; a panic becomes a failure of this protocol.
-pub fn guarded(protocol: Protocol, command: impl FnOnce() -> Ended) -> ExitCode {
+/// Runs a command; a panic becomes a failure of the protocol that was known by then.
+pub fn guarded(protocol: &Cell<Protocol>, command: impl FnOnce() -> Ended) -> ExitCode {
     panic::set_hook(Box::new(say_panic));
     let ended = panic::catch_unwind(AssertUnwindSafe(command));
     let ended = ended.unwrap_or(Ended::Failed(Code::Internal.exit_status()));
-    ExitCode::from(protocol.status(ended))
+    ExitCode::from(protocol.get().status(ended))
 }
 
 fn say_panic(info: &panic::PanicHookInfo<'_>) {
@@ -96,21 +109,85 @@ fn say_panic(info: &panic::PanicHookInfo<'_>) {
 
 /// What clap has to say. Help that PostgreSQL asked for in place of a file is a failure.
 pub fn usage(protocol: Protocol, arguments: &[OsString], said: &clap::Error) -> Ended {
-    let text = said.render();
+    let colored = |terminal: bool| {
+        let text = said.render();
+        if terminal && colors() { text.ansi().to_string() } else { text.to_string() }
+    };
     match said.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            to_stdout(&text.to_string());
+            to_stdout(&colored(io::stdout().is_terminal()));
             let called_by_server = protocol != Protocol::Person && arguments.iter().any(|word| is_wal_name(word));
             if called_by_server { Ended::Failed(Code::Usage.exit_status()) } else { Ended::Itself(0) }
         }
+        _ if arguments.iter().any(|word| word == "--json") => {
+            Ended::Failed(protocol.output(Format::Json, true).error(&as_error(said)))
+        }
         _ => {
-            to_stderr(&text.to_string());
+            to_stderr(&colored(io::stderr().is_terminal()));
             Ended::Failed(Code::Usage.exit_status())
         }
     }
 }
 
+/// The first paragraph of clap's words is the fact.
+fn as_error(said: &clap::Error) -> Error {
+    let text = said.render().to_string();
+    let fact = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+    let fact: Vec<&str> = fact.split_whitespace().collect();
+    Error::new(Code::Usage, fact.join(" ")).hint("pgcairn help")
+}
+
 fn is_wal_name(word: &OsStr) -> bool {
     let last = word.to_str().and_then(|path| path.rsplit('/').next());
     last.is_some_and(|name| name.parse::<WalName>().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(words: &str) -> Protocol {
+        let words: Vec<OsString> = words.split(' ').map(OsString::from).collect();
+        Protocol::of_words(&words)
+    }
+
+    #[test]
+    fn in_doubt_the_words_are_a_restore_command() {
+        let fetch = Protocol::Fetch { standby: false };
+        for words in [
+            "pgcairn wal fetch 000000010000000000000001 pg_wal/RECOVERYXLOG",
+            "pgcairn wal fech 000000010000000000000001 pg_wal/RECOVERYXLOG",
+            "pgcairn fetch 00000002.history pg_wal/RECOVERYHISTORY",
+            "pgcairn --bogus wal fetch",
+            "pgcairn wal push fetch 00000002.history",
+        ] {
+            assert_eq!(of(words), fetch, "{words}");
+        }
+        assert_eq!(of("pgcairn wal fetch --standby 00000002.history p"), Protocol::Fetch { standby: true });
+        assert_eq!(of("pgcairn wal push pg_wal/000000010000000000000001"), Protocol::Push);
+        assert_eq!(of("pgcairn backup"), Protocol::Person);
+    }
+
+    #[test]
+    fn only_a_result_of_its_own_makes_fetch_say_absent() {
+        let fetch = Protocol::Fetch { standby: false };
+        let standby = Protocol::Fetch { standby: true };
+        for status in 0..=u8::MAX {
+            let own = if status <= 1 { status } else { 126 };
+            assert_eq!(fetch.status(Ended::Itself(status)), own);
+            assert_eq!(fetch.status(Ended::Failed(status)), 126);
+            assert_eq!(standby.status(Ended::Failed(status)), 125);
+            assert!((1..=125).contains(&Protocol::Push.status(Ended::Failed(status))));
+            assert_eq!(Protocol::Push.status(Ended::Itself(status)) == 0, status == 0);
+            assert_eq!(Protocol::Person.status(Ended::Failed(status)), status);
+        }
+    }
+
+    #[test]
+    fn a_panic_is_a_failure_of_the_protocol() {
+        let protocol = Cell::new(Protocol::Fetch { standby: false });
+        let status = guarded(&protocol, || panic!("never mind"));
+        let _ = panic::take_hook();
+        assert_eq!(format!("{status:?}"), format!("{:?}", ExitCode::from(126)));
+    }
 }

@@ -10,6 +10,7 @@ use crate::operation;
 
 /// Keys that open the backups
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:\n  pgcairn key generate --output ~/pgcairn-identity.txt")]
 pub enum Command {
     Generate(Generate),
 }

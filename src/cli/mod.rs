@@ -11,12 +11,16 @@ mod init;
 mod key;
 mod list;
 mod man;
+mod ownership;
+mod prompt;
 mod restore;
 mod session;
 mod show;
+mod signal;
 mod time;
 mod wal;
 
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -65,17 +69,20 @@ enum Command {
 }
 
 pub fn main() -> ExitCode {
-    let arguments: Vec<OsString> = std::env::args_os().collect();
-    let protocol = Protocol::of_words(&arguments);
-    exit::guarded(protocol, || match Arguments::try_parse_from(&arguments) {
-        Ok(arguments) => run(arguments),
-        Err(usage) => exit::usage(protocol, &arguments, &usage),
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let protocol = Cell::new(Protocol::of_words(&words));
+    exit::guarded(&protocol, || match Arguments::try_parse_from(&words) {
+        Ok(arguments) => {
+            protocol.set(arguments.command.protocol());
+            run(arguments, protocol.get())
+        }
+        Err(usage) => exit::usage(protocol.get(), &words, &usage),
     })
 }
 
-fn run(arguments: Arguments) -> Ended {
-    let session = Session::new(arguments.globals, arguments.command.is_long());
-    match arguments.command.run(&session) {
+fn run(Arguments { globals, command }: Arguments, protocol: Protocol) -> Ended {
+    let session = Session::new(globals, protocol, command.is_long());
+    match command.run(&session) {
         Ok(status) => Ended::Itself(status),
         Err(error) => Ended::Failed(session.output.error(&error)),
     }
@@ -102,6 +109,14 @@ impl Command {
         }
     }
 
+    /// Who reads the exit status.
+    fn protocol(&self) -> Protocol {
+        match self {
+            Command::Wal(command) => command.protocol(),
+            _ => Protocol::Person,
+        }
+    }
+
     /// Long work speaks JSON lines, all else one object.
     fn is_long(&self) -> bool {
         matches!(self, Command::Backup(_) | Command::Restore(_) | Command::Demo(_))
@@ -112,5 +127,28 @@ impl Output {
     /// The end of every command.
     fn done<R: crate::report::Report>(&self, report: &R) -> Status {
         Ok(self.result(report))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_holds_together() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_help_has_examples() {
+        fn look(command: &clap::Command, path: &str) {
+            let path = format!("{path} {}", command.get_name());
+            let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(after.contains("Examples:\n"), "{path}");
+            assert!(command.get_about().is_some(), "{path}");
+            command.get_subcommands().for_each(|command| look(command, &path));
+        }
+        look(&Arguments::command(), "");
     }
 }

@@ -91,7 +91,9 @@ impl Arguments {
         if let Target::Time { at, .. } = request.target {
             session.say(format!("target: {}", crate::report::text::utc_and_local(at)));
         }
-        let context = session.decrypting_context(&self.place, &self.key)?;
+        let made = std::iter::once(&request.target_dir).chain(request.tablespaces.iter().map(|mapping| &mapping.new));
+        let made = made.cloned().collect();
+        let context = session.restoring_context(&self.place, &self.key, made, request.plan)?;
         let outcome = operation::restore::run(&context, &request, &session.output)?;
         session.output.done(&outcome)
     }

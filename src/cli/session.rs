@@ -1,14 +1,17 @@
 //! Global flags, and what an operation stands on.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use jiff::Timestamp;
 
+use super::exit::Protocol;
+use super::ownership::{self, Belongings};
+use super::{prompt, signal};
 use crate::config::identity::{self, Identities};
 use crate::config::{self, Config, RepositoryUrl};
-use crate::model::error::Result;
+use crate::model::error::{Code, Error, Result};
 use crate::model::interrupt::Interrupt;
 use crate::model::key::ClusterName;
 use crate::operation::Context;
@@ -55,21 +58,22 @@ pub struct IdentityArguments {
 }
 
 pub struct Session {
-    pub globals: Globals,
+    globals: Globals,
+    protocol: Protocol,
     pub output: Output,
     pub interrupt: Interrupt,
     pub now: Timestamp,
 }
 
 impl Session {
-    pub fn new(globals: Globals, long: bool) -> Session {
+    pub fn new(globals: Globals, protocol: Protocol, long: bool) -> Session {
         let format = match (globals.json, long) {
             (false, _) => Format::Human,
             (true, false) => Format::Json,
             (true, true) => Format::JsonLines,
         };
-        let output = Output::new(format, globals.quiet);
-        Session { globals, output, interrupt: Interrupt::default(), now: Timestamp::now() }
+        let output = protocol.output(format, globals.quiet);
+        Session { globals, protocol, output, interrupt: Interrupt::default(), now: Timestamp::now() }
     }
 
     /// A fact for the person, on standard error.
@@ -78,24 +82,70 @@ impl Session {
     }
 
     /// For commands on this host's cluster: the configuration file, no key.
-    pub fn context(&self) -> Result<Context> {
-        Ok(self.context_of(self.config()?, None))
+    pub fn cluster_context(&self) -> Result<Context> {
+        let config = self.config()?;
+        let belongings = Belongings { owned: vec![config.postgres()?.data_dir.clone()], ..Belongings::default() };
+        self.begin(config, None, &belongings)
     }
 
-    /// For commands that read a repository: the file, or `--repository` in its place.
+    /// For `init`, which makes the repository too.
+    pub fn founding_context(&self) -> Result<Context> {
+        let config = self.config()?;
+        let belongings = Belongings {
+            owned: vec![config.postgres()?.data_dir.clone()],
+            repository: Some(config.repository.url.local_path().to_owned()),
+            ..Belongings::default()
+        };
+        self.begin(config, None, &belongings)
+    }
+
+    /// For commands that only read a repository: the file, or `--repository` in its place.
     pub fn reading_context(&self, place: &RepositoryArguments) -> Result<Context> {
-        Ok(self.context_of(self.config_or(place)?, None))
+        let config = self.config_or(place)?;
+        let belongings = Belongings {
+            owned: data_dir(&config),
+            read: vec![config.repository.url.local_path().to_owned()],
+            only_reads: true,
+            ..Belongings::default()
+        };
+        self.begin(config, None, &belongings)
     }
 
-    /// For commands that decrypt.
-    pub fn decrypting_context(&self, place: &RepositoryArguments, key: &IdentityArguments) -> Result<Context> {
-        let file = identity::locate(key.identity.as_deref(), |name| std::env::var_os(name));
-        let identities = file.map(|file| identity::read(&file, || None)).transpose()?;
-        Ok(self.context_of(self.config_or(place)?, identities))
+    /// For `restore`. `made` are the directories it fills, the target directory first.
+    pub fn restoring_context(
+        &self,
+        place: &RepositoryArguments,
+        key: &IdentityArguments,
+        made: Vec<PathBuf>,
+        plan: bool,
+    ) -> Result<Context> {
+        let config = self.config_or(place)?;
+        let identities = self.identities(key)?;
+        let owned = made.iter().take(1).cloned().chain(data_dir(&config)).collect();
+        let data = if plan { Vec::new() } else { made };
+        self.begin(config, identities, &Belongings { owned, data, ..Belongings::default() })
+    }
+
+    /// For `wal fetch`, which the server's own user calls.
+    pub fn fetching_context(
+        &self,
+        place: &RepositoryArguments,
+        key: &IdentityArguments,
+        into: &Path,
+    ) -> Result<Context> {
+        let config = self.config_or(place)?;
+        let identities = self.identities(key)?;
+        let directory = std::path::absolute(into).ok().and_then(|path| path.parent().map(Path::to_owned));
+        let owned = data_dir(&config);
+        self.begin(
+            config,
+            identities,
+            &Belongings { owned, read: directory.into_iter().collect(), ..Belongings::default() },
+        )
     }
 
     /// Where the configuration file is.
-    pub fn config_file(&self) -> PathBuf {
+    fn config_file(&self) -> PathBuf {
         config::locate(self.globals.config.as_deref(), std::env::var_os(config::ENVIRONMENT_VARIABLE))
     }
 
@@ -116,7 +166,32 @@ impl Session {
         Ok(config)
     }
 
-    fn context_of(&self, config: Config, identities: Option<Identities>) -> Context {
-        Context { config, identities, now: self.now, interrupt: self.interrupt.clone() }
+    fn identities(&self, key: &IdentityArguments) -> Result<Option<Identities>> {
+        let Some(file) = identity::locate(key.identity.as_deref(), |name| std::env::var_os(name)) else {
+            return Ok(None);
+        };
+        let may_ask = !self.globals.no_input && self.protocol == Protocol::Person;
+        let ask = || if may_ask { prompt::passphrase(&file) } else { None };
+        identity::read(&file, ask).map(Some)
     }
+
+    /// Becomes the owner of what the command works on; from here on signals end it in order.
+    pub fn take_over(&self, belongings: &Belongings) -> Result<()> {
+        ownership::assume(belongings)?;
+        self.watch_signals()
+    }
+
+    pub fn watch_signals(&self) -> Result<()> {
+        let failed = |error| Error::new(Code::Io, format!("signals cannot be watched: {error}"));
+        signal::watch(self.protocol, &self.interrupt).map_err(failed)
+    }
+
+    fn begin(&self, config: Config, identities: Option<Identities>, belongings: &Belongings) -> Result<Context> {
+        self.take_over(belongings)?;
+        Ok(Context { config, identities, now: self.now, interrupt: self.interrupt.clone() })
+    }
+}
+
+fn data_dir(config: &Config) -> Vec<PathBuf> {
+    config.postgres.iter().map(|postgres| postgres.data_dir.clone()).collect()
 }

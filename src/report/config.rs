@@ -61,6 +61,7 @@ pub struct Schema(pub Value);
 
 impl Report for Schema {
     const NAME: &'static str = "config-schema";
+    const NAMED: bool = false;
 
     fn human(&self) -> String {
         format!("{:#}\n", self.0)

@@ -10,6 +10,7 @@ pub mod init;
 pub mod key;
 pub mod list;
 pub mod output;
+mod progress;
 pub mod restore;
 pub mod show;
 pub mod text;
@@ -18,7 +19,7 @@ pub mod wal;
 use serde::Serialize;
 
 pub use event::{Event, Phase, Progress, Quiet, Sink};
-pub use output::{Format, Output};
+pub use output::{Format, Manner, Output, colors};
 
 use crate::model::error::Code;
 
@@ -29,6 +30,9 @@ pub const SCHEMA: u32 = 1;
 pub trait Report: Serialize {
     /// The word in `"result"`.
     const NAME: &'static str;
+
+    /// Whether `--json` says the schema and the name. `false` for a document that is its own.
+    const NAMED: bool = true;
 
     /// Lines for standard output, each ended; may be empty.
     fn human(&self) -> String;

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::exit::{DELIVERED, PROVEN_ABSENT};
+use crate::cli::exit::{DELIVERED, PROVEN_ABSENT, Protocol};
+use crate::cli::ownership::Belongings;
 use crate::cli::session::{IdentityArguments, RepositoryArguments, Session};
 use crate::cli::{Status, argument};
 use crate::model::wal_name::WalName;
@@ -41,11 +42,21 @@ pub struct Arguments {
 }
 
 impl Arguments {
+    pub fn protocol(&self) -> Protocol {
+        Protocol::Fetch { standby: self.standby }
+    }
+
     pub fn run(self, session: &Session) -> Status {
         let request = fetch::Request { name: self.name, path: self.path };
         let outcome = match &self.from {
-            Some(directory) => fetch::run_from(directory, &request, &session.output)?,
-            None => fetch::run(&session.decrypting_context(&self.place, &self.key)?, &request, &session.output)?,
+            Some(directory) => {
+                session.take_over(&Belongings { owned: vec![directory.clone()], ..Belongings::default() })?;
+                fetch::run_from(directory, &request, &session.output)?
+            }
+            None => {
+                let context = session.fetching_context(&self.place, &self.key, &request.path)?;
+                fetch::run(&context, &request, &session.output)?
+            }
         };
         session.output.result(&outcome);
         Ok(if outcome.delivered { DELIVERED } else { PROVEN_ABSENT })

@@ -1,0 +1,189 @@
+//! Whose work a command does. As root every command becomes the owner of what it works on, for good and
+//! before the first thread; any third user is refused.
+//!
+//! Who the owner is: of the data directory, for commands on this host's cluster; of the target directory,
+//! for `restore`; of the repository, for what only reads it. Where none of them exists yet, the owner of
+//! the directory it will lie in, and last the user `postgres`. Root itself is never an owner: PostgreSQL
+//! does not run as root.
+
+use std::ffi::{CString, OsString};
+use std::fs::DirBuilder;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{Gid, Group, Uid, User, geteuid, initgroups, setgid, setgroups, setuid};
+
+use crate::config::shell_word;
+use crate::model::error::{Code, Error, Result};
+
+/// Who owns a cluster where nothing else tells: the user of every packaged PostgreSQL.
+const USUAL_OWNER: &str = "postgres";
+
+/// Members may read local repositories, so that a restore can be tried without being the owner.
+const READERS_GROUP: &str = "pgcairn";
+
+const DATA_MODE: u32 = 0o700;
+const REPOSITORY_MODE: u32 = 0o750;
+
+/// What a command works on.
+#[derive(Debug, Default)]
+pub struct Belongings {
+    /// Must belong to whoever runs the command, where they exist.
+    pub owned: Vec<PathBuf>,
+    /// Tell the owner only when root asks and nothing above does.
+    pub read: Vec<PathBuf>,
+    /// Data directories that root makes for the owner, where the owner could not.
+    pub data: Vec<PathBuf>,
+    /// The repository that root makes for the owner, likewise.
+    pub repository: Option<PathBuf>,
+    /// Where root finds no owner: it writes nothing, so root may go on.
+    pub only_reads: bool,
+}
+
+/// Becomes the owner, or makes sure to be it. Nothing that stays open may have been opened before, but
+/// for configuration and key.
+pub fn assume(belongings: &Belongings) -> Result<()> {
+    let me = geteuid();
+    if !me.is_root() {
+        return belongings.owned.iter().try_for_each(|path| refuse_third_user(me, path));
+    }
+    let Some(owner) = belongings.owner()? else { return Ok(()) };
+    belongings.make_directories(&owner)?;
+    owner.become_for_good()
+}
+
+fn refuse_third_user(me: Uid, path: &Path) -> Result<()> {
+    let Ok(metadata) = path.metadata() else { return Ok(()) };
+    let owner = Uid::from_raw(metadata.uid());
+    if owner == me {
+        return Ok(());
+    }
+    let message = format!("{} belongs to {}, and this is {}", path.display(), name(owner), name(me));
+    let hint = match User::from_uid(owner).ok().flatten() {
+        Some(user) if !owner.is_root() => format!("sudo -u {} {}", user.name, own_command_line()),
+        _ => format!("sudo {}", own_command_line()),
+    };
+    Err(Error::new(Code::ThirdUser, message).hint(hint))
+}
+
+fn name(uid: Uid) -> String {
+    let user = User::from_uid(uid).ok().flatten();
+    user.map_or_else(|| format!("user {uid}"), |user| format!("{} ({uid})", user.name))
+}
+
+/// What was typed, as a shell takes it again.
+fn own_command_line() -> String {
+    let words = std::env::args_os().skip(1).map(|word: OsString| shell_word(&word.to_string_lossy()));
+    std::iter::once("pgcairn".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+}
+
+/// A user to become.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Owner {
+    uid: Uid,
+    gid: Gid,
+    /// Some users exist by number only, in containers for instance.
+    name: Option<String>,
+}
+
+impl Belongings {
+    fn owner(&self) -> Result<Option<Owner>> {
+        let existing = self.owned.iter().find_map(|path| Owner::of(path));
+        let above = || self.owned.iter().find_map(|path| path.ancestors().skip(1).find_map(Owner::of));
+        let reading = || self.read.iter().find_map(|path| Owner::of(path));
+        if let Some(owner) = existing.or_else(reading).or_else(above) {
+            return Ok(Some(owner));
+        }
+        match User::from_name(USUAL_OWNER).ok().flatten() {
+            _ if self.only_reads => Ok(None),
+            Some(user) => Ok(Some(Owner { uid: user.uid, gid: user.gid, name: Some(user.name) })),
+            None => Err(self.nobody_to_be()),
+        }
+    }
+
+    fn nobody_to_be(&self) -> Error {
+        let place = self.owned.first().map(|path| path.display().to_string()).unwrap_or_default();
+        let message =
+            format!("root cannot own {place}: PostgreSQL does not run as root, and there is no user {USUAL_OWNER}");
+        Error::new(Code::Permission, message).hint(format!("install -d -m 0700 -o USER {}", shell_word(&place)))
+    }
+
+    fn make_directories(&self, owner: &Owner) -> Result<()> {
+        for path in &self.data {
+            owner.make_directory(path, DATA_MODE, owner.gid)?;
+        }
+        if let Some(path) = &self.repository {
+            let readers = Group::from_name(READERS_GROUP).ok().flatten();
+            owner.make_directory(path, REPOSITORY_MODE, readers.map_or(owner.gid, |group| group.gid))?;
+        }
+        Ok(())
+    }
+}
+
+impl Owner {
+    /// `None` where nothing is there, or where it is root's.
+    fn of(path: &Path) -> Option<Owner> {
+        let uid = Uid::from_raw(path.metadata().ok()?.uid());
+        if uid.is_root() {
+            return None;
+        }
+        let user = User::from_uid(uid).ok().flatten();
+        let gid = user
+            .as_ref()
+            .map_or_else(|| path.metadata().map(|m| Gid::from_raw(m.gid())).ok(), |user| Some(user.gid))?;
+        Some(Owner { uid, gid, name: user.map(|user| user.name) })
+    }
+
+    /// Only what the owner could not make: else a refusal that follows would leave it behind for nothing.
+    fn make_directory(&self, path: &Path, mode: u32, group: Gid) -> Result<()> {
+        let failed = |what: &str, error: &dyn std::fmt::Display| {
+            Error::new(Code::Io, format!("{} cannot be {what}: {error}", path.display()))
+        };
+        let missing: Vec<&Path> = path.ancestors().take_while(|dir| !dir.exists()).collect();
+        let Some(parent) = missing.last().and_then(|dir| dir.parent()) else { return Ok(()) };
+        if self.may_write(parent) {
+            return Ok(());
+        }
+        for directory in missing.iter().rev() {
+            DirBuilder::new().mode(mode).create(directory).map_err(|error| failed("created", &error))?;
+            chown(directory, Some(self.uid.as_raw()), Some(group.as_raw()))
+                .map_err(|error| failed("given to its owner", &error))?;
+        }
+        Ok(())
+    }
+
+    fn may_write(&self, directory: &Path) -> bool {
+        let Ok(metadata) = directory.metadata() else { return false };
+        let write_and_enter = match () {
+            () if metadata.uid() == self.uid.as_raw() => 0o300,
+            () if metadata.gid() == self.gid.as_raw() => 0o030,
+            () => 0o003,
+        };
+        metadata.mode() & write_and_enter == write_and_enter
+    }
+
+    /// Groups first, the user last: after it the right to change anything is gone.
+    fn become_for_good(&self) -> Result<()> {
+        let failed =
+            |error: nix::Error| Error::new(Code::Permission, format!("cannot become {}: {error}", name(self.uid)));
+        match self.name.as_ref().and_then(|name| CString::new(name.as_bytes()).ok()) {
+            Some(name) => initgroups(&name, self.gid),
+            None => setgroups(&[self.gid]),
+        }
+        .map_err(failed)?;
+        setgid(self.gid).map_err(failed)?;
+        setuid(self.uid).map_err(failed)?;
+        if geteuid() != self.uid || setuid(Uid::from_raw(0)).is_ok() {
+            return Err(Error::new(Code::Internal, "root could not be given up"));
+        }
+        leave_forbidden_directory();
+        Ok(())
+    }
+}
+
+/// The servers that are started later refuse to run in a directory that they cannot enter.
+fn leave_forbidden_directory() {
+    if std::fs::metadata("./.").is_err() {
+        let _ = std::env::set_current_dir("/");
+    }
+}
