@@ -1,0 +1,8 @@
+//! The command line as it is used: what it says, and the exit status it leaves.
+
+mod config;
+mod exit;
+mod help;
+mod key;
+mod ownership;
+mod support;
