@@ -30,7 +30,7 @@ impl Arguments {
             }
         }
         let request = operation::backup::Request { labels };
-        let outcome = operation::backup::run(&session.cluster_context()?, &request, &session.output)?;
+        let outcome = operation::backup::run(&session.context()?, &request, &session.output)?;
         session.output.done(&outcome)
     }
 }

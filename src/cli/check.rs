@@ -16,7 +16,7 @@ pub struct Arguments {}
 
 impl Arguments {
     pub fn run(self, session: &Session) -> Status {
-        let outcome = operation::check::run(&session.cluster_context()?, &session.output)?;
+        let outcome = operation::check::run(&session.context()?, &session.output)?;
         session.output.done(&outcome)
     }
 }

@@ -29,7 +29,7 @@ impl Arguments {
     pub fn run(self, session: &Session) -> Status {
         let Arguments { write, take_over, no_encryption } = self;
         let request = operation::init::Request { write, take_over, no_encryption };
-        let outcome = operation::init::run(&session.founding_context()?, &request, &session.output)?;
+        let outcome = operation::init::run(&session.context()?, &request, &session.output)?;
         session.output.done(&outcome)
     }
 }

@@ -26,7 +26,7 @@ pub struct Globals {
     /// Print the result as JSON
     #[arg(long, global = true)]
     json: bool,
-    /// Print the result and failures only
+    /// Leave out progress and what is only good to know
     #[arg(short, long, global = true)]
     quiet: bool,
     /// Answer every question with yes
@@ -82,20 +82,9 @@ impl Session {
     }
 
     /// For commands on this host's cluster: the configuration file, no key.
-    pub fn cluster_context(&self) -> Result<Context> {
+    pub fn context(&self) -> Result<Context> {
         let config = self.config()?;
         let belongings = Belongings { owned: vec![config.postgres()?.data_dir.clone()], ..Belongings::default() };
-        self.begin(config, None, &belongings)
-    }
-
-    /// For `init`, which makes the repository too.
-    pub fn founding_context(&self) -> Result<Context> {
-        let config = self.config()?;
-        let belongings = Belongings {
-            owned: vec![config.postgres()?.data_dir.clone()],
-            repository: Some(config.repository.url.local_path().to_owned()),
-            ..Belongings::default()
-        };
         self.begin(config, None, &belongings)
     }
 

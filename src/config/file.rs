@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::keys::{self, ARRAY_SECTION};
+use super::locate;
 use super::{Backup, Config, DEFAULT_COMPRESSION, DEFAULT_CONNECTION, Objectives, Postgres, Repository, value};
 use crate::codec::{MAX_RECIPIENTS, Recipient};
 use crate::model::error::{Code, Error, Result};
@@ -106,7 +107,8 @@ impl Source<'_> {
         let before = self.text.get(..at.start).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        Error::new(code, format!("{}:{line}:{column}: {message}", self.path.display()))
+        let again = format!("correct the file, then pgcairn -c {} config check", locate::argument(self.path));
+        Error::new(code, format!("{}:{line}:{column}: {message}", self.path.display())).hint(again)
     }
 
     /// Looked for in the bare text, comments included, before anything could quote it in a message.
@@ -158,7 +160,8 @@ impl<'a> Table<'a> {
     }
 
     fn wrong_type(&self, key: &str, found: &Spanned<DeValue>, wanted: &str) -> Error {
-        let message = format!("{key} is a {}, not {wanted}", found.get_ref().type_str());
+        let article = if found.get_ref().type_str().starts_with(['a', 'i']) { "an" } else { "a" };
+        let message = format!("{key} is {article} {}, not {wanted}", found.get_ref().type_str());
         self.error(Code::ConfigValue, found.span(), message)
     }
 

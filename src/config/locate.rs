@@ -40,6 +40,14 @@ pub(super) fn short_name(file: &Path) -> Option<&str> {
     if in_place { file.file_stem()?.to_str() } else { None }
 }
 
+/// What `-c` takes to lead to `file`, as a shell word.
+pub(super) fn argument(file: &Path) -> String {
+    match short_name(file) {
+        Some(name) => name.to_owned(),
+        None => super::shell_word(&file.to_string_lossy()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

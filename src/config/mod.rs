@@ -112,7 +112,7 @@ impl Config {
     pub fn postgres(&self) -> Result<&Postgres> {
         self.postgres.as_ref().ok_or_else(|| {
             Error::new(Code::Config, format!("{} has no [postgres] data_dir", self.origin()))
-                .hint("pgcairn config schema")
+                .hint("pgcairn config --help   # shows a configuration to begin with")
         })
     }
 
@@ -127,21 +127,29 @@ impl Config {
     /// How `pgcairn` must be called to get this configuration again; the beginning of every hint.
     pub fn program(&self) -> String {
         match &self.file {
-            Some(file) => match locate::short_name(file) {
-                Some(locate::DEFAULT_NAME) => "pgcairn".to_owned(),
-                Some(name) => format!("pgcairn -c {name}"),
-                None => format!("pgcairn -c {}", shell_word(&file.display().to_string())),
-            },
+            Some(file) if locate::short_name(file) == Some(locate::DEFAULT_NAME) => "pgcairn".to_owned(),
+            Some(file) => format!("pgcairn -c {}", locate::argument(file)),
             None => "pgcairn".to_owned(),
+        }
+    }
+
+    /// What must follow a command where no file says it.
+    pub fn place_arguments(&self) -> String {
+        match (&self.file, &self.name) {
+            (Some(_), _) => String::new(),
+            (None, None) => format!(" --repository {}", shell_word(self.repository.url.as_str())),
+            (None, Some(name)) => {
+                format!(" --repository {} --cluster {name}", shell_word(self.repository.url.as_str()))
+            }
         }
     }
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Error {
     let hint = match error.kind() {
-        std::io::ErrorKind::NotFound => "pgcairn config schema",
+        std::io::ErrorKind::NotFound => "pgcairn config --help   # shows one to begin with",
         std::io::ErrorKind::PermissionDenied => "run the command as root or as the owner of the data directory",
-        _ => "pgcairn config check -c FILE",
+        _ => "pgcairn -c FILE config check",
     };
     Error::new(Code::Config, format!("configuration {} cannot be read: {error}", path.display())).hint(hint)
 }

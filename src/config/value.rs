@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::{SpanRelativeTo, Unit};
 
 use crate::codec::{Recipient, parse_recipient};
+use crate::store;
 
 /// A value, or what was wanted instead.
 pub type Parsed<T> = Result<T, String>;
@@ -18,11 +19,11 @@ pub(super) fn recipient(text: &str) -> Parsed<Recipient> {
     parse_recipient(text).map_err(|error| error.to_string())
 }
 
-/// Where a repository lies. Only `file:///absolute/path` in this release.
+/// Where a repository lies, as it was written and as the store understands it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RepositoryUrl {
     text: String,
-    path: PathBuf,
+    place: store::RepositoryUrl,
 }
 
 impl RepositoryUrl {
@@ -30,15 +31,14 @@ impl RepositoryUrl {
         &self.text
     }
 
-    /// The directory of a local repository.
+    /// The directory of a repository on this machine.
     pub fn local_path(&self) -> &std::path::Path {
-        &self.path
+        let store::RepositoryUrl::File(path) = &self.place;
+        path
     }
-}
 
-impl fmt::Display for RepositoryUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+    pub fn place(&self) -> &store::RepositoryUrl {
+        &self.place
     }
 }
 
@@ -46,13 +46,14 @@ impl FromStr for RepositoryUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Parsed<RepositoryUrl> {
-        if text.starts_with("s3://") {
-            return Err(format!("\"{text}\": S3 repositories come with a later release, this one knows file:///path"));
-        }
-        let path = text.strip_prefix("file://").map(PathBuf::from).filter(|path| path.is_absolute());
-        let path = path.filter(|_| !text.contains(['?', '#']));
-        let path = path.ok_or_else(|| format!("\"{text}\" is not a repository such as file:///var/backups/pgcairn"))?;
-        Ok(RepositoryUrl { text: text.to_owned(), path })
+        let place = text.parse().map_err(|error: store::Error| error.to_string())?;
+        Ok(RepositoryUrl { text: text.to_owned(), place })
+    }
+}
+
+impl fmt::Display for RepositoryUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
     }
 }
 
@@ -146,15 +147,6 @@ mod tests {
         assert_eq!(rate("1 GiB/s"), Ok(1 << 30));
         for text in ["", "200", "200MB", "0KiB", "-1MiB", "1.5GiB", "+1MiB", "99999999TiB", "MiB"] {
             assert!(rate(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn urls() {
-        let url: RepositoryUrl = "file:///a/b".parse().unwrap();
-        assert_eq!(url.local_path(), std::path::Path::new("/a/b"));
-        for text in ["", "/a", "file://a", "file:a", "file:///a?b=c", "http://a", "s3://b/p"] {
-            assert!(text.parse::<RepositoryUrl>().is_err(), "{text}");
         }
     }
 

@@ -28,7 +28,7 @@ pub fn run(request: &Request, now: Timestamp) -> Result<GeneratedKey> {
     let head = format!("# created: {}\n# public key: {recipient}\n", now.strftime("%Y-%m-%dT%H:%M:%SZ"));
     write(&request.output, &[head.as_bytes(), secret.expose_secret().as_bytes(), b"\n"])
         .map_err(|error| cannot_write(&request.output, &error))?;
-    let next = format!("pgcairn config schema   # then recipients = [\"{recipient}\"]");
+    let next = "pgcairn init   # on the database host, with the recipient in its configuration".to_owned();
     Ok(GeneratedKey { recipient, identity_file: request.output.clone(), next })
 }
 
@@ -55,6 +55,9 @@ fn cannot_write(path: &Path, error: &io::Error) -> Error {
                 "choose a directory of your own: pgcairn key generate --output ~/{}",
                 shell_word("pgcairn-identity.txt")
             )),
-        _ => Error::new(Code::Io, format!("{shown} cannot be written: {error}")),
+        io::ErrorKind::NotFound => Error::new(Code::Io, format!("{shown} cannot be written: {error}"))
+            .hint(format!("mkdir -p {}", shell_word(&path.parent().unwrap_or(path).to_string_lossy()))),
+        _ => Error::new(Code::Io, format!("{shown} cannot be written: {error}"))
+            .hint("pgcairn key generate --output ANOTHER_FILE"),
     }
 }

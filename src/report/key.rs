@@ -20,8 +20,12 @@ impl Report for GeneratedKey {
     fn human(&self) -> String {
         let file = self.identity_file.display();
         facts(&[("recipient", self.recipient.clone()), ("identity", format!("{file} (0600)"))])
-            + "Put the recipient into [encryption] recipients. Keep the identity file away from the database host, and a\n\
-               copy of it on paper: without it nobody reads the backups, pgcairn's authors included.\n"
+            + &format!(
+                "\nIn the configuration of the database host:\n    [encryption]\n    recipients = [\"{}\"]\n",
+                self.recipient
+            )
+            + "\nKeep the identity file away from that host, and a copy of it on paper: without it nobody reads the\n\
+               backups, the authors of pgcairn included.\n"
     }
 
     fn next(&self) -> Option<String> {

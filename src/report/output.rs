@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use serde_json::{Map, Value, json};
+use serde::Serialize;
 
 use super::event::{Event, Progress, Sink};
 use super::progress::{Display, JSON_INTERVAL, Pace};
@@ -37,7 +37,7 @@ pub struct Output {
     display: Mutex<Display>,
     json_pace: Mutex<Pace>,
     /// What [`Format::Json`] holds back for its one object.
-    warnings: Mutex<Vec<Value>>,
+    warnings: Mutex<Vec<ErrorObject>>,
 }
 
 impl Output {
@@ -67,7 +67,7 @@ impl Output {
         match self.manner.format {
             Format::Human => self.to_log(Tone::Error, &error.to_string()),
             Format::Json | Format::JsonLines => {
-                to_stdout(&format!("{}\n", self.whole(json!({"error": error_object(error)}))));
+                self.json_line(&Failed { schema: SCHEMA, error: error.into(), warnings: self.held_back() });
             }
         }
         error.exit_status()
@@ -79,20 +79,24 @@ impl Output {
     }
 
     fn json<R: Report>(&self, report: &R) {
-        let body = serde_json::to_value(report).unwrap_or_default();
-        let whole = if R::NAMED { self.whole(merged(json!({"result": R::NAME}), body)) } else { body };
-        to_stdout(&format!("{whole}\n"));
+        match R::NAMED {
+            true => {
+                self.json_line(&Named { schema: SCHEMA, result: R::NAME, body: report, warnings: self.held_back() })
+            }
+            false => self.json_line(report),
+        }
     }
 
-    /// The object with our schema's number, and with the warnings that were held back.
-    fn whole(&self, body: Value) -> Value {
-        let warnings = std::mem::take(&mut *lock(&self.warnings));
-        let warnings = if warnings.is_empty() { json!({}) } else { json!({"warnings": warnings}) };
-        merged(merged(json!({"schema": SCHEMA}), body), warnings)
+    fn json_line(&self, line: &impl Serialize) {
+        to_stdout(&(serde_json::to_string(line).unwrap_or_default() + "\n"));
     }
 
-    fn json_event(&self, name: &str, body: Value) {
-        to_stdout(&format!("{}\n", merged(json!({"schema": SCHEMA, "event": name}), body)));
+    fn json_event(&self, event: &'static str, body: impl Serialize) {
+        self.json_line(&EventLine { schema: SCHEMA, event, body });
+    }
+
+    fn held_back(&self) -> Vec<ErrorObject> {
+        std::mem::take(&mut *lock(&self.warnings))
     }
 
     fn progress(&self, progress: &Progress) {
@@ -104,7 +108,7 @@ impl Output {
                 }
             }
             Format::JsonLines if lock(&self.json_pace).due(progress.phase, now).1 => {
-                self.json_event("progress", json!(progress));
+                self.json_event("progress", progress);
             }
             Format::Json | Format::JsonLines => {}
         }
@@ -126,9 +130,9 @@ impl Sink for Output {
             (Format::Human, Event::Notice(fact)) if !self.manner.quiet => {
                 lock(&self.display).beside(|| self.to_log(Tone::Plain, &fact));
             }
-            (Format::Json, Event::Warning(warning)) => lock(&self.warnings).push(error_object(&warning)),
-            (Format::JsonLines, Event::Warning(warning)) => self.json_event("warning", error_object(&warning)),
-            (Format::JsonLines, Event::Notice(fact)) => self.json_event("notice", json!({"message": fact})),
+            (Format::Json, Event::Warning(warning)) => lock(&self.warnings).push((&warning).into()),
+            (Format::JsonLines, Event::Warning(warning)) => self.json_event("warning", ErrorObject::from(&warning)),
+            (Format::JsonLines, Event::Notice(fact)) => self.json_event("notice", NoticeObject { message: fact }),
             (Format::Human | Format::Json, Event::Notice(_)) => {}
         }
     }
@@ -139,18 +143,51 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn merged(first: Value, second: Value) -> Value {
-    let object = |value| if let Value::Object(object) = value { object } else { Map::new() };
-    Value::Object(object(first).into_iter().chain(object(second)).collect())
+/// A result among ours: every object begins with the schema's number.
+#[derive(Serialize)]
+struct Named<'a, R> {
+    schema: u32,
+    result: &'static str,
+    #[serde(flatten)]
+    body: &'a R,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<ErrorObject>,
 }
 
-fn error_object(error: &Error) -> Value {
-    json!({
-        "code": error.code.name(),
-        "exit_status": error.exit_status(),
-        "message": error.message,
-        "hint": error.hint,
-    })
+#[derive(Serialize)]
+struct Failed {
+    schema: u32,
+    error: ErrorObject,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<ErrorObject>,
+}
+
+#[derive(Serialize)]
+struct EventLine<B> {
+    schema: u32,
+    event: &'static str,
+    #[serde(flatten)]
+    body: B,
+}
+
+#[derive(Serialize)]
+struct NoticeObject {
+    message: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct ErrorObject {
+    code: &'static str,
+    exit_status: u8,
+    message: String,
+    hint: Option<String>,
+}
+
+impl From<&Error> for ErrorObject {
+    fn from(error: &Error) -> ErrorObject {
+        let Error { code, message, hint } = error.clone();
+        ErrorObject { code: code.name(), exit_status: code.exit_status(), message, hint }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -1,11 +1,10 @@
 //! Root becomes the owner, third users are refused.
 
-use std::fs;
-use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::fs::chown;
 
 use insta::assert_snapshot;
 
-use super::support::{CONFIG, NOBODY, Place, is_root, mode};
+use super::support::{CONFIG, NOBODY, Place, is_root};
 
 /// A user that is neither root nor `nobody`, nor known by name.
 const STRANGER: u32 = 54_321;
@@ -43,30 +42,6 @@ fn without_root_another_user_s_data_directory_is_refused() {
     let place = Place::new();
     place.write("main.toml", &CONFIG.replace("DIR/data", "/"));
     assert_eq!(place.run(&["-c", "main.toml", "list"]).status, Some(8));
-}
-
-#[test]
-fn root_becomes_the_owner_before_it_touches_the_repository() {
-    if skipped() {
-        return;
-    }
-    let place = place_of_nobody();
-    let closed = place.make_directory("closed");
-    fs::set_permissions(&closed, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
-    place.write("closed.toml", &CONFIG.replace("DIR/repository", "DIR/closed/repository"));
-    let run = place.run(&["-c", "closed.toml", "list"]);
-    assert_eq!(run.status, Some(8), "root itself could have looked: {run}");
-}
-
-#[test]
-fn init_as_root_makes_the_repository_for_the_owner() {
-    if skipped() {
-        return;
-    }
-    let place = place_of_nobody();
-    place.run(&["-c", "main.toml", "init"]);
-    let metadata = fs::metadata(place.path("repository")).unwrap();
-    assert_eq!((metadata.uid(), mode(&place.path("repository"))), (NOBODY, 0o750));
 }
 
 #[test]

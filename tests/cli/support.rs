@@ -73,8 +73,9 @@ impl Place {
 
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pgcairn"));
-        let configured = ["PGCAIRN_CONFIG", "PGCAIRN_IDENTITY", "CREDENTIALS_DIRECTORY", "NO_COLOR"];
-        configured.iter().for_each(|name| drop(command.env_remove(name)));
+        for name in ["PGCAIRN_CONFIG", "PGCAIRN_IDENTITY", "CREDENTIALS_DIRECTORY"] {
+            command.env_remove(name);
+        }
         command.current_dir(self.directory.path()).stdin(Stdio::null()).env("TZ", "Europe/Berlin");
         command
     }

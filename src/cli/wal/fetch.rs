@@ -19,9 +19,9 @@ Examples:
   restore_command = 'pgcairn wal fetch --standby %f %p'
   restore_command = 'pgcairn wal fetch --from /srv/restored/pgcairn_wal %f %p'
 
-Exit status: 0 is delivered and verified; 1 is proven to be absent; 126 is everything else, and makes
-PostgreSQL stop instead of opening a truncated database. With --standby 125 takes the place of 126, and
-the standby asks again.")]
+Exit status: 0 is delivered and verified; 1 is proven to be absent; 126 is everything else,
+and makes PostgreSQL stop instead of opening a truncated database. With --standby it is 125,
+and the standby asks again.")]
 pub struct Arguments {
     /// The file's name, %f of restore_command
     #[arg(value_name = "%f", value_parser = argument::wal_name)]

@@ -23,7 +23,7 @@ pub struct Arguments {
 impl Arguments {
     pub fn run(self, session: &Session) -> Status {
         let request = flush::Request { timeout: self.timeout };
-        let outcome = flush::run(&session.cluster_context()?, &request, &session.output)?;
+        let outcome = flush::run(&session.context()?, &request, &session.output)?;
         session.output.done(&outcome)
     }
 }

@@ -24,7 +24,7 @@ pub struct Arguments {
 
 impl Arguments {
     pub fn run(self, session: &Session) -> Status {
-        let outcome = push::run(&session.cluster_context()?, &push::Request { path: self.path }, &session.output)?;
+        let outcome = push::run(&session.context()?, &push::Request { path: self.path }, &session.output)?;
         session.output.done(&outcome)
     }
 }
