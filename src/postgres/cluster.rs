@@ -10,7 +10,7 @@ use super::{Connection, Settings};
 use crate::model::control_file::ControlFile;
 use crate::model::error::{Code, Error, Result};
 use crate::model::lsn::Lsn;
-use crate::source::data_directory::DataDirectory;
+use crate::source::DataDirectory;
 
 /// The server reads its own pg_control for this (`pg_control_checkpoint`), so both sides must agree to the
 /// byte, unless a checkpoint ends between the two looks.

@@ -1,5 +1,6 @@
 //! The live server: one connection, its settings, the backup session.
 
+mod archiver;
 mod archiving;
 mod backup_session;
 mod cluster;
@@ -11,6 +12,7 @@ mod rights;
 mod settings;
 mod wal;
 
+pub use archiver::ArchiverFailure;
 pub use archiving::{calls_push, check_archiving};
 pub use backup_session::{BackupSession, MAX_LABEL, Start, Stop};
 pub use cluster::check_cluster;

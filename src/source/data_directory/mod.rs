@@ -28,6 +28,12 @@ const DIRECTORY_FLAGS: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OF
 /// A file that became a FIFO must not make the open hang, nor may a link lead elsewhere.
 const FILE_FLAGS: OFlags = OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
 
+/// The control file of the data directory at `path`.
+pub fn read_control_file(path: &Path) -> Result<ControlFile> {
+    let fd = openat(CWD, path, DIRECTORY_FLAGS, Mode::empty()).map_err(|e| Error::io("open", path, e))?;
+    control_file::read(&fd, path).map(|(control_file, _)| control_file)
+}
+
 /// An open data directory. All paths are relative to it; a tablespace's files are reached through
 /// `pg_tblspc/<oid>`, as PostgreSQL itself reaches them.
 #[derive(Debug)]
