@@ -11,6 +11,7 @@ pub mod labels;
 pub mod lsn;
 pub mod manifest;
 pub mod path;
+pub mod plan;
 pub mod relation;
 pub mod selector;
 pub mod sha256;

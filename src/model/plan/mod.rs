@@ -1,1 +1,6 @@
 //! Plans: values that are computed, printed by `--plan`, then executed.
+
+pub mod target;
+
+#[cfg(test)]
+mod target_tests;

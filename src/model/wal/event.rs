@@ -72,9 +72,11 @@ pub struct Parameters {
     pub max_wal_senders: i32,
     pub max_prepared_transactions: i32,
     pub max_locks_per_transaction: i32,
-    /// 0 is `minimal`: recovery cannot pass it (`CheckRequiredParameterValues`).
     pub wal_level: i32,
 }
+
+/// `wal_level = minimal`, which recovery from an archive cannot pass (`CheckRequiredParameterValues`).
+pub const WAL_LEVEL_MINIMAL: i32 = 0;
 
 /// Whether [`decode`] has something to say about the record, so that its bytes must be at hand.
 pub(super) fn is_event(header: &RecordHeader) -> bool {
