@@ -14,6 +14,7 @@ use pgcairn::model::manifest::{
 };
 use pgcairn::model::path::{MAX_NAME, MAX_PATH};
 use pgcairn::model::wal_name::{MAX_SEGMENT_SIZE, MIN_SEGMENT_SIZE};
+use pgcairn::store::Marker;
 use serde::{Serialize, de::DeserializeOwned};
 
 const TEXT: &str = include_str!("../docs/format.md");
@@ -53,9 +54,15 @@ fn keys() -> ClusterKeys {
 
 #[test]
 fn every_example_is_tested() {
-    let known = ["marker", "envelope pack", "envelope wal", "manifest", "digests", "object", "commit"];
+    let known = ["marker", "envelope pack", "envelope wal", "timeline", "manifest", "digests", "object", "commit"];
     let unknown: Vec<_> = examples().into_iter().map(|(info, _)| info).filter(|info| !known.contains(info)).collect();
     assert!(unknown.is_empty(), "{unknown:?}");
+}
+
+#[test]
+fn marker() {
+    let marker: Marker = same(example("marker"));
+    assert_eq!((marker.format, marker.minimum_reader), (pgcairn::store::FORMAT, 1));
 }
 
 #[test]
