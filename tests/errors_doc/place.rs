@@ -1,0 +1,68 @@
+//! A scratch directory in which pgcairn is run.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use crate::table::{self, Refusal};
+
+/// A recipient; nobody has its identity.
+pub const RECIPIENT: &str = "age15w6sa4sau9qptrpzrh3df55y2zc7vahmwnqzqmwqfa3regzpa94s3w6kny";
+
+pub struct Place {
+    directory: tempfile::TempDir,
+}
+
+impl Place {
+    pub fn new() -> Place {
+        let place = Place { directory: tempfile::tempdir().unwrap() };
+        fs::create_dir(place.path("data")).unwrap();
+        place
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    pub fn shown(&self, name: &str) -> String {
+        self.path(name).display().to_string()
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    /// A complete configuration, with `more` put before it.
+    pub fn configure(&self, more: &str) {
+        self.configure_with(more, &format!("recipients = [\"{RECIPIENT}\"]"));
+    }
+
+    pub fn configure_with(&self, more: &str, encryption: &str) {
+        let (data, repository) = (self.path("data"), self.shown("repo"));
+        self.write(
+            "main.toml",
+            &format!(
+                "{more}[postgres]\ndata_dir = {data:?}\n[encryption]\n{encryption}\n\
+                 [[repository]]\nname = \"local\"\nurl = \"file://{repository}\"\n"
+            ),
+        );
+    }
+
+    /// pgcairn with this place's configuration and nothing of this machine's.
+    pub fn pgcairn(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pgcairn"));
+        command.env_clear().env("TZ", "UTC").env("PGCAIRN_CONFIG", self.path("main.toml"));
+        command.current_dir(self.directory.path()).args(arguments).output().unwrap()
+    }
+
+    pub fn refused(&self, arguments: &[&str]) -> Refusal {
+        let output = self.pgcairn(&[arguments, &["--json"]].concat());
+        Refusal::of(&output, &table::names(self.directory.path()))
+    }
+
+    pub fn works(&self, arguments: &[&str]) {
+        let output = self.pgcairn(arguments);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {said}");
+    }
+}

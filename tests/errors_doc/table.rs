@@ -1,0 +1,92 @@
+//! The tables of docs/errors.md, and what a run of pgcairn said.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Output;
+
+use serde_json::Value;
+
+const TEXT: &str = include_str!("../../docs/errors.md");
+
+/// A refusal, as the table has it and as a run says it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Refusal {
+    pub code: String,
+    pub status: String,
+    pub message: String,
+    pub hint: String,
+}
+
+/// A row: when it happens, and what is said.
+#[derive(Debug, Clone)]
+pub struct Row {
+    pub when: String,
+    pub refusal: Refusal,
+}
+
+fn cells(line: &str) -> Option<Vec<String>> {
+    let inner = line.strip_prefix("| ")?.strip_suffix(" |")?;
+    let cells = inner.replace("\\|", "\u{1}").split(" | ").map(|cell| cell.replace('\u{1}', "|")).collect();
+    Some(cells)
+}
+
+fn plain(cell: &str) -> String {
+    cell.trim_matches('`').to_owned()
+}
+
+/// The rows of every table that begins with `| when |`.
+pub fn rows() -> Vec<Row> {
+    let rows = TEXT.lines().filter_map(cells).filter(|cells| cells.len() == 5 && cells[0] != "when");
+    let row = |cells: Vec<String>| {
+        let [when, code, status, message, hint] = <[String; 5]>::try_from(cells).unwrap();
+        let refusal = Refusal { code: plain(&code), status, message: plain(&message), hint: plain(&hint) };
+        Row { when, refusal }
+    };
+    rows.filter(|cells| !cells[0].starts_with("---")).map(row).collect()
+}
+
+/// Codes and statuses of the table that begins with `| code |`.
+pub fn codes() -> BTreeSet<(String, String)> {
+    let rows = TEXT.lines().filter_map(cells).filter(|cells| cells.len() == 3 && cells[0].starts_with('`'));
+    rows.map(|cells| (plain(&cells[0]), cells[1].clone())).collect()
+}
+
+impl Refusal {
+    /// From what `--json` printed last. `names` are pairs of what this run had and what the document has in its place.
+    pub fn of(output: &Output, names: &[(String, &str)]) -> Refusal {
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        let last = stdout.lines().last().unwrap_or_default();
+        let object: Value = serde_json::from_str(last).unwrap_or_else(|e| {
+            panic!("{e}\nstdout: {stdout}\nstderr: {}", String::from_utf8_lossy(&output.stderr));
+        });
+        let error = &object["error"];
+        let text = |field: &str| {
+            let text = error[field].as_str().unwrap_or_default().to_owned();
+            names.iter().fold(text, |text, (here, there)| text.replace(here.as_str(), there))
+        };
+        let status = output.status.code().map_or("signal".to_owned(), |status| status.to_string());
+        Refusal { code: text("code"), status, message: text("message"), hint: text("hint") }
+    }
+
+    /// The row that the document should have.
+    pub fn row(&self, when: &str) -> String {
+        let cell = |text: &str| match text {
+            "" => String::new(),
+            text if text.contains('`') => text.replace('|', "\\|"),
+            text => format!("`{}`", text.replace('|', "\\|")),
+        };
+        let (code, message, hint) = (cell(&self.code), cell(&self.message), cell(&self.hint));
+        format!("| {when} | {code} | {} | {message} | {hint} |", self.status)
+    }
+}
+
+/// Where the document says things are, for paths of a scratch directory.
+pub fn names(scratch: &Path) -> Vec<(String, &'static str)> {
+    let at = |name: &str| scratch.join(name).display().to_string();
+    vec![
+        (at("main.toml"), "/etc/pgcairn/main.toml"),
+        (at("repo"), "/var/backups/pgcairn"),
+        (at("data"), "/var/lib/postgresql/18/main"),
+        (scratch.display().to_string(), "/srv"),
+    ]
+}

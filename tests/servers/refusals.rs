@@ -1,0 +1,1 @@
+//! Refusals of docs/errors.md that need a server.
