@@ -7,6 +7,7 @@
 mod oracle;
 mod smoke;
 mod support;
+mod wal_records;
 
 use std::process::ExitCode;
 use std::thread;
@@ -24,7 +25,10 @@ const INTERRUPTED: i32 = 130;
 const MORE_THREADS_THAN_CORES: usize = 2;
 
 fn scenarios() -> Vec<Scenario> {
-    [smoke::scenarios(), oracle::scenarios()].into_iter().flatten().collect()
+    [smoke::scenarios(), oracle::scenarios(), wal_records::scenarios()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn main() -> ExitCode {
