@@ -1,11 +1,13 @@
 //! The one question that is asked: the passphrase of a protected identity file.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::Path;
 
 use rustix::io::retry_on_intr;
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 use secrecy::{ExposeSecret, ExposeSecretMut, SecretBox, SecretString};
+
+use crate::report::output::to_stderr;
 
 /// What Ctrl-C sends.
 const CONTROL_C: u8 = 3;
@@ -13,19 +15,27 @@ const CONTROL_C: u8 = 3;
 /// Longer than any passphrase.
 const MAX_PASSPHRASE: usize = 4096;
 
-/// `None` where there is no terminal, or where the answer was Ctrl-C.
-pub fn passphrase(identity: &Path) -> Option<SecretString> {
+/// What a person answered.
+pub enum Answer {
+    Passphrase(SecretString),
+    /// Ctrl-C, Ctrl-D.
+    Cancelled,
+    /// There is nobody to ask.
+    NoTerminal,
+}
+
+pub fn passphrase(identity: &Path) -> Answer {
     let terminal = io::stdin();
-    if !terminal.is_terminal() {
-        return None;
+    let Some(before) = tcgetattr(&terminal).ok().filter(|_| terminal.is_terminal()) else { return Answer::NoTerminal };
+    if tcsetattr(&terminal, OptionalActions::Flush, &silent(&before)).is_err() {
+        return Answer::NoTerminal;
     }
-    let _ = write!(io::stderr(), "passphrase for {}: ", identity.display());
-    let before = tcgetattr(&terminal).ok()?;
-    tcsetattr(&terminal, OptionalActions::Flush, &silent(&before)).ok()?;
+    to_stderr(&format!("passphrase for {}: ", identity.display()));
     let answer = read_line();
-    let restored = tcsetattr(&terminal, OptionalActions::Flush, &before);
-    let _ = writeln!(io::stderr());
-    answer.filter(|_| restored.is_ok())
+    // Nothing is left to do about a terminal that will not be set back.
+    let _ = tcsetattr(&terminal, OptionalActions::Flush, &before);
+    to_stderr("\n");
+    answer.map_or(Answer::Cancelled, Answer::Passphrase)
 }
 
 /// No echo, and Ctrl-C as an end of line: a signal would leave the terminal without echo.

@@ -8,7 +8,8 @@ use jiff::Timestamp;
 
 use super::exit::Protocol;
 use super::ownership::{self, Belongings};
-use super::{prompt, signal};
+use super::prompt::{self, Answer};
+use super::signal;
 use crate::config::identity::{self, Identities};
 use crate::config::{self, Config, RepositoryUrl};
 use crate::model::error::{Code, Error, Result};
@@ -160,8 +161,17 @@ impl Session {
             return Ok(None);
         };
         let may_ask = !self.globals.no_input && self.protocol == Protocol::Person;
-        let ask = || if may_ask { prompt::passphrase(&file) } else { None };
-        identity::read(&file, ask).map(Some)
+        let ask = || match prompt::passphrase(&file) {
+            Answer::Passphrase(passphrase) => Some(passphrase),
+            Answer::Cancelled => {
+                self.interrupt.raise();
+                None
+            }
+            Answer::NoTerminal => None,
+        };
+        let identities = identity::read(&file, || if may_ask { ask() } else { None });
+        self.interrupt.check()?;
+        identities.map(Some)
     }
 
     /// Becomes the owner of what the command works on; from here on signals end it in order.

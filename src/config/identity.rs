@@ -52,3 +52,40 @@ pub fn locate(flag: Option<&Path>, environment: impl Fn(&str) -> Option<OsString
     };
     flag.map(Path::to_owned).or_else(|| variable(ENVIRONMENT_VARIABLE)).or_else(credential)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flag_before_environment_before_credential() {
+        let credentials = tempfile::tempdir().unwrap();
+        let credential = credentials.path().join(CREDENTIAL_NAME);
+        let directory = credentials.path().as_os_str().to_owned();
+        let find = |flag: Option<&str>, variable: &str| {
+            let variables = |name: &str| match name {
+                ENVIRONMENT_VARIABLE => Some(OsString::from(variable)),
+                CREDENTIALS_DIRECTORY => Some(directory.clone()),
+                _ => None,
+            };
+            locate(flag.map(Path::new), variables)
+        };
+        assert_eq!(find(None, ""), None, "a credential that was not handed over");
+        std::fs::write(&credential, "").unwrap();
+        assert_eq!(find(None, ""), Some(credential));
+        assert_eq!(find(None, "/b"), Some("/b".into()));
+        assert_eq!(find(Some("/a"), "/b"), Some("/a".into()));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_used_is_named_and_not_quoted() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("key.txt");
+        std::fs::write(&file, "AGE-SECRET-KEY-1WRONG\n").unwrap();
+        for path in [&file, &directory.path().join("absent"), &directory.path().to_owned()] {
+            let error = read(path, || None).err().unwrap();
+            assert_eq!(error.code, Code::Identity);
+            assert!(error.message.contains(path.to_str().unwrap()) && !error.message.contains("WRONG"), "{error}");
+        }
+    }
+}

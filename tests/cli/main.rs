@@ -5,4 +5,6 @@ mod exit;
 mod help;
 mod key;
 mod ownership;
+mod passphrase;
+mod report;
 mod support;

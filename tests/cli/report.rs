@@ -1,0 +1,218 @@
+//! How results look to a person and to a program.
+
+use std::collections::BTreeMap;
+
+use insta::assert_snapshot;
+use jiff::Timestamp;
+use pgcairn::model::error::{Code, Error};
+use pgcairn::model::key::Encryption;
+use pgcairn::model::lsn::Lsn;
+use pgcairn::report::Report;
+use pgcairn::report::backup::{Backup, FlaggedPage};
+use pgcairn::report::check::{Check, Finding};
+use pgcairn::report::init::{Init, Setting, Takes};
+use pgcairn::report::list::{List, Row};
+use pgcairn::report::restore::{Done, Plan, Restore, Tablespace};
+use pgcairn::report::wal::{Flush, Range, Timeline, WalList};
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+/// Exit status, text, next command; without local times, which are those of the machine.
+fn read<R: Report>(report: &R) -> String {
+    let next = report.next().map(|next| format!("next: {next}\n")).unwrap_or_default();
+    let universal = |line: &str| line.split_once("Z (20").map_or(line.to_owned(), |(utc, _)| format!("{utc}Z")) + "\n";
+    let text: String = report.human().lines().map(universal).collect();
+    format!("exit {}\n{text}{next}", report.flaw().map_or(0, Code::exit_status))
+}
+
+fn backup() -> Backup {
+    Backup {
+        id: "20261120T030000Z-full-7k3f".parse().unwrap(),
+        cluster: "main".to_owned(),
+        repository: "file:///var/backups/pgcairn".to_owned(),
+        timeline: 1,
+        start_lsn: Lsn(0x2000028),
+        stop_lsn: Lsn(0x5000138),
+        started: at("2026-11-20T03:00:00Z"),
+        stopped: at("2026-11-20T03:04:10Z"),
+        seconds: 251.2,
+        files: 1204,
+        data_bytes: 40 << 30,
+        stored_bytes: 12 << 30,
+        vanished_files: 0,
+        shrunk_files: 0,
+        skipped_files: 0,
+        flagged_pages: 0,
+        flagged: Vec::new(),
+        wal_broken_at: None,
+        next: "pgcairn show latest".to_owned(),
+    }
+}
+
+#[test]
+fn a_backup() {
+    assert_snapshot!(read(&backup()));
+}
+
+#[test]
+fn a_backup_with_damage() {
+    let page =
+        |block| FlaggedPage { relation: "app public.users".to_owned(), path: "base/16384/16385".to_owned(), block };
+    let flagged = (0..12).map(page).collect();
+    let damaged = Backup {
+        vanished_files: 1,
+        shrunk_files: 2,
+        flagged_pages: 14,
+        flagged,
+        wal_broken_at: Some(Lsn(0x3000000)),
+        ..backup()
+    };
+    assert_snapshot!(read(&damaged));
+}
+
+#[test]
+fn a_list() {
+    let row = |id: &str, labels: &[(&str, &str)], flagged_pages| Row {
+        id: id.parse().unwrap(),
+        cluster: "main".to_owned(),
+        system_identifier: "7123".to_owned(),
+        method: "full".to_owned(),
+        started: at("2026-11-20T03:00:00Z"),
+        stopped: at("2026-11-20T03:04:10Z"),
+        timeline: 1,
+        start_lsn: Lsn(0x2000028),
+        stop_lsn: Lsn(0x5000138),
+        postgresql: 17,
+        data_bytes: 40 << 30,
+        stored_bytes: 12 << 30,
+        labels: labels.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect::<BTreeMap<_, _>>(),
+        flagged_pages,
+        wal_broken_at: None,
+    };
+    let backups =
+        vec![row("20261120T030000Z-full-7k3f", &[("ticket", "1234")], 0), row("20261121T030000Z-full-aaaa", &[], 3)];
+    let repository = "file:///var/backups/pgcairn".to_owned();
+    let next = "pgcairn show latest".to_owned();
+    assert_snapshot!(read(&List { repository: repository.clone(), backups, next: next.clone() }));
+    assert_snapshot!(read(&List { repository, backups: Vec::new(), next }));
+}
+
+#[test]
+fn a_check() {
+    let check = |findings| Check {
+        cluster: "main".to_owned(),
+        repository: "file:///var/backups/pgcairn".to_owned(),
+        findings,
+        next: "pgcairn backup".to_owned(),
+    };
+    let pass = Finding::pass("archive_mode", "on");
+    assert_snapshot!(read(&check(vec![pass.clone()])));
+    let advice = Finding::advice("recipients", "there is one", "add a second one");
+    assert_eq!(check(vec![pass.clone(), advice.clone()]).flaw(), None);
+    let warning = Finding::warning("archive_timeout", "1h is more than the rpo of 5min", "archive_timeout = 60");
+    assert_eq!(check(vec![warning.clone()]).flaw(), Some(Code::Flagged));
+    let error = Error::new(Code::Unreachable, "the server does not answer").hint("pg_ctlcluster 17 main start");
+    let failure = Finding::fail("server", error);
+    let skipped = Finding::skipped("settings", "the server does not answer");
+    assert_snapshot!(read(&check(vec![pass, advice, warning, failure, skipped])));
+}
+
+#[test]
+fn an_init() {
+    let setting = |name: &str, value: &str, takes| Setting {
+        name: name.to_owned(),
+        value: value.to_owned(),
+        current: None,
+        takes,
+    };
+    let init = Init {
+        repository: "file:///var/backups/pgcairn".to_owned(),
+        repository_id: "5f1d".to_owned(),
+        created: true,
+        encryption: Encryption::None,
+        recipients: Vec::new(),
+        cluster: "main".to_owned(),
+        system_identifier: Some("7123".to_owned()),
+        settings: vec![
+            setting("archive_mode", "on", Takes::Restart),
+            setting("archive_command", "'pgcairn wal push %p'", Takes::Reload),
+        ],
+        written: None,
+        findings: Vec::new(),
+        next: "restart PostgreSQL, then pgcairn check".to_owned(),
+    };
+    assert_snapshot!(read(&init));
+}
+
+#[test]
+fn a_restore() {
+    let plan = Plan {
+        repository: "file:///var/backups/pgcairn".to_owned(),
+        cluster: "main".to_owned(),
+        backup: "20261120T030000Z-full-7k3f".parse().unwrap(),
+        target: "the last commit not later than the moment".to_owned(),
+        target_time: Some(at("2026-11-20T14:05:00.000001Z")),
+        stops_at: Lsn(0x7000060),
+        last_commit: Some(at("2026-11-20T14:04:59.9Z")),
+        timeline: 1,
+        action: "pause".to_owned(),
+        target_dir: "/srv/restored".into(),
+        tablespaces: vec![Tablespace { oid: 16400, was: "/fast".into(), becomes: "/srv/fast".into() }],
+        files: 1204,
+        data_bytes: 40 << 30,
+        wal_segments: 31,
+        wal_bytes: 31 << 24,
+        bytes_needed: 41 << 30,
+        bytes_free: 500 << 30,
+        settings: vec!["recovery_target_time = '2026-11-20 14:05:00.000001+00'".to_owned()],
+    };
+    let next = "pg_ctl -D /srv/restored start".to_owned();
+    assert_snapshot!(read(&Restore { plan: plan.clone(), done: None, next: next.clone() }));
+    let done = Done { seconds: 95.0, bytes: 40 << 30, files: 1204 };
+    assert!(
+        read(&Restore { plan, done: Some(done), next }).contains("restored 40 GiB in 1204 files within 1 min 35 s\n")
+    );
+}
+
+#[test]
+fn wal() {
+    let range = |first: &str, last: &str, segments, missing_before| Range {
+        first: first.to_owned(),
+        last: last.to_owned(),
+        segments,
+        stored_bytes: segments << 22,
+        missing_before,
+    };
+    let first = Timeline {
+        timeline: 1,
+        parent: None,
+        switched_at: None,
+        ranges: vec![
+            range("000000010000000000000001", "000000010000000000000009", 9, 0),
+            range("00000001000000000000000B", "00000001000000000000000C", 2, 1),
+        ],
+    };
+    let second = Timeline {
+        timeline: 2,
+        parent: Some(1),
+        switched_at: Some(Lsn(0xC000060)),
+        ranges: vec![range("00000002000000000000000C", "00000002000000000000000D", 2, 0)],
+    };
+    let list = WalList {
+        repository: "file:///var/backups/pgcairn".to_owned(),
+        cluster: "main".to_owned(),
+        timelines: vec![first, second],
+        next: None,
+    };
+    assert_snapshot!(read(&list));
+    let flush = Flush {
+        cluster: "main".to_owned(),
+        repository: "file:///var/backups/pgcairn".to_owned(),
+        flushed_to: Lsn(0xD000000),
+        last_segment: "00000002000000000000000C".to_owned(),
+        seconds: 0.412,
+    };
+    assert_snapshot!(read(&flush));
+}
