@@ -8,6 +8,7 @@ mod oracle;
 mod smoke;
 mod support;
 mod wal_records;
+mod wal_targets;
 
 use std::process::ExitCode;
 use std::thread;
@@ -25,7 +26,7 @@ const INTERRUPTED: i32 = 130;
 const MORE_THREADS_THAN_CORES: usize = 2;
 
 fn scenarios() -> Vec<Scenario> {
-    [smoke::scenarios(), oracle::scenarios(), wal_records::scenarios()]
+    [smoke::scenarios(), oracle::scenarios(), wal_records::scenarios(), wal_targets::scenarios()]
         .into_iter()
         .flatten()
         .collect()
