@@ -71,12 +71,15 @@ enum Command {
 pub fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
     let protocol = Cell::new(Protocol::of_words(&words));
-    exit::guarded(&protocol, || match Arguments::try_parse_from(&words) {
-        Ok(arguments) => {
-            protocol.set(arguments.command.protocol());
-            run(arguments, protocol.get())
+    exit::guarded(&protocol, || {
+        signal::watch_for_server(protocol.get());
+        match Arguments::try_parse_from(&words) {
+            Ok(arguments) => {
+                protocol.set(arguments.command.protocol());
+                run(arguments, protocol.get())
+            }
+            Err(usage) => exit::usage(protocol.get(), &words, &usage),
         }
-        Err(usage) => exit::usage(protocol.get(), &words, &usage),
     })
 }
 

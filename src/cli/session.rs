@@ -181,8 +181,11 @@ impl Session {
     }
 
     pub fn watch_signals(&self) -> Result<()> {
+        if self.protocol != Protocol::Person {
+            return Ok(());
+        }
         let failed = |error| Error::new(Code::Io, format!("signals cannot be watched: {error}"));
-        signal::watch(self.protocol, &self.interrupt).map_err(failed)
+        signal::watch(&self.interrupt).map_err(failed)
     }
 
     fn begin(&self, config: Config, identities: Option<Identities>, belongings: &Belongings) -> Result<Context> {

@@ -13,18 +13,28 @@ use crate::model::interrupt::Interrupt;
 
 const SIGNALS: [c_int; 3] = [SIGINT, SIGTERM, SIGHUP];
 
-/// What PostgreSQL called ends at the first signal: nothing there needs putting away, every write of it
-/// may be cut off anywhere, and the server waits.
-pub fn watch(protocol: Protocol, interrupt: &Interrupt) -> io::Result<()> {
-    let status = c_int::from(protocol.interrupted());
-    let at_once = match protocol {
-        Protocol::Person => interrupt.flag(),
-        Protocol::Push | Protocol::Fetch { .. } => Arc::new(AtomicBool::new(true)),
-    };
+/// The status of [`crate::model::error::Code::Interrupted`].
+const INTERRUPTED: c_int = 130;
+
+/// From here on the operation is asked to end; a second signal does not wait for it.
+pub fn watch(interrupt: &Interrupt) -> io::Result<()> {
     for signal in SIGNALS {
         // In this order: the first signal finds the flag down and raises it, the second finds it up.
-        flag::register_conditional_shutdown(signal, status, Arc::clone(&at_once))?;
+        flag::register_conditional_shutdown(signal, INTERRUPTED, interrupt.flag())?;
         flag::register(signal, interrupt.flag())?;
     }
     Ok(())
+}
+
+/// What PostgreSQL calls ends at the first signal, from the first moment on: nothing there needs putting
+/// away, every write of it may be cut off anywhere, and the server waits.
+pub fn watch_for_server(protocol: Protocol) {
+    if protocol == Protocol::Person {
+        return;
+    }
+    for signal in SIGNALS {
+        // Where it cannot be watched, the signal itself ends the process.
+        let at_once = Arc::new(AtomicBool::new(true));
+        let _ = flag::register_conditional_shutdown(signal, c_int::from(protocol.interrupted()), at_once);
+    }
 }

@@ -1,6 +1,7 @@
 //! Exit statuses, where PostgreSQL reads them above all.
 
 use insta::assert_snapshot;
+use rustix::process::Signal;
 
 use super::support::{CONFIG, Place};
 
@@ -67,6 +68,20 @@ fn failures_are_objects_with_json() {
     assert_snapshot!(Place::new().run(&["-c", "absent.toml", "list", "--json"]));
 }
 
+#[test]
+fn long_work_speaks_in_lines_and_ends_with_the_failure() {
+    let words = "restore --json --target-dir new --to 2026-11-20T14:05Z --repository file:///no/such/repository";
+    let run = Place::new().run(&words.split(' ').collect::<Vec<_>>());
+    let lines: Vec<serde_json::Value> = run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines.iter().all(|line| line["schema"] == 1), "{run}");
+    assert_eq!(lines[0]["event"], "notice", "{run}");
+    assert!(lines[0]["message"].as_str().is_some_and(|said| said.contains("2026-11-20 14:05:00Z")), "{run}");
+    let error = &lines.last().unwrap()["error"];
+    assert!(error["code"].is_string() && error["message"].is_string(), "{run}");
+    assert_eq!(error["exit_status"].as_i64(), run.status.map(i64::from), "{run}");
+    assert_eq!(run.stderr, "");
+}
+
 /// Words of `restore` after `--target-dir`.
 const REFUSED: &[(&str, &[&str])] = &[
     ("no target", &[]),
@@ -92,4 +107,26 @@ fn restore_refuses_what_has_no_meaning() {
         said += &format!("# {name}\n{run}\n");
     }
     assert_snapshot!(said);
+}
+
+/// A command that waits for its configuration gets a signal.
+fn signalled(words: &[&str], signal: Signal) -> Option<i32> {
+    let place = Place::new();
+    let fifo = place.path("fifo.toml");
+    let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU);
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, kind, mode, 0).unwrap();
+    let mut child = place.command().args(words).args(["-c", "fifo.toml"]).spawn().unwrap();
+    // Opened for writing as soon as the command has opened it for reading: then it is past its start.
+    let _held_open = std::fs::OpenOptions::new().write(true).open(&fifo).unwrap();
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), signal).unwrap();
+    child.wait().unwrap().code()
+}
+
+#[test]
+fn a_signal_is_no_end_of_the_archive() {
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        assert_eq!(signalled(&["wal", "fetch", SEGMENT, "path"], signal), Some(126));
+        assert_eq!(signalled(&["wal", "fetch", "--standby", SEGMENT, "path"], signal), Some(125));
+        assert_eq!(signalled(&["wal", "push", SEGMENT], signal), Some(1));
+    }
 }
