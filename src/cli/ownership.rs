@@ -8,6 +8,7 @@
 
 use std::ffi::{CString, OsString};
 use std::fs::DirBuilder;
+use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
 use std::path::{Path, PathBuf};
 
@@ -53,7 +54,14 @@ pub fn assume(belongings: &Belongings) -> Result<()> {
 }
 
 fn refuse_third_user(me: Uid, path: &Path) -> Result<()> {
-    let Ok(metadata) = path.metadata() else { return Ok(()) };
+    // Whoever may not even look there is a stranger; the directory that keeps it closed tells whose it is.
+    let seen = match path.metadata() {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            path.ancestors().find_map(|dir| dir.metadata().ok())
+        }
+        metadata => metadata.ok(),
+    };
+    let Some(metadata) = seen else { return Ok(()) };
     let owner = Uid::from_raw(metadata.uid());
     if owner == me {
         return Ok(());

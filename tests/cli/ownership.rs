@@ -35,6 +35,21 @@ fn a_third_user_is_refused_with_the_line_for_sudo() {
 }
 
 #[test]
+fn a_third_user_is_refused_where_it_may_not_look_too() {
+    if skipped() {
+        return;
+    }
+    let place = Place::new();
+    let closed = place.make_directory("closed");
+    std::fs::set_permissions(&closed, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    chown(closed, Some(NOBODY), Some(NOBODY)).unwrap();
+    place.write("main.toml", &CONFIG.replace("DIR/data", "DIR/closed/data"));
+    let run = place.run_as(STRANGER, &["-c", "main.toml", "list"]);
+    assert_eq!(run.status, Some(8), "{run}");
+    assert!(run.stderr.contains("hint: sudo -u nobody pgcairn -c main.toml list"), "{run}");
+}
+
+#[test]
 fn without_root_another_user_s_data_directory_is_refused() {
     if is_root() {
         return;
