@@ -3,6 +3,7 @@
 
 use std::error::Error as _;
 use std::fmt;
+use std::io;
 
 use ::postgres::error::SqlState;
 
@@ -45,7 +46,7 @@ pub(super) fn unreachable(error: &::postgres::Error, address: &Address) -> Error
 /// A statement of an established session failed.
 pub(super) fn failed(error: &::postgres::Error, address: &Address) -> Error {
     let (cause, options) = (Failure(error), address.options());
-    if error.is_closed() || error.code().is_some_and(ends_session) {
+    if error.is_closed() || is_broken(error) || error.code().is_some_and(ends_session) {
         let message = format!("the server at {address} ended the session: {cause}");
         return Error::new(Code::Unreachable, message).hint(format!("pg_isready {options}"));
     }
@@ -61,6 +62,12 @@ fn with_hint_of_server(error: &::postgres::Error, ours: Error) -> Error {
         Some(hint) => ours.hint(hint),
         None => ours,
     }
+}
+
+/// The socket failed; an answer that cannot be parsed is another matter.
+fn is_broken(error: &::postgres::Error) -> bool {
+    let cause = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    cause.is_some_and(|cause| cause.kind() != io::ErrorKind::InvalidData)
 }
 
 fn class(state: &SqlState) -> &str {

@@ -5,6 +5,7 @@
 //! `cargo test --test servers -- pg18::smoke`.
 
 mod oracle;
+mod session;
 mod smoke;
 mod support;
 mod wal_records;
@@ -26,7 +27,7 @@ const INTERRUPTED: i32 = 130;
 const MORE_THREADS_THAN_CORES: usize = 2;
 
 fn scenarios() -> Vec<Scenario> {
-    [smoke::scenarios(), oracle::scenarios(), wal_records::scenarios(), wal_targets::scenarios()]
+    [smoke::scenarios(), session::scenarios(), oracle::scenarios(), wal_records::scenarios(), wal_targets::scenarios()]
         .into_iter()
         .flatten()
         .collect()
