@@ -10,6 +10,7 @@ pub mod key;
 pub mod labels;
 pub mod lsn;
 pub mod manifest;
+pub mod page;
 pub mod path;
 pub mod plan;
 pub mod relation;
