@@ -4,6 +4,7 @@
 //! `PGCAIRN_TEST_KEEP=1` keeps the scratch directories. One trial alone, on one major:
 //! `cargo test --test servers -- pg18::smoke`.
 
+mod data_directory;
 mod oracle;
 mod session;
 mod smoke;
@@ -27,10 +28,17 @@ const INTERRUPTED: i32 = 130;
 const MORE_THREADS_THAN_CORES: usize = 2;
 
 fn scenarios() -> Vec<Scenario> {
-    [smoke::scenarios(), session::scenarios(), oracle::scenarios(), wal_records::scenarios(), wal_targets::scenarios()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        smoke::scenarios(),
+        data_directory::scenarios(),
+        session::scenarios(),
+        oracle::scenarios(),
+        wal_records::scenarios(),
+        wal_targets::scenarios(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn main() -> ExitCode {
