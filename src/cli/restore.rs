@@ -63,9 +63,6 @@ pub struct Arguments {
     /// Print what would be done, write nothing
     #[arg(long)]
     plan: bool,
-    /// Write into a directory that holds files, of another cluster too
-    #[arg(long)]
-    force: bool,
     /// Workers [default: one for each core]
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroU16>,
@@ -108,7 +105,6 @@ impl Arguments {
             target,
             tablespaces: self.tablespaces.clone(),
             plan: self.plan,
-            force: self.force,
             jobs: self.jobs,
         })
     }

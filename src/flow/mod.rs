@@ -1,1 +1,9 @@
-//! The only threads and channels: outward and inward pipelines.
+//! The only threads and channels: outward and inward pipelines, N straight pipes under one memory budget.
+
+pub mod inward;
+pub mod memory;
+pub mod outward;
+mod pack_writer;
+pub mod part_writer;
+pub mod throttle;
+mod upload;

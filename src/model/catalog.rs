@@ -146,15 +146,13 @@ pub struct FlaggedPage {
     pub block: u64,
 }
 
-/// Compared when a restored copy is started: a different C library or ICU may sort differently.
+/// Compared when a restored copy is started. Names of databases and their collations are in the backup
+/// itself, `pgcairn_config/environment.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Environment {
     pub architecture: String,
-    /// Collation versions by provider, such as `libc` -> `2.36`.
-    #[serde(default)]
-    pub collation_versions: BTreeMap<String, String>,
-    #[serde(default)]
-    pub preload_libraries: Vec<String>,
+    /// As `version()` prints it.
+    pub version: String,
 }
 
 /// One line of `objects/<id>.jsonl.zst`.

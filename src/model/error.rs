@@ -116,6 +116,8 @@ codes! {
     Identity = "identity", 9;
     /// A stored object is not what it must be.
     Damaged = "damaged", 10;
+    /// WAL does not arrive in the repository.
+    ArchiveStalled = "archive-stalled", 12;
     /// The WAL between backup and target has a hole or a break.
     WalGap = "wal-gap", 12;
     /// The target cannot be reached with what the repository holds.

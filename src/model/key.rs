@@ -207,7 +207,7 @@ impl ClusterKeys {
 }
 
 /// The name under which a cluster's backups are kept: `[a-z0-9][a-z0-9._-]*`, at most 63 bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ClusterName(String);
 

@@ -1,17 +1,147 @@
 //! `backup`: a full backup of the live cluster.
 
-use std::collections::BTreeMap;
+mod captured;
+mod commit;
+mod copy;
+mod wal_arrival;
 
-use super::{Context, not_built_yet};
-use crate::model::error::Result;
-use crate::report::Sink;
-use crate::report::backup::Backup;
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use super::Context;
+use super::repository::Opened;
+use super::wal::push::Archive;
+use crate::codec::Sealer;
+use crate::flow::outward::Copied;
+use crate::model::catalog::Summary;
+use crate::model::error::{Code, Error, Result};
+use crate::model::key::BackupId;
+use crate::model::relation::RelationFile;
+use crate::postgres::{
+    BackupSession, Connection, Environment, RelationNames, Settings, check_archiving, check_cluster, check_rights,
+};
+use crate::report::backup::{Backup, FlaggedPage};
+use crate::report::{Phase, Sink};
+use crate::source::data_directory::DataDirectory;
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Request {
     pub labels: BTreeMap<String, String>,
 }
 
-pub fn run(_context: &Context, _request: &Request, _sink: &dyn Sink) -> Result<Backup> {
-    not_built_yet()
+/// Everything that is known before the backup starts.
+struct Prepared {
+    id: BackupId,
+    started: Timestamp,
+    settings: Settings,
+    environment: Environment,
+    directory: DataDirectory,
+    opened: Opened,
+    sealer: Sealer,
+}
+
+pub fn run(context: &Context, request: &Request, sink: &dyn Sink) -> Result<Backup> {
+    let began = Instant::now();
+    let (prepared, connection) = prepare(context)?;
+    sink.phase(Phase::Checkpoint);
+    let mut session = BackupSession::start(connection, &format!("pgcairn {}", prepared.id), true)?;
+    let start = session.started();
+    check_cluster(session.connection(), &prepared.settings, &prepared.directory, Some(start.lsn))?;
+    let configuration = captured::configuration(session.connection(), &prepared, &context.config, sink)?;
+
+    let copy = copy::Copy::new(context, &prepared, start.lsn);
+    let mut copied = copy.run(&mut session, &prepared, sink)?;
+    let control_file = captured::control_file(&prepared.directory)?;
+    let (stop, mut connection) = session.stop()?;
+    let stopped = connection.now()?;
+    let labels = captured::labels(&stop)?;
+    let directories = captured::directories(&configuration);
+    copied.merge(copy.contents(directories, configuration.into_iter().chain(labels).chain([control_file]).collect())?);
+
+    sink.phase(Phase::WaitingForWal);
+    let wal_broken_at = wal_arrival::wait(&mut connection, context, &prepared, start, stop.lsn)?;
+    sink.phase(Phase::Committing);
+    context.interrupt.check()?;
+    let facts = commit::Facts { request, start, stop_lsn: stop.lsn, stopped, wal_broken_at };
+    let summary = commit::commit(context, &prepared, &copied, copy.numbers(), facts)?;
+    Ok(report(context, &prepared, summary, copied, connection, began))
+}
+
+/// Refuses everything that would make the backup useless before the server is asked for one.
+fn prepare(context: &Context) -> Result<(Prepared, Connection)> {
+    let config = &context.config;
+    let postgres = config.postgres()?;
+    let opened_first = super::repository::open(config)?;
+    let sealer = super::repository::sealer(config, opened_first.encryption())?;
+    let mut connection = Connection::open(postgres.connection.as_str())?;
+    check_rights(&mut connection)?;
+    let settings = Settings::read(&mut connection)?;
+    check_archiving(&connection, &settings, &context.archive_command())?;
+    let directory = DataDirectory::open(&postgres.data_dir)?;
+    check_cluster(&mut connection, &settings, &directory, None)?;
+    let opened = Opened::for_cluster(config, settings.system_identifier)?;
+    let environment = Environment::read(&mut connection, &settings)?;
+    push_histories(context, &opened, &sealer)?;
+    let started = connection.now()?;
+    let id = new_id(started)?;
+    Ok((Prepared { id, started, settings, environment, directory, opened, sealer }, connection))
+}
+
+/// A cluster that was promoted before pgcairn came has `.history` files that PostgreSQL archives no more.
+fn push_histories(context: &Context, opened: &Opened, sealer: &Sealer) -> Result<()> {
+    let (level, opened) = (context.config.backup.compression, opened.clone());
+    Archive { opened, sealer: sealer.clone(), level }.push_histories(&context.config)
+}
+
+fn new_id(started: Timestamp) -> Result<BackupId> {
+    let start = started.strftime("%Y%m%dT%H%M%SZ").to_string();
+    BackupId::new(&start, "full", rand::random()).map_err(|e| Error::new(Code::Internal, e.to_string()))
+}
+
+fn report(
+    context: &Context,
+    prepared: &Prepared,
+    summary: Summary,
+    copied: Copied,
+    connection: Connection,
+    began: Instant,
+) -> Backup {
+    let next = match summary.is_flagged() {
+        true => context.command(&format!("show {}", summary.id)),
+        false => context.command("list"),
+    };
+    let mut names = RelationNames::new(connection);
+    let flagged = copied.flagged.iter().map(|(file, page)| FlaggedPage {
+        relation: relation_name(&mut names, *file).unwrap_or_else(|| page.path.clone()),
+        path: page.path.clone(),
+        block: page.block,
+    });
+    Backup {
+        flagged: flagged.collect(),
+        cluster: summary.cluster.to_string(),
+        repository: prepared.opened.repository.url().to_owned(),
+        timeline: summary.timeline,
+        start_lsn: summary.start_lsn,
+        stop_lsn: summary.stop_lsn,
+        started: summary.started,
+        stopped: summary.stopped,
+        seconds: began.elapsed().as_secs_f64(),
+        files: summary.totals.files,
+        data_bytes: summary.totals.data_bytes,
+        stored_bytes: summary.totals.stored_bytes,
+        vanished_files: summary.tolerated.vanished,
+        shrunk_files: summary.tolerated.shrunk,
+        skipped_files: summary.tolerated.skipped,
+        flagged_pages: summary.flagged.count,
+        wal_broken_at: summary.wal_broken_at,
+        id: summary.id,
+        next,
+    }
+}
+
+/// Only for people: without a name the path says enough.
+fn relation_name(names: &mut RelationNames, file: RelationFile) -> Option<String> {
+    names.lookup(file).ok().flatten()
 }

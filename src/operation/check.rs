@@ -1,10 +1,176 @@
-//! `check`: the live end-to-end test.
+//! `check`: the live end-to-end test. Every question is asked, whatever the others answered.
 
-use super::{Context, not_built_yet};
-use crate::model::error::Result;
-use crate::report::Sink;
-use crate::report::check::Check;
+use std::path::Path;
+use std::time::Duration;
 
-pub fn run(_context: &Context, _sink: &dyn Sink) -> Result<Check> {
-    not_built_yet()
+use super::repository::{self, sealer};
+use super::wal::flush;
+use super::{Context, server_findings};
+use crate::model::error::{Code, Error, Result};
+use crate::model::key::{Encryption, Key};
+use crate::postgres::{Connection, Settings, check_cluster};
+use crate::report::check::{Check, Finding};
+use crate::report::{Quiet, Sink};
+use crate::source::data_directory::DataDirectory;
+use crate::store::{Error as StoreError, Repository, RepositoryUrl};
+
+/// A segment that has not made the round trip in this time will not make it.
+const ROUND_TRIP: Duration = Duration::from_secs(30);
+
+/// Below this share of free space the repository is called nearly full.
+const LITTLE_SPACE: u64 = 10;
+
+pub fn run(context: &Context, _sink: &dyn Sink) -> Result<Check> {
+    let mut findings = Vec::new();
+    let opened = repository::open(&context.config);
+    match &opened {
+        Ok(repository) => findings.extend(repository_findings(context, repository)),
+        Err(error) => findings.push(Finding::fail("repository", error.clone())),
+    }
+    findings.extend(server(context, opened.is_ok()));
+    Ok(Check {
+        cluster: context.config.name.as_ref().map(ToString::to_string).unwrap_or_default(),
+        repository: context.config.repository.url.to_string(),
+        next: context.command(if findings.iter().any(Finding::is_failure) { "check" } else { "backup" }),
+        findings,
+    })
+}
+
+fn repository_findings(context: &Context, repository: &Repository) -> Vec<Finding> {
+    let mut findings = vec![Finding::pass("repository", format!("{} is {}", repository.url(), repository.id()))];
+    findings.push(match sealer(&context.config, repository.encryption()) {
+        Ok(_) => keys(context, repository),
+        Err(error) => Finding::fail("encryption", error),
+    });
+    findings.push(create_only(repository));
+    findings.push(absence(context, repository));
+    findings.extend(disk(context));
+    findings
+}
+
+/// A key on this host that opens the backups is worth a warning: whoever takes the host takes them too.
+fn keys(context: &Context, repository: &Repository) -> Finding {
+    if repository.encryption() == Encryption::None {
+        return Finding::advice(
+            "encryption",
+            "none: whoever reads the repository reads the database",
+            "pgcairn key generate --output FILE, and a new repository",
+        );
+    }
+    let recipients = &context.config.recipients;
+    match &context.identities {
+        None => Finding::pass("encryption", format!("age, {} recipients", recipients.len())),
+        Some(identities) => {
+            let ours: Vec<String> = identities.recipients().iter().map(ToString::to_string).collect();
+            match recipients.iter().any(|r| ours.contains(&r.to_string())) {
+                true => Finding::pass("identity", "it belongs to one of the recipients"),
+                false => Finding::fail(
+                    "identity",
+                    Error::new(Code::Identity, "the given identity belongs to none of the configured recipients")
+                        .hint("give the identity of one of the recipients: --identity FILE"),
+                ),
+            }
+        }
+    }
+}
+
+/// The marker exists, so creating it once more must fail, and must fail as it should.
+fn create_only(repository: &Repository) -> Finding {
+    match repository.creator().create(&Key::marker(), &mut std::io::Cursor::new(b"{}")) {
+        Err(StoreError::AlreadyExists { .. }) => Finding::pass("create-only", "an existing object is not overwritten"),
+        Ok(()) => Finding::fail(
+            "create-only",
+            Error::new(Code::Damaged, "the store let an existing object be overwritten: pgcairn.json is lost")
+                .hint("put pgcairn.json back from a copy; use another file system"),
+        ),
+        Err(error) => Finding::fail("create-only", error.into()),
+    }
+}
+
+/// A random key must be found absent, and nothing else.
+fn absence(context: &Context, repository: &Repository) -> Finding {
+    let key = format!("runs/{:016x}", rand::random::<u64>());
+    let found = Key::new(key).map(|key| repository.reader().find(&key).map(|object| object.is_some()));
+    match found {
+        Ok(Ok(false)) => Finding::pass("absence", "a missing object is told from a broken one"),
+        Ok(Ok(true)) => Finding::fail("absence", Error::new(Code::Damaged, "an object that was never made is there")),
+        Ok(Err(error)) => Finding::fail("absence", error.into()),
+        Err(error) => {
+            Finding::fail("absence", Error::new(Code::Internal, format!("{}: {error}", context.config.repository.url)))
+        }
+    }
+}
+
+fn disk(context: &Context) -> Vec<Finding> {
+    let Ok(RepositoryUrl::File(path)) = repository::url(&context.config) else { return Vec::new() };
+    let mut findings = Vec::new();
+    if let Ok(stat) = rustix::fs::statvfs(&path) {
+        let (free, all) = (stat.f_bavail * stat.f_frsize, stat.f_blocks * stat.f_frsize);
+        let message = format!("{} MiB of {} MiB are free", free >> 20, all >> 20);
+        findings.push(match free < all / LITTLE_SPACE {
+            true => Finding::warning("disk", message, "give the repository more space"),
+            false => Finding::pass("disk", message),
+        });
+    }
+    if let Ok(postgres) = context.config.postgres()
+        && same_device(&path, &postgres.data_dir)
+    {
+        let message = format!(
+            "{} and {} are on the same device: both are lost with it",
+            path.display(),
+            postgres.data_dir.display()
+        );
+        findings.push(Finding::advice("device", message, "put the repository on another disk or machine"));
+    }
+    findings
+}
+
+fn same_device(a: &Path, b: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let device = |path: &Path| std::fs::metadata(path).map(|m| m.dev()).ok();
+    device(a).is_some_and(|a| Some(a) == device(b))
+}
+
+/// Works with PostgreSQL down: then what needs it is skipped and says so.
+fn server(context: &Context, with_repository: bool) -> Vec<Finding> {
+    let connected = context.config.postgres().and_then(|postgres| {
+        let mut connection = Connection::open(postgres.connection.as_str())?;
+        let settings = Settings::read(&mut connection)?;
+        Ok((connection, settings, postgres))
+    });
+    let (mut connection, settings, postgres) = match connected {
+        Ok(connected) => connected,
+        Err(error) if error.code == Code::Unreachable => {
+            let next = Finding::skipped("round trip", "it needs the server");
+            return vec![Finding::skipped("server", error.message), next];
+        }
+        Err(error) => return vec![Finding::fail("server", error)],
+    };
+    let mut findings = server_findings::server(context, &mut connection, &settings);
+    let directory = DataDirectory::open(&postgres.data_dir).map_err(Error::from);
+    findings.push(match directory.and_then(|d| check_cluster(&mut connection, &settings, &d, None)) {
+        Ok(()) => Finding::pass("data directory", format!("{} is the server's", postgres.data_dir.display())),
+        Err(error) => Finding::fail("data directory", error),
+    });
+    let archives = !findings.iter().any(Finding::is_failure) && with_repository;
+    findings.push(if archives {
+        round_trip(context, &settings)
+    } else {
+        Finding::skipped("round trip", "the failures above come first")
+    });
+    findings
+}
+
+/// A segment goes through archive_command into the repository.
+fn round_trip(context: &Context, settings: &Settings) -> Finding {
+    if settings.in_recovery {
+        return Finding::skipped("round trip", "the server is a standby, which ends no WAL segments");
+    }
+    match flush::run(context, &flush::Request { timeout: ROUND_TRIP }, &Quiet) {
+        Ok(flush) => Finding::pass(
+            "round trip",
+            format!("segment {} was archived in {:.1} s", flush.last_segment, flush.seconds),
+        ),
+        Err(error) => Finding::fail("round trip", error),
+    }
 }

@@ -1,20 +1,169 @@
-//! `init`: the repository is created or found, everything is checked, and the server's settings are told.
+//! `init`: the repository is created or found, the server is looked at, and its settings are told. Safe to
+//! repeat: what is there stays.
 
-use super::{Context, not_built_yet};
-use crate::model::error::Result;
+use std::path::{Path, PathBuf};
+
+use super::repository::{self, Opened, no_recipients, sealer};
+use super::wal::push::Archive;
+use super::{Context, server_findings};
+use crate::model::error::{Code, Error, Result};
+use crate::model::key::Encryption;
+use crate::postgres::{Connection, Settings};
 use crate::report::Sink;
-use crate::report::init::Init;
+use crate::report::check::Finding;
+use crate::report::init::{Init, Setting, Takes};
+use crate::source::data_directory::DataDirectory;
+use crate::store::{Error as StoreError, Repository};
+
+/// Debian includes every file of this directory beside postgresql.conf.
+const INCLUDED_DIRECTORY: &str = "conf.d";
+const INCLUDED_FILE: &str = "pgcairn.conf";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Request {
     /// Put the settings into the server's configuration (Debian layout) instead of printing them.
     pub write: bool,
-    /// This host becomes the writer of the cluster's timeline.
-    pub take_over: bool,
     /// The repository may be made without encryption.
     pub no_encryption: bool,
 }
 
-pub fn run(_context: &Context, _request: &Request, _sink: &dyn Sink) -> Result<Init> {
-    not_built_yet()
+pub fn run(context: &Context, request: &Request, _sink: &dyn Sink) -> Result<Init> {
+    let encryption = wanted_encryption(context, request)?;
+    let (repository, created) = open_or_create(context, encryption)?;
+    sealer(&context.config, repository.encryption())?;
+    let mut findings = vec![recipients(context, encryption)];
+    let server = ask_server(context, &mut findings);
+    if let Some(settings) = &server {
+        let opened = Opened::for_cluster(&context.config, settings.system_identifier)?;
+        let sealer = opened.sealer(&context.config)?;
+        Archive { opened, sealer, level: context.config.backup.compression }.push_histories(&context.config)?;
+    }
+    let settings = server_findings::needed_settings(context, server.as_ref());
+    let written = if request.write { Some(write(server.as_ref(), &settings)?) } else { None };
+    Ok(Init {
+        repository: repository.url().to_owned(),
+        repository_id: repository.id().to_owned(),
+        created,
+        encryption: repository.encryption(),
+        recipients: context.config.recipients.iter().map(ToString::to_string).collect(),
+        cluster: context.config.name.as_ref().map(ToString::to_string).unwrap_or_default(),
+        system_identifier: server.as_ref().map(|s| s.system_identifier.to_string()),
+        next: next(context, server.as_ref(), &settings),
+        settings,
+        written,
+        findings,
+    })
+}
+
+/// Without recipients whoever reads the repository reads the database, so that must be said aloud.
+fn wanted_encryption(context: &Context, request: &Request) -> Result<Encryption> {
+    match (context.config.recipients.is_empty(), request.no_encryption) {
+        (false, false) => Ok(Encryption::Age),
+        (true, true) => Ok(Encryption::None),
+        (true, false) => Err(no_recipients(&context.config)),
+        (false, true) => Err(Error::new(
+            Code::Usage,
+            format!("--no-encryption is given, and {} has recipients", context.config.origin()),
+        )
+        .hint("leave --no-encryption out, or take the recipients out of the configuration")),
+    }
+}
+
+fn open_or_create(context: &Context, encryption: Encryption) -> Result<(Repository, bool)> {
+    let wanted = &context.config.repository;
+    match repository::open(&context.config) {
+        Ok(repository) => Ok((repository, false)),
+        // A configured id names a repository that exists: its disk is not mounted.
+        Err(error) if error.code == Code::NotARepository && wanted.id.is_none() => {
+            match Repository::create(&repository::url(&context.config)?, encryption) {
+                Ok(repository) => Ok((repository, true)),
+                Err(StoreError::AlreadyExists { .. }) => Ok((repository::open(&context.config)?, false)),
+                Err(error) => Err(error.into()),
+            }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn recipients(context: &Context, encryption: Encryption) -> Finding {
+    match (encryption, context.config.recipients.len()) {
+        (Encryption::None, _) => Finding::advice(
+            "encryption",
+            "the repository is not encrypted",
+            "pgcairn key generate --output FILE, and a new repository",
+        ),
+        (Encryption::Age, 1) => Finding::advice(
+            "recipients",
+            "there is one recipient: who loses its identity loses every backup",
+            "add a second recipient whose identity is kept offline",
+        ),
+        (Encryption::Age, number) => Finding::pass("recipients", format!("{number} recipients")),
+    }
+}
+
+/// The server may be down; then the settings are told without comparison.
+fn ask_server(context: &Context, findings: &mut Vec<Finding>) -> Option<Settings> {
+    let postgres = context.config.postgres().ok()?;
+    let asked = Connection::open(postgres.connection.as_str()).and_then(|mut connection| {
+        let settings = Settings::read(&mut connection)?;
+        let directory = DataDirectory::open(&postgres.data_dir)?;
+        crate::postgres::check_cluster(&mut connection, &settings, &directory, None)?;
+        Ok(settings)
+    });
+    match asked {
+        Ok(settings) => {
+            findings.push(Finding::pass("server", format!("PostgreSQL {}", settings.version_text)));
+            Some(settings)
+        }
+        Err(error) if error.code == Code::Unreachable => {
+            findings.push(Finding::skipped("server", error.message));
+            None
+        }
+        Err(error) => {
+            findings.push(Finding::fail("server", error));
+            None
+        }
+    }
+}
+
+/// Writes the settings to a file of their own, which is replaced as a whole.
+fn write(server: Option<&Settings>, settings: &[Setting]) -> Result<PathBuf> {
+    let refuse = |message: String| {
+        Error::new(Code::Refused, message).hint("run pgcairn init without --write and add the lines it prints")
+    };
+    let server = server.ok_or_else(|| refuse("the server could not be asked where its configuration is".to_owned()))?;
+    let directory = server.config_file.parent().unwrap_or(Path::new("/")).join(INCLUDED_DIRECTORY);
+    if !directory.is_dir() {
+        return Err(refuse(format!("{} is not there: not Debian's layout", directory.display())));
+    }
+    let text: String = settings.iter().map(|s| format!("{} = {}\n", s.name, s.value)).collect();
+    let file = directory.join(INCLUDED_FILE);
+    let written = replace(&file, &format!("# Written by pgcairn init.\n{text}"));
+    written.map_err(|e| Error::new(Code::Permission, format!("{} cannot be written: {e}", file.display())))?;
+    Ok(file)
+}
+
+fn replace(file: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    let directory = file.parent().unwrap_or(Path::new("/"));
+    let mut temporary = tempfile::NamedTempFile::new_in(directory)?;
+    temporary.write_all(text.as_bytes())?;
+    temporary.as_file().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
+    temporary.as_file().sync_all()?;
+    temporary.persist(file)?;
+    std::fs::File::open(directory)?.sync_all()
+}
+
+fn next(context: &Context, server: Option<&Settings>, settings: &[Setting]) -> String {
+    let takes = |what| settings.iter().any(|s| s.takes == what);
+    match server {
+        None => context.command("check"),
+        Some(_) if takes(Takes::Restart) => {
+            format!("restart PostgreSQL with these lines, then {}", context.command("check"))
+        }
+        Some(_) if takes(Takes::Reload) => {
+            format!("reload PostgreSQL with these lines, then {}", context.command("check"))
+        }
+        Some(_) => context.command("check"),
+    }
 }

@@ -1,13 +1,17 @@
 //! One file per verb, each a readable checklist.
 
 pub mod backup;
+pub mod catalog;
 pub mod check;
 pub mod config;
 pub mod demo;
+pub mod failure;
 pub mod init;
 pub mod key;
 pub mod list;
+pub mod repository;
 pub mod restore;
+mod server_findings;
 pub mod show;
 pub mod wal;
 
@@ -17,6 +21,7 @@ use crate::codec::Identities;
 use crate::config::Config;
 use crate::model::error::{Code, Error, Result};
 use crate::model::interrupt::Interrupt;
+use crate::model::plan::recovery_settings::restore_command_word;
 
 /// What every operation stands on. Made once by the command line, after root was given up.
 #[derive(Clone)]
@@ -33,6 +38,16 @@ impl Context {
     /// A command line that finds the same configuration: the last line a person sees.
     pub fn command(&self, arguments: &str) -> String {
         format!("{} {arguments}", self.config.program())
+    }
+
+    /// What PostgreSQL's `archive_command` must be for this configuration.
+    pub fn archive_command(&self) -> String {
+        let program = std::env::current_exe().unwrap_or_else(|_| "pgcairn".into());
+        let word = |path: &std::path::Path| restore_command_word(&path.to_string_lossy());
+        match &self.config.file {
+            Some(file) => format!("{} -c {} wal push %p", word(&program), word(file)),
+            None => format!("{} wal push %p", word(&program)),
+        }
     }
 
     /// The keys, for what cannot be done without it.

@@ -1,17 +1,29 @@
 //! `restore`: a backup and its WAL become a data directory that recovers to the target.
 
+mod choose;
+mod configuration;
+mod execute;
+mod layout;
+mod refuse;
+mod scan;
+pub mod wal;
+
 use std::num::NonZeroU16;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use jiff::Timestamp;
 
-use super::{Context, not_built_yet};
+use super::catalog::choose_cluster;
+use super::repository::Opened;
+use super::{Context, repository};
+use crate::codec::Opener;
 use crate::model::error::Result;
 use crate::model::lsn::Lsn;
 use crate::model::selector::Selector;
 use crate::model::wal_name::TimelineId;
 use crate::report::Sink;
-use crate::report::restore::Restore;
+use crate::report::restore::{Done, Restore};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
@@ -25,8 +37,6 @@ pub struct Request {
     pub tablespaces: Vec<TablespaceMapping>,
     /// Only the plan.
     pub plan: bool,
-    /// Restore over another cluster's files.
-    pub force: bool,
     pub jobs: Option<NonZeroU16>,
 }
 
@@ -86,6 +96,42 @@ pub struct TablespaceMapping {
     pub new: PathBuf,
 }
 
-pub fn run(_context: &Context, _request: &Request, _sink: &dyn Sink) -> Result<Restore> {
-    not_built_yet()
+/// What every step reads from.
+struct Source<'a> {
+    context: &'a Context,
+    opened: Opened,
+    opener: Opener,
+}
+
+/// The plan is complete, and everything that can be refused is refused, before a byte is written.
+pub fn run(context: &Context, request: &Request, sink: &dyn Sink) -> Result<Restore> {
+    let began = Instant::now();
+    let opened = choose_cluster(&context.config, repository::open(&context.config)?)?;
+    let opener = opened.opener(context)?;
+    let source = Source { context, opened, opener };
+    let chosen = choose::choose(&source, request, sink)?;
+    let mut layout = layout::read(&source, &chosen.backup, request)?;
+    layout.measure(&request.target_dir, chosen.wal_bytes())?;
+    refuse::unfit_target(&layout, &chosen, request)?;
+    let plan = layout::plan(&source, request, &chosen, &layout);
+    let done = match request.plan {
+        true => None,
+        false => {
+            execute::execute(&source, request, &chosen, &layout, sink)?;
+            Some(Done { seconds: began.elapsed().as_secs_f64(), bytes: layout.data_bytes, files: layout.files })
+        }
+    };
+    let next = next(request);
+    Ok(Restore { plan, done, next })
+}
+
+fn next(request: &Request) -> String {
+    let directory = crate::model::plan::recovery_settings::shell_word(&request.target_dir.to_string_lossy());
+    match (request.plan, request.action) {
+        (true, _) => "the same command without --plan".to_owned(),
+        (false, Action::Pause) => {
+            format!("pg_ctl -D {directory} start, look at it, then SELECT pg_wal_replay_resume() to open it")
+        }
+        (false, _) => format!("pg_ctl -D {directory} start"),
+    }
 }

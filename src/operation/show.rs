@@ -1,9 +1,11 @@
 //! `show`: one backup in full. Needs no key.
 
-use super::{Context, not_built_yet};
+use super::catalog::{Catalog, choose_cluster};
+use super::{Context, list, repository};
 use crate::model::error::Result;
 use crate::model::selector::Selector;
 use crate::report::Sink;
+use crate::report::backup::FlaggedPage;
 use crate::report::show::Show;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +13,31 @@ pub struct Request {
     pub backup: Selector,
 }
 
-pub fn run(_context: &Context, _request: &Request, _sink: &dyn Sink) -> Result<Show> {
-    not_built_yet()
+pub fn run(context: &Context, request: &Request, _sink: &dyn Sink) -> Result<Show> {
+    let opened = choose_cluster(&context.config, repository::open(&context.config)?)?;
+    let catalog = Catalog::read(&opened.repository.reader(), &opened.keys)?;
+    let summary = catalog.select(&request.backup)?;
+    let page = |page: &crate::model::catalog::FlaggedPage| FlaggedPage {
+        relation: page.path.clone(),
+        path: page.path.clone(),
+        block: page.block,
+    };
+    Ok(Show {
+        repository: opened.repository.url().to_owned(),
+        backup: list::row(summary),
+        postgresql_version: summary.postgresql.version,
+        wal_segment_size: summary.postgresql.wal_segment_size,
+        block_size: summary.postgresql.block_size,
+        data_checksums: summary.postgresql.data_checksums,
+        standby: summary.standby,
+        files: summary.totals.files,
+        directories: summary.totals.directories,
+        packs: summary.totals.packs,
+        flagged: summary.flagged.pages.iter().map(page).collect(),
+        recipients: summary.recipients.clone(),
+        architecture: summary.environment.architecture.clone(),
+        server_version: summary.environment.version.clone(),
+        pgcairn: summary.pgcairn.clone(),
+        next: context.command(&format!("restore --backup {} --target-dir DIRECTORY --plan", summary.id)),
+    })
 }

@@ -67,6 +67,10 @@ impl Finding {
         Finding { subject: subject.into(), verdict, message: message.into(), hint: None, code: None }
     }
 
+    pub fn is_failure(&self) -> bool {
+        self.verdict == Verdict::Fail
+    }
+
     fn line(&self) -> String {
         let sign = match self.verdict {
             Verdict::Pass => "ok     ",

@@ -21,6 +21,8 @@ pub enum Phase {
     ReadingWal,
     /// Data goes from the repository to the target directory.
     Restoring,
+    /// The WAL that recovery needs is laid beside the data.
+    FetchingWal,
     Syncing,
 }
 
@@ -34,6 +36,7 @@ impl Phase {
             Phase::Committing => "committing",
             Phase::ReadingWal => "reading WAL",
             Phase::Restoring => "restoring",
+            Phase::FetchingWal => "fetching WAL",
             Phase::Syncing => "syncing to disk",
         }
     }

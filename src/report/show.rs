@@ -23,7 +23,8 @@ pub struct Show {
     pub flagged: Vec<FlaggedPage>,
     pub recipients: Vec<String>,
     pub architecture: String,
-    pub collation_versions: std::collections::BTreeMap<String, String>,
+    /// As the server describes itself.
+    pub server_version: String,
     /// Version that wrote it.
     pub pgcairn: String,
     pub next: String,

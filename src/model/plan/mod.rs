@@ -1,6 +1,7 @@
 //! Plans: values that are computed, printed by `--plan`, then executed.
 
+pub mod coverage;
+pub mod recovery_settings;
 pub mod target;
-
 #[cfg(test)]
 mod target_tests;

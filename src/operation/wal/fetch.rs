@@ -1,13 +1,26 @@
 //! `wal fetch`: the restore_command. `Ok` with `delivered: false` is a proven absence and nothing else
 //! may look like it: every doubt is an error, so that PostgreSQL stops instead of opening short.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
 
-use crate::model::error::Result;
+use sha2::{Digest, Sha256};
+
+use crate::codec::{CodecError, FrameReader, Opener};
+use crate::model::envelope::WalFacts;
+use crate::model::error::{Code, Error, Result};
+use crate::model::key::Key;
+use crate::model::sha256::Sha256Sum;
 use crate::model::wal_name::WalName;
-use crate::operation::{Context, not_built_yet};
+use crate::operation::repository::Opened;
+use crate::operation::{Context, catalog, failure, repository};
 use crate::report::Sink;
 use crate::report::wal::Fetch;
+use crate::sink::wal_file::{self, WalFile};
+use crate::source::data_directory::DataDirectory;
+
+const CHUNK: usize = 1024 * 1024;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
@@ -18,12 +31,135 @@ pub struct Request {
 }
 
 /// Out of the repository.
-pub fn run(_context: &Context, _request: &Request, _sink: &dyn Sink) -> Result<Fetch> {
-    not_built_yet()
+pub fn run(context: &Context, request: &Request, _sink: &dyn Sink) -> Result<Fetch> {
+    let opened = locate(context)?;
+    let opener = opened.opener(context)?;
+    let file = wal_file::begin(&request.path)?;
+    let delivered = match fetch(&opened, &opener, &request.name, file)? {
+        Some(file) => file.deliver().map(|()| true)?,
+        None => false,
+    };
+    Ok(Fetch { name: request.name.to_string(), delivered })
 }
 
 /// `--from DIR`: out of the WAL that a restore has laid beside the data, with neither key, configuration
 /// nor network.
-pub fn run_from(_directory: &std::path::Path, _request: &Request, _sink: &dyn Sink) -> Result<Fetch> {
-    not_built_yet()
+pub fn run_from(directory: &Path, request: &Request, _sink: &dyn Sink) -> Result<Fetch> {
+    let index = crate::operation::restore::wal::Index::read(directory)?;
+    let delivered = match index.entry(&request.name) {
+        Some(entry) => deliver_from(directory, &request.name, entry, &request.path).map(|()| true)?,
+        None => false,
+    };
+    Ok(Fetch { name: request.name.to_string(), delivered })
+}
+
+/// The cluster of the data directory that PostgreSQL runs in, where it is readable; else the one in the
+/// repository.
+fn locate(context: &Context) -> Result<Opened> {
+    let repository = repository::open(&context.config)?;
+    let here = DataDirectory::open(Path::new("."));
+    match (here, &context.config.name) {
+        (Ok(here), Some(name)) => Ok(Opened::new(repository, name.clone(), here.control_file().system_identifier)),
+        _ => catalog::choose_cluster(&context.config, repository),
+    }
+}
+
+/// Decrypts, decompresses and verifies one file; `None` where it is proven that there is none.
+pub fn fetch(opened: &Opened, opener: &Opener, name: &WalName, mut file: WalFile) -> Result<Option<WalFile>> {
+    let key = opened.keys.wal_file(name);
+    let verified = read(opened, opener, name, &mut |bytes| {
+        file.write_all(bytes).map_err(|e| Error::new(Code::Io, format!("cannot write {name}: {e}")))
+    })?;
+    match verified {
+        Some(facts) if facts.system_identifier != opened.system_identifier => Err(damaged(
+            &key,
+            format!("it is of cluster {}, not {}", facts.system_identifier, opened.system_identifier),
+        )),
+        Some(_) => Ok(Some(file)),
+        None => Ok(None),
+    }
+}
+
+/// Hands the content of an archived file to `visit`, and then what its envelope says; length and digest
+/// have been verified when it returns.
+pub fn read(
+    opened: &Opened,
+    opener: &Opener,
+    name: &WalName,
+    visit: &mut dyn FnMut(&[u8]) -> Result<()>,
+) -> Result<Option<WalFacts>> {
+    let key = opened.keys.wal_file(name);
+    let Some(stored) = opened.repository.reader().find(&key)? else { return Ok(None) };
+    let fail = |e: CodecError| failure::object(&key, e);
+    let (envelope, body) = opener.open(&key, stored).map_err(fail)?;
+    let facts = envelope.wal.ok_or_else(|| damaged(&key, "its envelope says nothing about WAL".to_owned()))?;
+    let mut frames = FrameReader::new(body).map_err(fail)?;
+    let (mut sha256, mut length, mut chunk) = (Sha256::new(), 0u64, vec![0; CHUNK]);
+    loop {
+        let filled = fill(&mut frames, &mut chunk).map_err(|e| fail(e.into()))?;
+        length += filled as u64;
+        if filled == 0 || length > facts.length {
+            break;
+        }
+        sha256.update(&chunk[..filled]);
+        visit(&chunk[..filled])?;
+    }
+    let digest = Sha256Sum(sha256.finalize().into());
+    if (length, digest) != (facts.length, facts.sha256) {
+        let (due, expected) = (facts.length, facts.sha256);
+        return Err(damaged(
+            &key,
+            format!("its content has {length} bytes and SHA-256 {digest}, its envelope says {due} and {expected}"),
+        ));
+    }
+    Ok(Some(facts))
+}
+
+/// Reads until the buffer is full or the content ends, so that WAL pages are never cut.
+fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match reader.read(&mut buffer[filled..])? {
+            0 => break,
+            read => filled += read,
+        }
+    }
+    Ok(filled)
+}
+
+fn damaged(key: &Key, reason: String) -> Error {
+    Error::new(Code::Damaged, format!("{key} is damaged: {reason}"))
+        .hint("recovery cannot pass it; restore to a moment before it: pgcairn wal list")
+}
+
+/// Copies out of the restored spool, with the digest of the index checked on the way.
+fn deliver_from(
+    directory: &Path,
+    name: &WalName,
+    entry: &crate::operation::restore::wal::Entry,
+    to: &Path,
+) -> Result<()> {
+    let path = directory.join(name.to_string());
+    let cannot = |e: std::io::Error| {
+        Error::new(Code::Damaged, format!("cannot read {}: {e}", path.display()))
+            .hint("run the same pgcairn restore again, it fetches the WAL anew")
+    };
+    let mut source = File::open(&path).map_err(cannot)?;
+    let mut file = wal_file::begin(to)?;
+    let (mut sha256, mut length, mut chunk) = (Sha256::new(), 0u64, vec![0; CHUNK]);
+    while let read @ 1.. = source.read(&mut chunk).map_err(cannot)? {
+        sha256.update(&chunk[..read]);
+        length += read as u64;
+        file.write_all(&chunk[..read])
+            .map_err(|e| Error::new(Code::Io, format!("cannot write {}: {e}", to.display())))?;
+    }
+    let digest = Sha256Sum(sha256.finalize().into());
+    if (length, digest) != (entry.size, entry.sha256) {
+        return Err(Error::new(
+            Code::Damaged,
+            format!("{} is not what the restore wrote: SHA-256 {digest}, due {}", path.display(), entry.sha256),
+        )
+        .hint("run the same pgcairn restore again, it fetches the WAL anew"));
+    }
+    Ok(file.deliver()?)
 }

@@ -1,11 +1,17 @@
 //! `wal flush`: everything committed so far is in the repository when it returns.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::model::error::Result;
-use crate::operation::{Context, not_built_yet};
-use crate::report::Sink;
+use crate::model::error::{Code, Error, Result};
+use crate::model::lsn::Lsn;
+use crate::model::wal_name::{Segment, SegmentName};
+use crate::operation::Context;
+use crate::operation::repository::Opened;
+use crate::postgres::{Connection, Settings};
 use crate::report::wal::Flush;
+use crate::report::{Phase, Sink};
+
+const POLL: Duration = Duration::from_millis(50);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Request {
@@ -13,6 +19,54 @@ pub struct Request {
     pub timeout: Duration,
 }
 
-pub fn run(_context: &Context, _request: &Request, _sink: &dyn Sink) -> Result<Flush> {
-    not_built_yet()
+pub fn run(context: &Context, request: &Request, sink: &dyn Sink) -> Result<Flush> {
+    let began = Instant::now();
+    let mut connection = Connection::open(context.config.postgres()?.connection.as_str())?;
+    let settings = Settings::read(&mut connection)?;
+    let opened = Opened::for_cluster(&context.config, settings.system_identifier)?;
+    let (flushed_to, segment) = finish_segment(&mut connection, &settings)?;
+    sink.phase(Phase::WaitingForWal);
+    wait(context, &opened, segment, request.timeout)?;
+    Ok(Flush {
+        cluster: opened.cluster.to_string(),
+        repository: opened.repository.url().to_owned(),
+        flushed_to,
+        last_segment: segment.to_string(),
+        seconds: began.elapsed().as_secs_f64(),
+    })
+}
+
+/// Ends the current segment. A switch alone does nothing on an idle server whose last segment has just
+/// begun, so a restore point is written first.
+fn finish_segment(connection: &mut Connection, settings: &Settings) -> Result<(Lsn, SegmentName)> {
+    if settings.in_recovery {
+        return Err(Error::new(Code::Refused, "the server is a standby, which ends no WAL segments")
+            .hint("run pgcairn wal flush on the primary"));
+    }
+    let written = connection.create_restore_point("pgcairn flush")?;
+    connection.switch_wal()?;
+    let segment = Segment::before(settings.timeline, written, settings.wal_segment_size);
+    Ok((written, segment.name(settings.wal_segment_size)))
+}
+
+fn wait(context: &Context, opened: &Opened, segment: SegmentName, timeout: Duration) -> Result<()> {
+    let since = Instant::now();
+    let key = opened.keys.segment(segment);
+    loop {
+        context.interrupt.check()?;
+        match opened.repository.reader().stat(&key) {
+            Ok(_) => return Ok(()),
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error.into()),
+        }
+        if since.elapsed() >= timeout {
+            let seconds = timeout.as_secs();
+            return Err(Error::new(
+                Code::ArchiveStalled,
+                format!("segment {segment} did not arrive in {} within {seconds} s", opened.repository.url()),
+            )
+            .hint("the server's log says what archive_command answered; pgcairn check tries it"));
+        }
+        std::thread::sleep(POLL);
+    }
 }

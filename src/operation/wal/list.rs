@@ -1,10 +1,13 @@
 //! `wal list`: what WAL there is, and where it has holes. Needs no key.
 
 use crate::model::error::Result;
+use crate::model::plan::coverage::{Archive, TimelineWal};
 use crate::model::wal_name::TimelineId;
-use crate::operation::{Context, not_built_yet};
+use crate::operation::catalog::choose_cluster;
+use crate::operation::wal::archive::{self, TimelineFacts};
+use crate::operation::{Context, repository};
 use crate::report::Sink;
-use crate::report::wal::WalList;
+use crate::report::wal::{Range, Timeline, WalList};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Request {
@@ -13,6 +16,40 @@ pub struct Request {
     pub timeline: Option<TimelineId>,
 }
 
-pub fn run(_context: &Context, _request: &Request, _sink: &dyn Sink) -> Result<WalList> {
-    not_built_yet()
+pub fn run(context: &Context, request: &Request, _sink: &dyn Sink) -> Result<WalList> {
+    let opened = choose_cluster(&context.config, repository::open(&context.config)?)?;
+    let (archive, facts) = archive::read(&opened)?;
+    let wanted = archive.timelines.iter().filter(|(id, _)| request.timeline.is_none_or(|wanted| wanted == **id));
+    let timelines = wanted.map(|(id, wal)| timeline(&archive, *id, wal, facts.get(id), request.gaps)).collect();
+    Ok(WalList {
+        repository: opened.repository.url().to_owned(),
+        cluster: opened.cluster.to_string(),
+        timelines,
+        next: None,
+    })
+}
+
+fn timeline(
+    archive: &Archive,
+    id: TimelineId,
+    wal: &TimelineWal,
+    facts: Option<&TimelineFacts>,
+    gaps: bool,
+) -> Timeline {
+    let name = |number| archive.name(id, number).to_string();
+    let missing_before = std::iter::once(0).chain(wal.gaps().map(|(first, last)| last - first + 1));
+    let range = |(run, missing_before): (&crate::model::plan::coverage::Run, u64)| Range {
+        first: name(run.first),
+        last: name(run.last),
+        segments: run.segments(),
+        stored_bytes: run.stored_bytes,
+        missing_before,
+    };
+    let ranges = wal.runs.iter().zip(missing_before).map(range);
+    Timeline {
+        timeline: id,
+        parent: facts.map(|facts| facts.parent),
+        switched_at: facts.map(|facts| facts.switch_lsn),
+        ranges: ranges.filter(|range| !gaps || range.missing_before > 0).collect(),
+    }
 }

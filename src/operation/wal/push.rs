@@ -1,11 +1,34 @@
 //! `wal push`: the archive_command. Success means durable.
+//!
+//! One create-only put. Where the object exists, its envelope decides: the same content is success,
+//! another is a conflict and never overwritten (PostgreSQL: "the archive command should generally be
+//! designed to refuse to overwrite any pre-existing archive file").
 
+mod history;
+mod segment;
+mod target;
+
+use std::io::{Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
-use crate::model::error::Result;
-use crate::operation::{Context, not_built_yet};
+use tempfile::SpooledTempFile;
+
+use crate::codec::{Envelope, MAX_HEADER, Sealer, peek};
+use crate::config::Config;
+use crate::model::envelope::WalFacts;
+use crate::model::error::{Code, Error, Result};
+use crate::model::key::{Key, Kind};
+use crate::model::wal_name::WalName;
+use crate::operation::Context;
+use crate::operation::failure;
+use crate::operation::repository::Opened;
 use crate::report::Sink;
 use crate::report::wal::Push;
+
+use target::Pushed;
+
+/// Compressed or sealed bytes of one file that are held in memory; more goes to a temporary file.
+const MAX_IN_MEMORY: usize = 64 * 1024 * 1024;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
@@ -13,6 +36,125 @@ pub struct Request {
     pub path: PathBuf,
 }
 
-pub fn run(_context: &Context, _request: &Request, _sink: &dyn Sink) -> Result<Push> {
-    not_built_yet()
+pub fn run(context: &Context, request: &Request, sink: &dyn Sink) -> Result<Push> {
+    let pushed = Pushed::locate(&context.config, &request.path)?;
+    let opened = Opened::for_cluster(&context.config, pushed.control.system_identifier)?;
+    let archive = Archive { sealer: opened.sealer(&context.config)?, opened, level: context.config.backup.compression };
+    let push = archive.push(&pushed)?;
+    if let Some(at) = push.broken_at {
+        sink.warning(broken(&push.name, at));
+    }
+    Ok(push)
+}
+
+/// Loud, and yet a success: PostgreSQL must be able to recycle the segment, and what is before the break
+/// is needed.
+fn broken(name: &str, at: crate::model::lsn::Lsn) -> Error {
+    Error::new(
+        Code::Damaged,
+        format!("WAL segment {name} was archived as it is, but its records are broken from {at} on: no recovery can pass this point"),
+    )
+    .hint("check the server's memory and disks, then make a new backup at once: pgcairn backup")
+}
+
+/// Where WAL files go, and what closes them. Shared with `backup` and `init`, which push what
+/// PostgreSQL no longer will.
+pub struct Archive {
+    pub opened: Opened,
+    pub sealer: Sealer,
+    pub level: i32,
+}
+
+/// A file ready to be stored: compressed, described.
+struct Prepared {
+    kind: Kind,
+    facts: WalFacts,
+    compressed: SpooledTempFile,
+}
+
+impl Archive {
+    pub(super) fn push(&self, pushed: &Pushed) -> Result<Push> {
+        let prepared = match pushed.name {
+            WalName::Segment(_) | WalName::Partial(_) => segment::prepare(pushed, self.level)?,
+            WalName::History(_) => history::prepare(self, pushed)?,
+            WalName::BackupHistory(..) => history::prepare_plain(pushed, Kind::BackupHistory, self.level)?,
+        };
+        let broken_at = prepared.facts.invalid_from;
+        let stored = self.store(&self.opened.keys.wal_file(&pushed.name), prepared)?;
+        Ok(Push { name: pushed.name.to_string(), stored, broken_at })
+    }
+
+    /// Pushes every `.history` file of pg_wal. A cluster that was promoted before it archived here has
+    /// some that PostgreSQL archives no more.
+    pub fn push_histories(&self, config: &Config) -> Result<()> {
+        for pushed in Pushed::histories(config)? {
+            self.push(&pushed)?;
+        }
+        Ok(())
+    }
+
+    /// `false` where the same content was there already.
+    fn store(&self, key: &Key, prepared: Prepared) -> Result<bool> {
+        let Prepared { kind, facts, mut compressed } = prepared;
+        let creator = self.opened.repository.creator();
+        let envelope = Envelope::wal(key.clone(), kind, facts);
+        let mut sealed = self.sealer.seal(&envelope, SpooledTempFile::new(MAX_IN_MEMORY))?;
+        let copied = compressed.seek(SeekFrom::Start(0)).and_then(|_| std::io::copy(&mut compressed, &mut sealed));
+        let sealed = copied.and_then(|_| sealed.finish());
+        let mut body = sealed.map_err(|e| io_error("seal", key, e))?;
+        body.seek(SeekFrom::Start(0)).map_err(|e| io_error("seal", key, e))?;
+        match creator.create(key, &mut body) {
+            Ok(()) => Ok(true),
+            Err(crate::store::Error::AlreadyExists { .. }) => {
+                self.same_content(key, &envelope)?;
+                // The earlier writer may have died before its object was durable.
+                creator.persist(key)?;
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The object that is there must have the same digest, and exactly the size that follows from it.
+    fn same_content(&self, key: &Key, ours: &Envelope) -> Result<()> {
+        let reader = self.opened.repository.reader();
+        let start = reader.get_range(key, 0..MAX_HEADER as u64)?;
+        let theirs = peek(&start, self.sealer.encryption()).map_err(|e| failure::object(key, e))?;
+        let facts = |envelope: &Envelope| envelope.wal.as_ref().map(|wal| (wal.sha256, wal.length));
+        if theirs.envelope.name != *key || facts(&theirs.envelope) != facts(ours) {
+            return Err(conflict(key, &theirs.envelope, ours));
+        }
+        let compressed = theirs.envelope.wal.as_ref().map_or(0, |wal| wal.compressed);
+        let (due, found) = (theirs.stored_size(compressed), reader.stat(key)?.size);
+        if due != found {
+            return Err(Error::new(
+                Code::Damaged,
+                format!("{key} is already archived but damaged: it has {found} bytes and must have {due}"),
+            )
+            .hint("move the damaged object out of the repository; PostgreSQL will archive the segment again"));
+        }
+        Ok(())
+    }
+}
+
+fn conflict(key: &Key, theirs: &Envelope, ours: &Envelope) -> Error {
+    let digest = |e: &Envelope| e.wal.as_ref().map_or("another object".to_owned(), |w| format!("SHA-256 {}", w.sha256));
+    Error::new(
+        Code::Conflict,
+        format!("{key} is already archived with other content: {} there, {} here", digest(theirs), digest(ours)),
+    )
+    .hint("two servers archive into one history, perhaps a clone of this cluster: give this one its own name in the configuration, then pgcairn init")
+}
+
+fn io_error(action: &str, what: &impl std::fmt::Display, error: std::io::Error) -> Error {
+    Error::new(Code::Io, format!("cannot {action} {what}: {error}"))
+}
+
+/// Compresses a small file whole.
+fn compress(bytes: &[u8], level: i32) -> Result<SpooledTempFile> {
+    let mut frame = Vec::new();
+    crate::codec::FrameCompressor::new(level)?.compress(bytes, &mut frame)?;
+    let mut spool = SpooledTempFile::new(MAX_IN_MEMORY);
+    spool.write_all(&frame).map_err(|e| io_error("compress", &"a WAL file", e))?;
+    Ok(spool)
 }

@@ -1,0 +1,236 @@
+//! store -> codec -> sink: restores a backup part by part. A part is fetched, its frames are
+//! decompressed once and written into place, and then every digest of the part is checked against what
+//! the target reads back.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Seek, SeekFrom};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+use crate::codec::{CodecError, FrameDecompressor, FrameReader, Opener};
+use crate::model::digest::{DigestError, PartDigests, digests};
+use crate::model::interrupt::Interrupt;
+use crate::model::key::{BackupId, ClusterKeys, Key};
+use crate::model::manifest::{DIGEST_BLOCK, Extent, FileSlice, MAX_FRAME, MAX_PART_BYTES, ManifestError, Pack, Part};
+use crate::sink::{DataDirectory, SinkError, TargetFile};
+use crate::store::{Error as StoreError, Reader};
+
+#[derive(Debug, thiserror::Error)]
+pub enum InwardError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("{key}: {source}")]
+    Codec { key: Key, source: CodecError },
+    #[error("{key}: {source}")]
+    Manifest { key: Key, source: ManifestError },
+    #[error("{key}: {source}")]
+    Digests { key: Key, source: DigestError },
+    #[error("{key}: it decompresses to more than {MAX_PART_BYTES} bytes")]
+    PartTooLarge { key: Key },
+    #[error("{key}: a frame of {length} bytes is larger than a frame can be")]
+    FrameTooLarge { key: Key, length: u64 },
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    #[error("{path}: bytes {from} to {to} are not what was backed up (digests of {key})")]
+    Content { path: String, from: u64, to: u64, key: Key },
+    #[error("interrupted")]
+    Interrupted,
+}
+
+type Result<T> = std::result::Result<T, InwardError>;
+
+/// Everything a restore reads from.
+pub struct Inward<'a> {
+    pub reader: &'a Reader,
+    pub opener: &'a Opener,
+    pub keys: &'a ClusterKeys,
+    pub backup: &'a BackupId,
+    /// Parts are numbered from 1 to this.
+    pub parts: u32,
+    pub jobs: usize,
+    /// Set from outside to end the restore early.
+    pub interrupt: &'a Interrupt,
+    /// Bytes of files written so far, for progress.
+    pub written: &'a AtomicU64,
+}
+
+impl Inward<'_> {
+    /// One manifest part, checked.
+    pub fn manifest(&self, part: u32) -> Result<Part> {
+        let key = self.keys.manifest(self.backup, part);
+        let text = self.small_object(&key)?;
+        Part::parse(&text, self.backup, part).map_err(|source| InwardError::Manifest { key, source })
+    }
+
+    /// Calls `visit` with every part in turn, one in memory at a time.
+    pub fn each_manifest(&self, mut visit: impl FnMut(&Part) -> Result<()>) -> Result<()> {
+        (1..=self.parts).try_for_each(|part| visit(&self.manifest(part)?))
+    }
+
+    /// Writes every file of the backup. Directories must be there.
+    pub fn files(&self, target: &DataDirectory) -> Result<()> {
+        let next = AtomicU32::new(1);
+        let failed = AtomicBool::new(false);
+        let first_error = Mutex::new(None);
+        let work = || {
+            while let Some(part) = self.take(&next).filter(|_| !failed.load(Ordering::Acquire)) {
+                if let Err(error) = self.part(part, target) {
+                    failed.store(true, Ordering::Release);
+                    first_error.lock().unwrap_or_else(|e| e.into_inner()).get_or_insert(error);
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            (0..self.jobs.max(1)).for_each(|_| drop(scope.spawn(work)));
+        });
+        match first_error.into_inner().unwrap_or_else(|e| e.into_inner()) {
+            Some(error) => Err(error),
+            None => self.check_interrupt(),
+        }
+    }
+
+    fn take(&self, next: &AtomicU32) -> Option<u32> {
+        let part = next.fetch_add(1, Ordering::Relaxed);
+        (part <= self.parts && !self.interrupt.is_raised()).then_some(part)
+    }
+
+    fn check_interrupt(&self) -> Result<()> {
+        if self.interrupt.is_raised() { Err(InwardError::Interrupted) } else { Ok(()) }
+    }
+
+    fn part(&self, number: u32, target: &DataDirectory) -> Result<()> {
+        let part = self.manifest(number)?;
+        let expected = self.digests(number, part.digests())?;
+        for (pack, extents) in by_pack(&part) {
+            self.check_interrupt()?;
+            self.pack(pack, &extents, &part, target)?;
+        }
+        let mut values = expected.values.iter();
+        for file in &part.files {
+            let opened = open(target, file)?;
+            let key = || self.keys.digests(self.backup, number);
+            check(&opened, file, expected.seed, &mut values, key)?;
+        }
+        Ok(())
+    }
+
+    fn digests(&self, part: u32, count: u64) -> Result<PartDigests> {
+        let key = self.keys.digests(self.backup, part);
+        let bytes = self.small_object(&key)?;
+        PartDigests::parse(&bytes, self.backup, part, count).map_err(|source| InwardError::Digests { key, source })
+    }
+
+    /// A manifest or digest part, decrypted and decompressed, within its bound.
+    fn small_object(&self, key: &Key) -> Result<Vec<u8>> {
+        let fail = |source| InwardError::Codec { key: key.clone(), source };
+        let (_, opened) = self.opener.open(key, self.reader.get(key)?).map_err(fail)?;
+        let mut bytes = Vec::new();
+        let mut frames = FrameReader::new(opened).map_err(fail)?.take(MAX_PART_BYTES + 1);
+        frames.read_to_end(&mut bytes).map_err(|e| fail(e.into()))?;
+        if bytes.len() as u64 > MAX_PART_BYTES {
+            return Err(InwardError::PartTooLarge { key: key.clone() });
+        }
+        Ok(bytes)
+    }
+
+    /// Decompresses each frame that `extents` touch, once, and writes what belongs into place.
+    fn pack(&self, pack: &Pack, extents: &[(usize, Extent)], part: &Part, target: &DataDirectory) -> Result<()> {
+        let key = self.keys.pack(&pack.id);
+        let fail = |source| InwardError::Codec { key: key.clone(), source };
+        let (_, mut stored) = self.opener.open_seekable(&key, self.reader.open_seekable(&key)?).map_err(fail)?;
+        let mut open_file: Option<(usize, TargetFile)> = None;
+        let mut decompressor = FrameDecompressor::new().map_err(fail)?;
+        let (mut compressed, mut frame) = (Vec::new(), Vec::new());
+        let (mut read_to, mut stored_at, mut frame_at, mut rest) = (0u64, 0u64, 0u64, extents);
+        for layout in &pack.frames {
+            let frame_end = frame_at + layout.length;
+            let needed = rest.partition_point(|(_, extent)| extent.pack_offset < frame_end);
+            if needed > 0 {
+                if layout.length > MAX_FRAME || layout.compressed > 2 * MAX_FRAME {
+                    let length = layout.length.max(layout.compressed);
+                    return Err(InwardError::FrameTooLarge { key, length });
+                }
+                if read_to != stored_at {
+                    stored.seek(SeekFrom::Start(stored_at)).map_err(|e| fail(e.into()))?;
+                }
+                compressed.resize(layout.compressed as usize, 0);
+                stored.read_exact(&mut compressed).map_err(|e| fail(e.into()))?;
+                read_to = stored_at + layout.compressed;
+                frame.clear();
+                decompressor.decompress(&compressed, layout.length as usize, &mut frame).map_err(fail)?;
+                for (index, extent) in &rest[..needed] {
+                    let file = match open_file.take().filter(|(at, _)| at == index) {
+                        Some((_, file)) => file,
+                        None => open(target, &part.files[*index])?,
+                    };
+                    let written = write_overlap(&file, extent, frame_at, &frame)?;
+                    self.written.fetch_add(written, Ordering::Relaxed);
+                    open_file = Some((*index, file));
+                }
+                // An extent that goes on in the next frame is needed again.
+                let done = rest[..needed].partition_point(|(_, e)| e.pack_offset + e.length <= frame_end);
+                rest = &rest[done..];
+            }
+            stored_at += layout.compressed;
+            frame_at = frame_end;
+        }
+        Ok(())
+    }
+}
+
+/// The extents of a part by pack, each with the index of its file, in the order of the pack.
+fn by_pack(part: &Part) -> Vec<(&Pack, Vec<(usize, Extent)>)> {
+    let mut packs: BTreeMap<u32, Vec<(usize, Extent)>> = BTreeMap::new();
+    for (index, file) in part.files.iter().enumerate() {
+        for extent in &file.extents {
+            packs.entry(extent.pack).or_default().push((index, *extent));
+        }
+    }
+    let sorted = |(number, mut extents): (u32, Vec<(usize, Extent)>)| {
+        extents.sort_by_key(|(_, extent)| extent.pack_offset);
+        part.pack(number).map(|pack| (pack, extents))
+    };
+    packs.into_iter().filter_map(sorted).collect()
+}
+
+fn open(target: &DataDirectory, file: &FileSlice) -> Result<TargetFile> {
+    Ok(target.file(&file.path, file.size, file.mode.0)?)
+}
+
+/// Writes the part of `extent` that lies in the frame beginning at `frame_at`; returns its length.
+fn write_overlap(file: &TargetFile, extent: &Extent, frame_at: u64, frame: &[u8]) -> Result<u64> {
+    let from = extent.pack_offset.max(frame_at);
+    let to = (extent.pack_offset + extent.length).min(frame_at + frame.len() as u64);
+    if from >= to {
+        return Ok(0);
+    }
+    let bytes = &frame[(from - frame_at) as usize..(to - frame_at) as usize];
+    file.write_at(bytes, extent.file_offset + (from - extent.pack_offset))?;
+    Ok(to - from)
+}
+
+/// Reads a slice back and compares its digests.
+fn check<'d>(
+    file: &TargetFile,
+    line: &FileSlice,
+    seed: u64,
+    expected: &mut impl Iterator<Item = &'d u64>,
+    key: impl Fn() -> Key,
+) -> Result<()> {
+    let range = line.range();
+    let mut buffer = vec![0u8; MAX_FRAME.min(range.length) as usize];
+    let mut at = range.offset;
+    while at < range.end() {
+        let length = MAX_FRAME.min(range.end() - at) as usize;
+        file.read_at(&mut buffer[..length], at)?;
+        for (block, found) in digests(&buffer[..length], seed).enumerate() {
+            if expected.next() != Some(&found) {
+                let from = at + block as u64 * DIGEST_BLOCK;
+                let to = (from + DIGEST_BLOCK).min(range.end());
+                return Err(InwardError::Content { path: line.path.to_string(), from, to, key: key() });
+            }
+        }
+        at += length as u64;
+    }
+    Ok(())
+}

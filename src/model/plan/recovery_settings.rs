@@ -1,0 +1,205 @@
+//! The configuration a restored data directory starts with: recovery settings appended to
+//! `postgresql.auto.conf`, and a private `postgresql.conf` where the origin kept its own elsewhere.
+
+use crate::model::control_file::ControlFile;
+use crate::model::wal::event::Parameters;
+
+/// Left over from the origin or from an earlier recovery, and wrong here: taken out of
+/// `postgresql.auto.conf`.
+const REPLACED: [&str; 15] = [
+    "archive_cleanup_command",
+    "archive_mode",
+    "primary_conninfo",
+    "primary_slot_name",
+    "recovery_end_command",
+    "recovery_target",
+    "recovery_target_action",
+    "recovery_target_inclusive",
+    "recovery_target_lsn",
+    "recovery_target_name",
+    "recovery_target_time",
+    "recovery_target_timeline",
+    "recovery_target_xid",
+    "restore_command",
+    "synchronous_standby_names",
+];
+
+/// Settings of which at most one may be set (`assign_recovery_target` and its siblings in `xlogrecovery.c`).
+const TARGETS: [&str; 5] =
+    ["recovery_target", "recovery_target_lsn", "recovery_target_name", "recovery_target_time", "recovery_target_xid"];
+
+/// Would send the server to the origin's directory or files.
+const LEADING_AWAY: [&str; 5] = ["data_directory", "hba_file", "ident_file", "external_pid_file", "config_file"];
+
+const HEADING: &str = "# Recovery settings written by pgcairn restore.\n";
+
+/// One setting and its value, unquoted.
+pub type Setting = (&'static str, String);
+
+/// `existing` without what must not remain, then `settings`.
+///
+/// Targets that `main_file` (postgresql.conf) sets are emptied before ours: an empty target after a real
+/// one would clear it on every version, so ours stand last.
+pub fn auto_conf(existing: &[u8], main_file: &[u8], settings: &[Setting]) -> Vec<u8> {
+    let kept = existing.split_inclusive(|b| *b == b'\n').filter(|line| !sets_one_of(line, &REPLACED));
+    let mut text: Vec<u8> = kept.flatten().copied().collect();
+    if text.last().is_some_and(|b| *b != b'\n') {
+        text.push(b'\n');
+    }
+    text.extend_from_slice(HEADING.as_bytes());
+    let set_in_main =
+        TARGETS.iter().filter(|name| main_file.split(|b| *b == b'\n').any(|line| sets_one_of(line, &[name])));
+    for name in set_in_main {
+        text.extend_from_slice(line(name, "").as_bytes());
+    }
+    for (name, value) in settings {
+        text.extend_from_slice(line(name, value).as_bytes());
+    }
+    text
+}
+
+/// A restored `postgresql.conf` in which no line leads away from the restored directory; `None` where
+/// none did.
+pub fn stay_here(main_file: &[u8]) -> Option<Vec<u8>> {
+    let lines = || main_file.split_inclusive(|b| *b == b'\n');
+    if !lines().any(|line| sets_one_of(line, &LEADING_AWAY)) {
+        return None;
+    }
+    let edited = lines().flat_map(|line| match sets_one_of(line, &LEADING_AWAY) {
+        true => [b"# taken out by pgcairn restore: ", line].concat(),
+        false => line.to_vec(),
+    });
+    Some(edited.collect())
+}
+
+/// `name = 'value'` as PostgreSQL reads it (`GUC_scanstr`: quotes and backslashes are doubled).
+pub fn line(name: &str, value: &str) -> String {
+    format!("{name} = '{}'\n", value.replace('\\', "\\\\").replace('\'', "''"))
+}
+
+/// Whether a line of a configuration file sets one of `names`. Names are case-insensitive, `=` is optional.
+fn sets_one_of(line: &[u8], names: &[&str]) -> bool {
+    let line = line.trim_ascii_start();
+    let end = line.iter().position(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'))).unwrap_or(line.len());
+    names.iter().any(|name| line[..end].eq_ignore_ascii_case(name.as_bytes()))
+}
+
+/// A `postgresql.conf` for a directory that has none: reachable through a socket of its own, over no
+/// network, with what replay requires (`CheckRequiredParameterValues` in `xlogrecovery.c`).
+pub fn private_main_file(socket_directory: &str, required: &RequiredSettings) -> String {
+    let mut text = String::from(
+        "# Written by pgcairn restore, because the origin kept its configuration outside of its data directory.\n\
+         # The origin's files, as they were when the backup was made, are in pgcairn_config/.\n",
+    );
+    text += &line("listen_addresses", "");
+    text += &line("unix_socket_directories", socket_directory);
+    text += &line("unix_socket_permissions", "0700");
+    for (name, value) in required_settings(required) {
+        text += &line(name, &value);
+    }
+    text
+}
+
+/// For a directory without one: only the operating system's own user gets in.
+pub const PRIVATE_HBA: &str = "# Written by pgcairn restore.\nlocal all all peer\n";
+
+/// Settings that a server in recovery must not have lower than the primary had
+/// (`CheckRequiredParameterValues` in `xlogrecovery.c`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequiredSettings {
+    pub max_connections: i32,
+    pub max_worker_processes: i32,
+    pub max_wal_senders: i32,
+    pub max_prepared_transactions: i32,
+    pub max_locks_per_transaction: i32,
+}
+
+impl RequiredSettings {
+    /// As they were when the copy was made.
+    pub fn of_control_file(control: &ControlFile) -> RequiredSettings {
+        RequiredSettings {
+            max_connections: control.max_connections,
+            max_worker_processes: control.max_worker_processes,
+            max_wal_senders: control.max_wal_senders,
+            max_prepared_transactions: control.max_prepared_transactions,
+            max_locks_per_transaction: control.max_locks_per_transaction,
+        }
+    }
+
+    /// The primary changed them later, and replay passes the change.
+    pub fn raise(&mut self, changed: &Parameters) {
+        self.max_connections = self.max_connections.max(changed.max_connections);
+        self.max_worker_processes = self.max_worker_processes.max(changed.max_worker_processes);
+        self.max_wal_senders = self.max_wal_senders.max(changed.max_wal_senders);
+        self.max_prepared_transactions = self.max_prepared_transactions.max(changed.max_prepared_transactions);
+        self.max_locks_per_transaction = self.max_locks_per_transaction.max(changed.max_locks_per_transaction);
+    }
+}
+
+/// As lines of a configuration.
+pub fn required_settings(required: &RequiredSettings) -> Vec<Setting> {
+    vec![
+        ("max_connections", required.max_connections.to_string()),
+        ("max_worker_processes", required.max_worker_processes.to_string()),
+        ("max_wal_senders", required.max_wal_senders.to_string()),
+        ("max_prepared_transactions", required.max_prepared_transactions.to_string()),
+        ("max_locks_per_transaction", required.max_locks_per_transaction.to_string()),
+    ]
+}
+
+/// One word of a shell command line.
+pub fn shell_word(text: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-+=:@,".contains(&b);
+    match !text.is_empty() && text.bytes().all(plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
+/// The same within `restore_command`, where a percent sign begins a placeholder.
+pub fn restore_command_word(text: &str) -> String {
+    shell_word(text).replace('%', "%%")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(bytes: Vec<u8>) -> String {
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn what_was_left_over_goes_and_the_rest_stays() {
+        let existing = b"# ALTER SYSTEM\nwork_mem = '4MB'\nRecovery_Target_Time '2020-01-01'\n primary_conninfo='x'\nrestore_command_x = 1";
+        let settings = [("recovery_target_name", "it's \\ here".to_owned())];
+        let expected = "# ALTER SYSTEM\nwork_mem = '4MB'\nrestore_command_x = 1\n\
+                        # Recovery settings written by pgcairn restore.\nrecovery_target_name = 'it''s \\\\ here'\n";
+        assert_eq!(text(auto_conf(existing, b"", &settings)), expected);
+    }
+
+    #[test]
+    fn targets_of_the_main_file_are_emptied_before_ours() {
+        let written = text(auto_conf(
+            b"",
+            b"recovery_target_xid = 5\n#recovery_target_lsn = ''\n",
+            &[("recovery_target_lsn", "0/1".into())],
+        ));
+        assert!(written.ends_with("recovery_target_xid = ''\nrecovery_target_lsn = '0/1'\n"), "{written}");
+        assert_eq!(written.matches("recovery_target_lsn").count(), 1);
+    }
+
+    #[test]
+    fn no_line_leads_to_the_origin() {
+        let edited = stay_here(b"port = 5432\ndata_directory = '/origin'\n").unwrap();
+        assert_eq!(text(edited), "port = 5432\n# taken out by pgcairn restore: data_directory = '/origin'\n");
+        assert_eq!(stay_here(b"port = 5432\n#data_directory = ''\n"), None);
+    }
+
+    #[test]
+    fn shell_words() {
+        assert_eq!(shell_word("/usr/bin/pgcairn"), "/usr/bin/pgcairn");
+        assert_eq!(shell_word("/a b/it's"), r"'/a b/it'\''s'");
+        assert_eq!(restore_command_word("/100%"), "'/100%%'");
+    }
+}

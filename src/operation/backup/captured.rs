@@ -1,0 +1,142 @@
+//! Files that are not read from the data directory: the labels that the server returned, the control file
+//! read last, the configuration, the environment.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::Prepared;
+use crate::config::Config;
+use crate::flow::outward::Content;
+use crate::model::error::{Code, Error, Result};
+use crate::model::manifest::{Directory, Mode};
+use crate::model::path::RelPath;
+use crate::postgres::{Connection, Stop};
+use crate::report::Sink;
+use crate::source::data_directory::DataDirectory;
+
+/// Below it the captured configuration lies in a restored directory.
+pub const CONFIG_DIRECTORY: &str = "pgcairn_config";
+const ENVIRONMENT_FILE: &str = "pgcairn_config/environment.json";
+
+/// Configuration files are small; something larger is none.
+const MAX_CONFIG_FILE: u64 = 1024 * 1024;
+const MAX_CONFIG_TOTAL: u64 = 32 * 1024 * 1024;
+const MAX_CONFIG_FILES: usize = 10_000;
+
+const PRIVATE: u32 = 0o600;
+const PRIVATE_DIRECTORY: u32 = 0o700;
+
+/// `backup_label` makes PostgreSQL recover from the start of the backup; without it a copy is corrupt.
+/// Stored byte for byte as the server returned it, never written into the live directory.
+pub fn labels(stop: &Stop) -> Result<Vec<Content>> {
+    let mut labels = vec![content("backup_label", stop.backup_label.clone())?];
+    if !stop.tablespace_map.is_empty() {
+        labels.push(content("tablespace_map", stop.tablespace_map.clone())?);
+    }
+    Ok(labels)
+}
+
+/// Read after everything else: on a standby its minRecoveryPoint must cover all pages copied before.
+pub fn control_file(directory: &DataDirectory) -> Result<Content> {
+    let (_, bytes) = directory.read_control_file()?;
+    content(crate::sink::data_directory::CONTROL_FILE, bytes)
+}
+
+fn content(path: &str, bytes: Vec<u8>) -> Result<Content> {
+    let path = RelPath::new(path).map_err(|e| Error::new(Code::Internal, e.to_string()))?;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
+    Ok(Content { path, bytes, mode: PRIVATE, mtime: now })
+}
+
+/// The files that the server's settings come from, where they lie outside of the data directory, what the
+/// configuration includes, and the environment.
+pub fn configuration(
+    connection: &mut Connection,
+    prepared: &Prepared,
+    config: &Config,
+    sink: &dyn Sink,
+) -> Result<Vec<Content>> {
+    let settings = &prepared.settings;
+    let mut files = vec![settings.config_file.clone(), settings.hba_file.clone(), settings.ident_file.clone()];
+    files.extend(connection.configuration_files()?);
+    config.backup.include.iter().for_each(|path| collect(path, &mut files));
+    files.retain(|file| !file.starts_with(&settings.data_directory));
+    files.sort();
+    files.dedup();
+    let mut captured = Captured { contents: Vec::new(), total: 0, sink };
+    files.iter().take(MAX_CONFIG_FILES).try_for_each(|file| captured.add(file))?;
+    let environment = serde_json::to_vec_pretty(&prepared.environment);
+    let environment = environment.map_err(|e| Error::new(Code::Internal, e.to_string()))?;
+    captured.contents.push(content(ENVIRONMENT_FILE, environment)?);
+    Ok(captured.contents)
+}
+
+/// The directories that captured files lie in, parents first; the data directory has none of them.
+pub fn directories(contents: &[Content]) -> Vec<Directory> {
+    let parents = |path: &RelPath| std::iter::successors(path.parent(), RelPath::parent).collect::<Vec<_>>();
+    let paths: BTreeSet<RelPath> = contents.iter().flat_map(|content| parents(&content.path)).collect();
+    paths.into_iter().map(|path| Directory { path, mode: Mode(PRIVATE_DIRECTORY) }).collect()
+}
+
+/// Files below a directory, links not followed.
+fn collect(path: &Path, files: &mut Vec<PathBuf>) {
+    let Ok(metadata) = std::fs::symlink_metadata(path) else { return files.push(path.to_owned()) };
+    if !metadata.is_dir() {
+        return files.push(path.to_owned());
+    }
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    entries.take_while(|_| true).for_each(|entry| {
+        if files.len() <= MAX_CONFIG_FILES {
+            collect(&entry.path(), files);
+        }
+    });
+}
+
+struct Captured<'a> {
+    contents: Vec<Content>,
+    total: u64,
+    sink: &'a dyn Sink,
+}
+
+impl Captured<'_> {
+    /// A file that cannot be captured is said aloud and does not stop the backup: the data does not need it.
+    fn add(&mut self, file: &Path) -> Result<()> {
+        match self.read(file) {
+            Ok(bytes) => {
+                self.total += bytes.len() as u64;
+                self.contents.push(captured_content(file, bytes)?);
+            }
+            Err(reason) => {
+                let message = format!("configuration file {} is not captured: {reason}", file.display());
+                self.sink.warning(
+                    Error::new(Code::Flagged, message).hint("make it readable for the owner of the data directory"),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&self, file: &Path) -> std::result::Result<Vec<u8>, String> {
+        let metadata = std::fs::metadata(file).map_err(|e| e.to_string())?;
+        let size = metadata.len();
+        if !metadata.is_file() {
+            return Err("it is not a regular file".to_owned());
+        }
+        if size > MAX_CONFIG_FILE || self.total + size > MAX_CONFIG_TOTAL {
+            return Err(format!(
+                "it has {size} bytes, and {MAX_CONFIG_FILE} in one file and {MAX_CONFIG_TOTAL} in all are the most"
+            ));
+        }
+        let bytes = std::fs::read(file).map_err(|e| e.to_string())?;
+        if bytes.len() as u64 > MAX_CONFIG_FILE { Err("it grows".to_owned()) } else { Ok(bytes) }
+    }
+}
+
+fn captured_content(file: &Path, bytes: Vec<u8>) -> Result<Content> {
+    use std::os::unix::ffi::OsStrExt;
+    let below = file.as_os_str().as_bytes().strip_prefix(b"/").unwrap_or(file.as_os_str().as_bytes());
+    let path = [CONFIG_DIRECTORY.as_bytes(), b"/", below].concat();
+    let path = RelPath::new(path).map_err(|e| Error::new(Code::ConfigValue, e.to_string()))?;
+    Ok(Content { path, ..content(ENVIRONMENT_FILE, bytes)? })
+}

@@ -1,0 +1,112 @@
+//! The backups of a repository: one listing, one small read for each.
+
+use std::collections::BTreeSet;
+use std::io::Read;
+
+use crate::config::Config;
+use crate::model::catalog::{CatalogError, MAX_COMMIT_MARKER, Summary, parse_commit_marker};
+use crate::model::error::{Code, Error, Result};
+use crate::model::key::{BackupId, ClusterKeys, ClusterName, Key};
+use crate::model::selector::Selector;
+use crate::store::{Reader, Repository};
+
+use super::repository::Opened;
+
+const CLUSTERS: &str = "clusters/";
+
+/// A cluster that a repository knows.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KnownCluster {
+    pub name: ClusterName,
+    pub system_identifier: u64,
+}
+
+/// All backups of one cluster, ordered by timeline and stop LSN.
+pub struct Catalog {
+    pub backups: Vec<Summary>,
+    /// Commit markers that cannot be read, each with its reason.
+    pub unreadable: Vec<(Key, CatalogError)>,
+}
+
+impl Catalog {
+    pub fn read(reader: &Reader, keys: &ClusterKeys) -> Result<Catalog> {
+        let mut catalog = Catalog { backups: Vec::new(), unreadable: Vec::new() };
+        for entry in reader.list(&keys.backups())? {
+            let Some(id) = keys.backup_id_of(&entry.key) else { continue };
+            // A listing that races with a deletion is no damage.
+            let Some(bytes) = read_small(reader, &entry.key)? else { continue };
+            match parse_commit_marker(&bytes, &id) {
+                Ok(summary) => catalog.backups.push(summary),
+                Err(error) => catalog.unreadable.push((entry.key, error)),
+            }
+        }
+        catalog.backups.sort_by_key(|b| (b.timeline, b.stop_lsn, b.id.clone()));
+        Ok(catalog)
+    }
+
+    pub fn select(&self, selector: &Selector) -> Result<&Summary> {
+        let ids: Vec<&BackupId> = self.backups.iter().map(|backup| &backup.id).collect();
+        let id = selector
+            .resolve(&ids)
+            .map_err(|e| Error::new(Code::NotFound, e.to_string()).hint("pgcairn list shows what there is"))?;
+        let found = self.backups.iter().find(|backup| backup.id == *id);
+        found.ok_or_else(|| Error::new(Code::Internal, format!("backup {id} is selected and not in the catalog")))
+    }
+}
+
+/// At most one byte more than a commit marker may have.
+fn read_small(reader: &Reader, key: &Key) -> Result<Option<Vec<u8>>> {
+    let Some(object) = reader.find(key)? else { return Ok(None) };
+    let mut bytes = Vec::new();
+    let read = object.take(MAX_COMMIT_MARKER as u64 + 1).read_to_end(&mut bytes);
+    read.map_err(|e| Error::new(Code::Io, format!("{key} cannot be read: {e}")))?;
+    Ok(Some(bytes))
+}
+
+/// The clusters of a repository, from the names of their objects.
+pub fn clusters(reader: &Reader) -> Result<BTreeSet<KnownCluster>> {
+    let entries = reader.list(CLUSTERS)?;
+    Ok(entries.iter().filter_map(|entry| cluster_of(&entry.key)).collect())
+}
+
+fn cluster_of(key: &Key) -> Option<KnownCluster> {
+    let mut parts = key.as_str().strip_prefix(CLUSTERS)?.split('/');
+    let name = ClusterName::new(parts.next()?).ok()?;
+    let system_identifier = parts.next()?.parse().ok()?;
+    Some(KnownCluster { name, system_identifier })
+}
+
+/// The one cluster meant: by name where one is given, and by its newest backup where the name was used
+/// for several system identifiers in turn (after a major upgrade).
+pub fn choose_cluster(config: &Config, repository: Repository) -> Result<Opened> {
+    let reader = repository.reader();
+    let known = clusters(&reader)?;
+    let named: BTreeSet<_> = known.iter().filter(|c| config.name.as_ref().is_none_or(|name| *name == c.name)).collect();
+    let names: BTreeSet<&ClusterName> = named.iter().map(|c| &c.name).collect();
+    if names.len() > 1 {
+        let names = names.iter().map(|n| n.as_str()).collect::<Vec<_>>().join(", ");
+        return Err(Error::new(Code::Usage, format!("{} holds several clusters: {names}", config.repository.url))
+            .hint("add --cluster NAME"));
+    }
+    let mut newest: Option<(jiff::Timestamp, &KnownCluster)> = None;
+    for cluster in named {
+        let keys = ClusterKeys::new(&cluster.name, cluster.system_identifier, repository.encryption());
+        let catalog = Catalog::read(&reader, &keys)?;
+        let last = catalog.backups.iter().map(|b| b.stopped).max().unwrap_or(jiff::Timestamp::MIN);
+        newest = newest.filter(|(time, _)| *time >= last).or(Some((last, cluster)));
+    }
+    match newest.map(|(_, cluster)| cluster.clone()) {
+        Some(cluster) => Ok(Opened::new(repository, cluster.name, cluster.system_identifier)),
+        None => Err(no_cluster(config, &known)),
+    }
+}
+
+fn no_cluster(config: &Config, known: &BTreeSet<KnownCluster>) -> Error {
+    let wanted = config.name.as_ref().map_or("any cluster".to_owned(), |name| format!("cluster {name}"));
+    let held = match known.iter().map(|c| c.name.as_str()).collect::<Vec<_>>() {
+        names if names.is_empty() => "it is empty".to_owned(),
+        names => format!("it holds {}", names.join(", ")),
+    };
+    Error::new(Code::NotFound, format!("{} holds nothing of {wanted}: {held}", config.repository.url))
+        .hint("--cluster NAME, or another --repository")
+}

@@ -1,0 +1,116 @@
+//! Errors of the inner rooms as the user meets them: the fact, and the next command.
+
+use crate::codec::{CodecError, IdentityError};
+use crate::flow::inward::InwardError;
+use crate::flow::part_writer::OutwardError;
+use crate::model::error::{Code, Error};
+use crate::model::key::Key;
+use crate::sink::SinkError;
+use crate::store;
+
+const CHECK: &str = "pgcairn check";
+const IDENTITY_HINT: &str = "give the identity of one of the recipients: --identity FILE";
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Error {
+        use store::Error as E;
+        let message = error.to_string();
+        match error {
+            E::NotFound { .. } => Error::new(Code::NotFound, message),
+            E::AlreadyExists { .. } => Error::new(Code::Conflict, message),
+            E::Permission { .. } => Error::new(Code::Permission, message)
+                .hint("the owner of the data directory must own the repository's directory: pgcairn check"),
+            E::NoSpace { .. } => Error::new(Code::DiskSpace, message).hint("free space on the repository's disk"),
+            E::Unreachable { .. } => Error::new(Code::Unreachable, message).hint(CHECK),
+            E::NotARepository { .. } => Error::new(Code::NotARepository, message)
+                .hint("mount its disk if it was made before, else make it: pgcairn init"),
+            E::OtherRepository { .. } => Error::new(Code::NotARepository, message)
+                .hint("mount the right disk, or correct [[repository]] id in the configuration"),
+            E::TooNew { .. } => Error::new(Code::RepositoryTooNew, message).hint("install a newer pgcairn"),
+            E::Marker { .. } => {
+                Error::new(Code::Damaged, message).hint("put pgcairn.json back from a copy of the repository")
+            }
+            E::NotCreateOnly { .. } => Error::new(Code::Refused, message).hint("use another file system or store"),
+            E::Url { .. } => Error::new(Code::ConfigValue, message),
+            E::Name(_) => Error::new(Code::Internal, message),
+            E::Io { .. } => Error::new(Code::Io, message).hint(CHECK),
+        }
+    }
+}
+
+/// An object that could not be opened, by its key.
+pub fn object(key: &Key, error: CodecError) -> Error {
+    match error {
+        CodecError::WrongIdentity => Error::new(
+            Code::Identity,
+            format!("{key} is not encrypted to the given identity, or its header is damaged"),
+        )
+        .hint(IDENTITY_HINT),
+        CodecError::Swapped { .. } | CodecError::Damaged(_) => {
+            Error::new(Code::Damaged, format!("{key}: {error}")).hint("restore another backup: pgcairn list")
+        }
+        CodecError::TooNew(_) => {
+            Error::new(Code::RepositoryTooNew, format!("{key}: {error}")).hint("install a newer pgcairn")
+        }
+        CodecError::Io(_) => Error::new(Code::Unreachable, format!("{key} cannot be read: {error}")).hint(CHECK),
+        other => Error::from(other),
+    }
+}
+
+impl From<CodecError> for Error {
+    /// For errors that have no object: what is to be written.
+    fn from(error: CodecError) -> Error {
+        let code = match error {
+            CodecError::NoRecipients => Code::NoRecipients,
+            CodecError::TooManyRecipients { .. } | CodecError::Level { .. } => Code::ConfigValue,
+            CodecError::Io(_) => Code::Io,
+            _ => Code::Internal,
+        };
+        Error::new(code, error.to_string())
+    }
+}
+
+impl From<SinkError> for Error {
+    fn from(error: SinkError) -> Error {
+        let message = format!("cannot {error}");
+        match error.source.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Error::new(Code::DiskSpace, message)
+                .hint("free space, or choose another --target-dir, and run it again"),
+            std::io::ErrorKind::PermissionDenied => Error::new(Code::Permission, message),
+            _ => Error::new(Code::Io, message),
+        }
+    }
+}
+
+impl From<OutwardError> for Error {
+    fn from(error: OutwardError) -> Error {
+        match error {
+            OutwardError::Codec(error) => error.into(),
+            OutwardError::Store(error) => error.into(),
+            OutwardError::Source(error) => error.into(),
+            OutwardError::Interrupted => Error::new(Code::Interrupted, "interrupted by a signal"),
+            other => Error::new(Code::Internal, other.to_string()),
+        }
+    }
+}
+
+impl From<InwardError> for Error {
+    fn from(error: InwardError) -> Error {
+        let message = error.to_string();
+        let damaged = |message| Error::new(Code::Damaged, message).hint("restore another backup: pgcairn list");
+        match error {
+            InwardError::Store(error) if error.is_not_found() => damaged(format!("{message}, and the backup needs it")),
+            InwardError::Store(error) => error.into(),
+            InwardError::Codec { key, source } => object(&key, source),
+            InwardError::Sink(error) => error.into(),
+            InwardError::Interrupted => Error::new(Code::Interrupted, "interrupted by a signal"),
+            _ => damaged(message),
+        }
+    }
+}
+
+/// An identity file that cannot be used.
+pub fn identity(origin: &std::path::Path, error: IdentityError) -> Error {
+    Error::new(Code::Identity, format!("identity {}: {error}", origin.display()))
+        .hint("give the file that pgcairn key generate wrote: --identity FILE")
+}

@@ -1,0 +1,84 @@
+//! The repository as operations use it: opened, with the cluster's keys and what closes or opens objects.
+
+use crate::codec::{Opener, Sealer};
+use crate::config::Config;
+use crate::model::error::{Code, Error, Result};
+use crate::model::key::{ClusterKeys, ClusterName, Encryption};
+use crate::store::{Repository, RepositoryUrl};
+
+use super::Context;
+
+/// An opened repository and one cluster in it.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    pub repository: Repository,
+    pub cluster: ClusterName,
+    pub system_identifier: u64,
+    pub keys: ClusterKeys,
+}
+
+/// Where the configured repository lies.
+pub fn url(config: &Config) -> Result<RepositoryUrl> {
+    Ok(config.repository.url.as_str().parse::<RepositoryUrl>()?)
+}
+
+/// Opens the configured repository; its id must be the configured one, where one is configured.
+pub fn open(config: &Config) -> Result<Repository> {
+    Ok(Repository::open(&url(config)?, config.repository.id.as_deref())?)
+}
+
+impl Opened {
+    /// For commands on the database host, where the data directory says which cluster it is.
+    pub fn for_cluster(config: &Config, system_identifier: u64) -> Result<Opened> {
+        let repository = open(config)?;
+        let cluster = config.name.clone().ok_or_else(|| no_cluster_name(config))?;
+        Ok(Opened::new(repository, cluster, system_identifier))
+    }
+
+    pub fn new(repository: Repository, cluster: ClusterName, system_identifier: u64) -> Opened {
+        let keys = ClusterKeys::new(&cluster, system_identifier, repository.encryption());
+        Opened { repository, cluster, system_identifier, keys }
+    }
+
+    pub fn sealer(&self, config: &Config) -> Result<Sealer> {
+        sealer(config, self.repository.encryption())
+    }
+
+    pub fn opener(&self, context: &Context) -> Result<Opener> {
+        opener(context, self.repository.encryption())
+    }
+}
+
+/// Encryption belongs to the repository for its life; the configuration must agree with it.
+pub fn sealer(config: &Config, encryption: Encryption) -> Result<Sealer> {
+    match (encryption, config.recipients.is_empty()) {
+        (Encryption::Age, true) => Err(no_recipients(config)),
+        (Encryption::Age, false) => Ok(Sealer::new(config.recipients.clone())?),
+        (Encryption::None, true) => Ok(Sealer::plain()),
+        (Encryption::None, false) => Err(Error::new(
+            Code::Config,
+            format!(
+                "the repository {} was made without encryption, and {} has recipients",
+                config.repository.url,
+                config.origin()
+            ),
+        )
+        .hint("make a new repository for encrypted backups: another url, then pgcairn init")),
+    }
+}
+
+pub fn opener(context: &Context, encryption: Encryption) -> Result<Opener> {
+    match encryption {
+        Encryption::None => Ok(Opener::plain()),
+        Encryption::Age => Ok(Opener::new(context.identities()?.clone())),
+    }
+}
+
+pub fn no_recipients(config: &Config) -> Error {
+    let hint = "pgcairn key generate --output FILE, then put the recipient it prints under [encryption] recipients";
+    Error::new(Code::NoRecipients, format!("{} names no recipients to encrypt to", config.origin())).hint(hint)
+}
+
+fn no_cluster_name(config: &Config) -> Error {
+    Error::new(Code::Usage, format!("{} names no cluster", config.origin())).hint("add --cluster NAME")
+}

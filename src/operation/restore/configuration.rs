@@ -1,0 +1,118 @@
+//! The files that a restored server starts with.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use super::choose::Chosen;
+use super::{Request, Target};
+use crate::model::control_file::ControlFile;
+use crate::model::error::{Code, Error, Result};
+use crate::model::plan::recovery_settings::{
+    PRIVATE_HBA, RequiredSettings, Setting, auto_conf, private_main_file, required_settings, restore_command_word,
+    stay_here,
+};
+use crate::model::timestamp::TimestampTz;
+
+/// A socket's path has at most this many bytes (`UNIXSOCK_PATH_BUFLEN`), its name among them.
+const MAX_SOCKET_DIRECTORY: usize = 107 - "/.s.PGSQL.65535".len();
+const FALLBACK_SOCKET_DIRECTORY: &str = "/tmp";
+
+const PRIVATE: u32 = 0o600;
+
+/// Lines for `postgresql.auto.conf`, the recovery target last.
+pub fn settings(request: &Request, chosen: &Chosen) -> Vec<Setting> {
+    let word = |path: &Path| restore_command_word(&path.to_string_lossy());
+    let program = std::env::current_exe().unwrap_or_else(|_| "pgcairn".into());
+    let wal = request.target_dir.join(super::wal::DIRECTORY);
+    let mut settings = vec![
+        ("archive_mode", "off".to_owned()),
+        ("restore_command", format!("{} wal fetch --from {} %f %p", word(&program), word(&wal))),
+        ("recovery_target_timeline", chosen.timeline.id.to_string()),
+    ];
+    if request.target != Target::Latest {
+        settings.push(("recovery_target_action", request.action.word().to_owned()));
+    }
+    let inclusive = |inclusive: bool| ("recovery_target_inclusive", if inclusive { "on" } else { "off" }.to_owned());
+    match &request.target {
+        Target::Latest => {}
+        Target::Immediate => settings.push(("recovery_target", "immediate".to_owned())),
+        Target::Time { at, inclusive: side } => {
+            settings.extend([inclusive(*side), ("recovery_target_time", TimestampTz::from_jiff(*at).to_string())]);
+        }
+        Target::Lsn { at, inclusive: side } => {
+            settings.extend([inclusive(*side), ("recovery_target_lsn", at.to_string())]);
+        }
+        Target::Xid { xid, inclusive: side } => {
+            settings.extend([inclusive(*side), ("recovery_target_xid", xid.to_string())]);
+        }
+        Target::Name(name) => settings.push(("recovery_target_name", name.clone())),
+    }
+    settings
+}
+
+/// Writes everything that makes the restored directory recover, and nothing that makes it startable.
+pub fn write(request: &Request, chosen: &Chosen, control: &ControlFile) -> Result<()> {
+    let target = &request.target_dir;
+    let cannot =
+        |e: io::Error| Error::new(Code::Io, format!("cannot write the configuration of {}: {e}", target.display()));
+    let mut settings = settings(request, chosen);
+    let mut required = RequiredSettings::of_control_file(control);
+    // The origin raised a setting after the backup: replay would stop where it did.
+    if let Some(parameters) = &chosen.scanned.reach.parameters {
+        required.raise(parameters);
+        let target_settings = settings.split_off(2);
+        settings.extend(required_settings(&required).into_iter().chain(target_settings));
+    }
+    let main_file = match fs::read(target.join("postgresql.conf")) {
+        Ok(text) => keep_here(target, text).map_err(cannot)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => private_files(target, &required).map_err(cannot)?,
+        Err(error) => return Err(cannot(error)),
+    };
+    let existing = match fs::read(target.join("postgresql.auto.conf")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        other => other,
+    };
+    let auto = auto_conf(&existing.map_err(cannot)?, &main_file, &settings);
+    replace(&target.join("postgresql.auto.conf"), &auto).map_err(cannot)?;
+    replace(&target.join("recovery.signal"), b"").map_err(cannot)
+}
+
+/// The origin's own file, without the lines that lead to the origin.
+fn keep_here(target: &Path, text: Vec<u8>) -> io::Result<Vec<u8>> {
+    match stay_here(&text) {
+        None => Ok(text),
+        Some(edited) => replace(&target.join("postgresql.conf"), &edited).map(|()| edited),
+    }
+}
+
+/// A directory whose configuration lay elsewhere gets a minimal one of its own.
+fn private_files(target: &Path, required: &RequiredSettings) -> io::Result<Vec<u8>> {
+    let directory = target.to_string_lossy();
+    let socket = if directory.len() <= MAX_SOCKET_DIRECTORY { &directory } else { FALLBACK_SOCKET_DIRECTORY };
+    let text = private_main_file(socket, required).into_bytes();
+    replace(&target.join("postgresql.conf"), &text)?;
+    for (name, content) in [("pg_hba.conf", PRIVATE_HBA), ("pg_ident.conf", "")] {
+        if !target.join(name).exists() {
+            replace(&target.join(name), content.as_bytes())?;
+        }
+    }
+    Ok(text)
+}
+
+/// As a whole, readable by the owner alone; made durable with everything else.
+fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".pgcairn");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(PRIVATE).open(&temporary)?;
+    file.write_all(content)?;
+    fs::rename(&temporary, path)
+}
+
+/// The map that PostgreSQL makes tablespace links from when it finds a `backup_label`
+/// (`read_tablespace_map` in `xlogrecovery.c`): it must name the new locations.
+pub fn write_tablespace_map(target: &Path, map: &[u8]) -> Result<()> {
+    let path = target.join("tablespace_map");
+    replace(&path, map).map_err(|e| Error::new(Code::Io, format!("cannot write {}: {e}", path.display())))
+}

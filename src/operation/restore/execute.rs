@@ -1,0 +1,301 @@
+//! Carries out a plan. The order is what makes an interrupted restore safe: a mark first, the control file
+//! last, so that a directory either cannot be started or is complete.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::choose::Chosen;
+use super::layout::Layout;
+use super::wal::{self, Entry, Index};
+use super::{Request, Source, configuration};
+use crate::flow::inward::Inward;
+use crate::flow::memory::share;
+use crate::model::catalog::Summary;
+use crate::model::control_file::ControlFile;
+use crate::model::error::{Code, Error, Result};
+use crate::model::key::BackupId;
+use crate::model::labels::TablespaceMap;
+use crate::model::path::RawPath;
+use crate::model::sha256::Sha256Sum;
+use crate::model::wal_name::WalName;
+use crate::operation::wal::fetch;
+use crate::report::{Phase, Progress, Sink};
+use crate::sink::DataDirectory;
+
+/// Marks a directory whose restore has not ended. Such a directory may be restored into again.
+pub const UNFINISHED: &str = "pgcairn_restore.json";
+
+/// PostgreSQL accepts 0700 and 0750.
+const DIRECTORY_MODE: u32 = 0o700;
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Unfinished {
+    backup: BackupId,
+    tablespaces: Vec<PathBuf>,
+}
+
+pub fn execute(
+    source: &Source<'_>,
+    request: &Request,
+    chosen: &Chosen,
+    layout: &Layout,
+    sink: &dyn Sink,
+) -> Result<()> {
+    let target = &request.target_dir;
+    let cannot = |e: io::Error| io_error("prepare", target, e);
+    prepare_directory(target).map_err(cannot)?;
+    clear(target).map_err(cannot)?;
+    mark(target, chosen, layout).map_err(cannot)?;
+    let mut sink_directory = DataDirectory::open(target)?;
+    make_directories(&mut sink_directory, target, layout)?;
+
+    copy_files(source, request, &chosen.backup, &sink_directory, sink)?;
+    let control = check_control_file(&sink_directory, &chosen.backup)?;
+    fetch_wal(source, request, chosen, sink)?;
+    if !layout.tablespaces.is_empty() {
+        configuration::write_tablespace_map(target, &tablespace_map(layout)?)?;
+    }
+    configuration::write(request, chosen, &control)?;
+
+    sink.phase(Phase::Syncing);
+    source.context.interrupt.check()?;
+    sink_directory.commit()?;
+    fs::remove_file(target.join(UNFINISHED)).map_err(|e| io_error("finish", target, e))?;
+    sync_directory(target).map_err(|e| io_error("finish", target, e))
+}
+
+fn io_error(action: &str, path: &Path, error: io::Error) -> Error {
+    let code = match error.kind() {
+        io::ErrorKind::PermissionDenied => Code::Permission,
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Code::DiskSpace,
+        _ => Code::Io,
+    };
+    Error::new(code, format!("cannot {action} {}: {error}", path.display()))
+}
+
+/// Makes the directory, and makes that durable; nothing above it is made.
+fn prepare_directory(target: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(DIRECTORY_MODE).create(target) {
+        Ok(()) => sync_directory(target.parent().unwrap_or(Path::new("/"))),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let mode = fs::metadata(target)?.permissions().mode() & 0o7777;
+            let fits = mode == 0o700 || mode == 0o750;
+            if fits { Ok(()) } else { fs::set_permissions(target, fs::Permissions::from_mode(DIRECTORY_MODE)) }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Tablespace directories that an interrupted restore of this target has written to.
+pub fn unfinished_tablespaces(target: &Path) -> Vec<PathBuf> {
+    let text = fs::read(target.join(UNFINISHED)).unwrap_or_default();
+    serde_json::from_slice::<Unfinished>(&text).map(|mark| mark.tablespaces).unwrap_or_default()
+}
+
+/// Takes away what an interrupted restore left, the control file first and the mark last. Anything else
+/// was refused before.
+fn clear(target: &Path) -> io::Result<()> {
+    let mark = target.join(UNFINISHED);
+    if !mark.exists() {
+        return Ok(());
+    }
+    for control in ["global/pg_control", "global/pg_control.pgcairn"] {
+        remove(&target.join(control))?;
+    }
+    for tablespace in unfinished_tablespaces(target) {
+        clear_directory(&tablespace, None)?;
+    }
+    clear_directory(target, Some(UNFINISHED))
+}
+
+fn clear_directory(directory: &Path, keep: Option<&str>) -> io::Result<()> {
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        if keep.is_some_and(|keep| entry.file_name() == keep) {
+            continue;
+        }
+        match entry.file_type()?.is_dir() {
+            true => fs::remove_dir_all(entry.path())?,
+            false => fs::remove_file(entry.path())?,
+        }
+    }
+    Ok(())
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// Durable before the first file is written.
+fn mark(target: &Path, chosen: &Chosen, layout: &Layout) -> io::Result<()> {
+    let tablespaces = layout.tablespaces.values().map(|t| t.becomes.clone()).collect();
+    let mark = Unfinished { backup: chosen.backup.id.clone(), tablespaces };
+    let mut file = File::create(target.join(UNFINISHED))?;
+    file.write_all(&serde_json::to_vec(&mark)?)?;
+    file.sync_all()?;
+    sync_directory(target)
+}
+
+/// Tablespaces first, so that what lies in them has a place; then directories, parents before children.
+fn make_directories(sink: &mut DataDirectory, target: &Path, layout: &Layout) -> Result<()> {
+    let (roots, below): (Vec<_>, Vec<_>) = layout.directories.iter().partition(|d| d.path.as_bytes() == b"pg_tblspc");
+    for directory in roots {
+        sink.directory(&directory.path, directory.mode.0)?;
+    }
+    for (oid, tablespace) in &layout.tablespaces {
+        prepare_directory(&tablespace.becomes).map_err(|e| io_error("make", &tablespace.becomes, e))?;
+        sink.tablespace(oid.to_string().as_bytes(), &tablespace.becomes)?;
+    }
+    for directory in below {
+        sink.directory(&directory.path, directory.mode.0)?;
+    }
+    let wal = target.join(wal::DIRECTORY);
+    prepare_directory(&wal).map_err(|e| io_error("make", &wal, e))
+}
+
+fn tablespace_map(layout: &Layout) -> Result<Vec<u8>> {
+    use std::os::unix::ffi::OsStrExt;
+    let location =
+        |path: &Path| RawPath::new(path.as_os_str().as_bytes()).map_err(|e| Error::new(Code::Usage, e.to_string()));
+    let entries = layout.tablespaces.iter().map(|(oid, moved)| Ok((*oid, location(&moved.becomes)?)));
+    Ok(TablespaceMap(entries.collect::<Result<_>>()?).to_bytes())
+}
+
+/// The reading end of a restore.
+pub fn inward<'a>(
+    source: &'a Source<'_>,
+    backup: &'a Summary,
+    request: &Request,
+    written: &'a AtomicU64,
+    reader: &'a crate::store::Reader,
+) -> Inward<'a> {
+    Inward {
+        reader,
+        opener: &source.opener,
+        keys: &source.opened.keys,
+        backup: &backup.id,
+        parts: backup.parts,
+        jobs: jobs(source, request),
+        interrupt: &source.context.interrupt,
+        written,
+    }
+}
+
+fn jobs(source: &Source<'_>, request: &Request) -> usize {
+    let wanted = request.jobs.map_or_else(|| source.context.config.backup.jobs(), |jobs| usize::from(jobs.get()));
+    share(wanted).jobs
+}
+
+fn copy_files(
+    source: &Source<'_>,
+    request: &Request,
+    backup: &Summary,
+    target: &DataDirectory,
+    sink: &dyn Sink,
+) -> Result<()> {
+    let (written, reader) = (AtomicU64::new(0), source.opened.repository.reader());
+    let inward = inward(source, backup, request, &written, &reader);
+    let total = Some(backup.totals.data_bytes);
+    std::thread::scope(|scope| {
+        let copy = scope.spawn(|| inward.files(target));
+        while !copy.is_finished() {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            let bytes_done = written.load(Ordering::Relaxed);
+            sink.progress(Progress { bytes_done, bytes_total: total, ..Progress::new(Phase::Restoring) });
+        }
+        copy.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })?;
+    Ok(())
+}
+
+/// It must be the control file of the cluster that the backup says it is of.
+fn check_control_file(target: &DataDirectory, backup: &Summary) -> Result<ControlFile> {
+    let bytes = target.read_waiting_control_file()?;
+    let damaged =
+        |reason: String| Error::new(Code::Damaged, format!("the control file of backup {}: {reason}", backup.id));
+    let control = ControlFile::parse(&bytes).map_err(|e| damaged(e.to_string()))?;
+    match control.system_identifier == backup.system_identifier {
+        true => Ok(control),
+        false => {
+            Err(damaged(format!("it is of cluster {}, not {}", control.system_identifier, backup.system_identifier)))
+        }
+    }
+}
+
+/// Lays all WAL that recovery needs beside the data, then the index that proves what is absent.
+fn fetch_wal(source: &Source<'_>, request: &Request, chosen: &Chosen, sink: &dyn Sink) -> Result<()> {
+    sink.phase(Phase::FetchingWal);
+    let directory = request.target_dir.join(wal::DIRECTORY);
+    let size = chosen.backup.postgresql.wal_segment_size;
+    let histories = chosen.timeline.ancestors.iter().map(|a| a.timeline).chain([chosen.timeline.id]);
+    let histories = histories.filter(|id| *id > 1).map(WalName::History);
+    let names: Vec<WalName> =
+        chosen.scanned.segments.iter().map(|s| WalName::Segment(s.name(size))).chain(histories).collect();
+    let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let entries = Mutex::new(Vec::with_capacity(names.len()));
+    let first_error = Mutex::new(None);
+    let work = || {
+        while let Some(name) =
+            names.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| !failed.load(Ordering::Acquire))
+        {
+            match fetch_one(source, &directory, name) {
+                Ok(Some(entry)) => entries.lock().unwrap_or_else(|e| e.into_inner()).push(entry),
+                Ok(None) => {}
+                Err(error) => {
+                    failed.store(true, Ordering::Release);
+                    first_error.lock().unwrap_or_else(|e| e.into_inner()).get_or_insert(error);
+                }
+            }
+        }
+    };
+    std::thread::scope(|scope| (0..jobs(source, request)).for_each(|_| drop(scope.spawn(work))));
+    if let Some(error) = first_error.into_inner().unwrap_or_else(|e| e.into_inner()) {
+        return Err(error);
+    }
+    let index = Index::new(entries.into_inner().unwrap_or_else(|e| e.into_inner()));
+    index.write(&directory).map_err(|e| io_error("write the index of", &directory, e))
+}
+
+/// `None` for the history of an ancestor that is not in the archive: the newest history tells it all.
+fn fetch_one(source: &Source<'_>, directory: &Path, name: &WalName) -> Result<Option<Entry>> {
+    source.context.interrupt.check()?;
+    let path = directory.join(name.to_string());
+    let cannot = |e: io::Error| io_error("write", &path, e);
+    let mut file = File::create(&path).map_err(cannot)?;
+    let (mut sha256, mut size) = (Sha256::new(), 0);
+    let found = fetch::read(&source.opened, &source.opener, name, &mut |bytes| {
+        sha256.update(bytes);
+        size += bytes.len() as u64;
+        file.write_all(bytes).map_err(cannot)
+    })?;
+    match (found, name) {
+        (Some(_), _) => {
+            file.sync_all().map_err(cannot)?;
+            Ok(Some(Entry { name: name.to_string(), size, sha256: Sha256Sum(sha256.finalize().into()) }))
+        }
+        (None, WalName::History(_)) => {
+            remove(&path).map_err(cannot)?;
+            Ok(None)
+        }
+        (None, _) => Err(Error::new(Code::WalGap, format!("{name} vanished from the archive since it was planned"))
+            .hint("run the same command again")),
+    }
+}

@@ -1,0 +1,168 @@
+//! What the target will look like: directories, tablespaces, sizes, and whether it fits.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::choose::{Chosen, words};
+use super::{Request, Source, Target, configuration};
+use crate::model::catalog::Summary;
+use crate::model::error::{Code, Error, Result};
+use crate::model::manifest::{Directory, Part};
+use crate::report::restore::{Plan, Tablespace};
+
+/// Read off the manifest before anything is written.
+pub struct Layout {
+    pub directories: Vec<Directory>,
+    /// By oid.
+    pub tablespaces: BTreeMap<u32, Moved>,
+    pub files: u64,
+    pub data_bytes: u64,
+    pub wal_bytes: u64,
+    /// By directory: the target and each tablespace.
+    pub space: Vec<Space>,
+}
+
+/// A tablespace and where it goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    pub was: PathBuf,
+    pub becomes: PathBuf,
+    bytes: u64,
+}
+
+/// What one file system must take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Space {
+    pub path: PathBuf,
+    pub needed: u64,
+    pub free: u64,
+}
+
+pub fn read(source: &Source<'_>, backup: &Summary, request: &Request) -> Result<Layout> {
+    let (written, reader) = (Default::default(), source.opened.repository.reader());
+    let inward = super::execute::inward(source, backup, request, &written, &reader);
+    let mut layout = Layout {
+        directories: Vec::new(),
+        tablespaces: BTreeMap::new(),
+        files: 0,
+        data_bytes: 0,
+        wal_bytes: 0,
+        space: Vec::new(),
+    };
+    let mut below = BTreeMap::new();
+    inward.each_manifest(|part| {
+        layout.add(part, &mut below);
+        Ok(())
+    })?;
+    layout.directories.sort_by(|a, b| a.path.cmp(&b.path));
+    for (oid, bytes) in below {
+        if let Some(tablespace) = layout.tablespaces.get_mut(&oid) {
+            tablespace.bytes = bytes;
+        }
+    }
+    layout.move_tablespaces(request)?;
+    Ok(layout)
+}
+
+impl Layout {
+    fn add(&mut self, part: &Part, below: &mut BTreeMap<u32, u64>) {
+        self.directories.extend(part.directories.iter().cloned());
+        for link in &part.links {
+            let oid = tablespace_oid(&link.path);
+            let was = link.target.as_path().to_owned();
+            self.tablespaces.extend(oid.map(|oid| (oid, Moved { becomes: was.clone(), was, bytes: 0 })));
+        }
+        for file in &part.files {
+            self.files += u64::from(file.range().offset == 0);
+            self.data_bytes += file.range().length;
+            if let Some(oid) = tablespace_oid(&file.path) {
+                *below.entry(oid).or_default() += file.range().length;
+            }
+        }
+    }
+
+    /// Every mapping must name a tablespace that is there: a typing error must not put data elsewhere.
+    fn move_tablespaces(&mut self, request: &Request) -> Result<()> {
+        for mapping in &request.tablespaces {
+            let Some(tablespace) = self.tablespaces.values_mut().find(|t| t.was == mapping.old) else {
+                let known: Vec<String> = self.tablespaces.values().map(|t| t.was.display().to_string()).collect();
+                let known =
+                    if known.is_empty() { "it has none".to_owned() } else { format!("it has {}", known.join(", ")) };
+                return Err(Error::new(
+                    Code::Usage,
+                    format!("the backup has no tablespace at {}: {known}", mapping.old.display()),
+                )
+                .hint("--tablespace OLD=NEW with OLD as the origin had it"));
+            };
+            tablespace.becomes = mapping.new.clone();
+        }
+        Ok(())
+    }
+
+    /// Adds up what each file system must take, WAL included, and asks what is free.
+    pub fn measure(&mut self, target: &Path, wal_bytes: u64) -> Result<()> {
+        self.wal_bytes = wal_bytes;
+        let outside: u64 = self.tablespaces.values().map(|t| t.bytes).sum();
+        let mut needs = vec![(target.to_owned(), self.data_bytes - outside + wal_bytes)];
+        needs.extend(self.tablespaces.values().map(|t| (t.becomes.clone(), t.bytes)));
+        let mut by_device: BTreeMap<u64, Space> = BTreeMap::new();
+        for (path, needed) in needs {
+            let existing = existing_ancestor(&path);
+            let cannot =
+                |e: std::io::Error| Error::new(Code::Io, format!("cannot look at {}: {e}", existing.display()));
+            let device = std::fs::metadata(&existing).map_err(cannot)?.dev();
+            let stat = rustix::fs::statvfs(&existing).map_err(|e| cannot(e.into()))?;
+            let free = stat.f_bavail * stat.f_frsize;
+            by_device.entry(device).or_insert(Space { path, needed: 0, free }).needed += needed;
+        }
+        self.space = by_device.into_values().collect();
+        Ok(())
+    }
+}
+
+/// The path itself, or the nearest directory above it that is there.
+fn existing_ancestor(path: &Path) -> PathBuf {
+    path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/")).to_owned()
+}
+
+/// `pg_tblspc/<oid>` and what is below it.
+fn tablespace_oid(path: &crate::model::path::RelPath) -> Option<u32> {
+    let mut parts = path.parts();
+    let first = parts.next()?;
+    let oid = std::str::from_utf8(parts.next()?).ok()?.parse().ok()?;
+    (first == b"pg_tblspc").then_some(oid)
+}
+
+/// The plan as it is shown.
+pub fn plan(source: &Source<'_>, request: &Request, chosen: &Chosen, layout: &Layout) -> Plan {
+    let tablespace =
+        |(oid, t): (&u32, &Moved)| Tablespace { oid: *oid, was: t.was.clone(), becomes: t.becomes.clone() };
+    let target_time = match request.target {
+        Target::Time { at, .. } => Some(at),
+        _ => None,
+    };
+    Plan {
+        repository: source.opened.repository.url().to_owned(),
+        cluster: source.opened.cluster.to_string(),
+        backup: chosen.backup.id.clone(),
+        target: words(&request.target),
+        target_time,
+        stops_at: chosen.stop.as_ref().map_or(chosen.scanned.reach.end, |stop| stop.applied_to),
+        last_commit: chosen.scanned.last_commit.and_then(|time| time.to_jiff()),
+        timeline: chosen.timeline.id,
+        action: request.action.word().to_owned(),
+        target_dir: request.target_dir.clone(),
+        tablespaces: layout.tablespaces.iter().map(tablespace).collect(),
+        files: layout.files,
+        data_bytes: layout.data_bytes,
+        wal_segments: chosen.scanned.segments.len() as u64,
+        wal_bytes: layout.wal_bytes,
+        bytes_needed: layout.space.iter().map(|space| space.needed).sum(),
+        bytes_free: layout.space.iter().map(|space| space.free).sum(),
+        settings: configuration::settings(request, chosen)
+            .iter()
+            .map(|(name, value)| format!("{name} = '{value}'"))
+            .collect(),
+    }
+}

@@ -1,0 +1,102 @@
+//! What must not be restored over, said before anything is written.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use super::Request;
+use super::choose::Chosen;
+use super::execute::UNFINISHED;
+use super::layout::Layout;
+use crate::model::error::{Code, Error, Result};
+
+pub fn unfit_target(layout: &Layout, chosen: &Chosen, request: &Request) -> Result<()> {
+    refuse_server(&request.target_dir)?;
+    refuse_files(&request.target_dir)?;
+    for tablespace in layout.tablespaces.values() {
+        if !may_be_written_again(&request.target_dir, &tablespace.becomes) {
+            refuse_tablespace(&tablespace.becomes)?;
+        }
+    }
+    if chosen.backup.environment.architecture != std::env::consts::ARCH {
+        return Err(Error::new(
+            Code::Refused,
+            format!(
+                "backup {} is of a server on {}, this machine is {}",
+                chosen.backup.id,
+                chosen.backup.environment.architecture,
+                std::env::consts::ARCH
+            ),
+        )
+        .hint("restore it on a machine of its own kind"));
+    }
+    refuse_little_space(layout)
+}
+
+/// `postmaster.pid` names a process: as long as that process lives, the directory is its.
+fn refuse_server(target: &Path) -> Result<()> {
+    let Ok(text) = fs::read_to_string(target.join("postmaster.pid")) else { return Ok(()) };
+    let pid = text.lines().next().unwrap_or_default().trim().to_owned();
+    if !Path::new("/proc").join(&pid).exists() || pid.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(Code::PostmasterRunning, format!("a server with process id {pid} runs on {}", target.display()))
+        .hint("restore into another directory: --target-dir DIR"))
+}
+
+/// An empty or absent directory, or one that an interrupted restore left.
+fn refuse_files(target: &Path) -> Result<()> {
+    if target.join(UNFINISHED).exists() {
+        return Ok(());
+    }
+    match first_name(target)? {
+        None => Ok(()),
+        Some(name) => {
+            Err(Error::new(Code::TargetNotEmpty, format!("{} is not empty: it holds {name}", target.display()))
+                .hint("restore into an empty or new directory: --target-dir DIR"))
+        }
+    }
+}
+
+fn refuse_tablespace(location: &Path) -> Result<()> {
+    match first_name(location)? {
+        None => Ok(()),
+        Some(name) => Err(Error::new(
+            Code::TargetNotEmpty,
+            format!("tablespace directory {} is not empty: it holds {name}", location.display()),
+        )
+        .hint(format!("--tablespace {}=NEW_DIRECTORY", location.display()))),
+    }
+}
+
+/// The same restore, interrupted, has written there before.
+fn may_be_written_again(target: &Path, location: &Path) -> bool {
+    super::execute::unfinished_tablespaces(target).iter().any(|known| known == location)
+}
+
+/// A name in the directory, `None` where it is empty or not there.
+fn first_name(directory: &Path) -> Result<Option<String>> {
+    let cannot = |e: std::io::Error| {
+        let code = if e.kind() == ErrorKind::PermissionDenied { Code::Permission } else { Code::Usage };
+        Error::new(code, format!("{} cannot be used: {e}", directory.display()))
+    };
+    match fs::read_dir(directory) {
+        Ok(mut entries) => match entries.next() {
+            None => Ok(None),
+            Some(entry) => Ok(Some(entry.map_err(cannot)?.file_name().to_string_lossy().into_owned())),
+        },
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(cannot(error)),
+    }
+}
+
+fn refuse_little_space(layout: &Layout) -> Result<()> {
+    match layout.space.iter().find(|space| space.needed > space.free) {
+        None => Ok(()),
+        Some(space) => Err(Error::new(
+            Code::DiskSpace,
+            format!("{} needs {} bytes, {} are free", space.path.display(), space.needed, space.free),
+        )
+        .hint("free space, or restore to another disk: --target-dir DIR, --tablespace OLD=NEW")),
+    }
+}

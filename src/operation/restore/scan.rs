@@ -1,0 +1,174 @@
+//! Reads the WAL that recovery would read, decrypted, record by record, before anything is written.
+
+use super::{Source, Target};
+use crate::model::catalog::Summary;
+use crate::model::error::{Code, Error, Result};
+use crate::model::lsn::Lsn;
+use crate::model::plan::coverage::Archive;
+use crate::model::plan::target::{self, Reach, Side, TargetSearch, Verdict};
+use crate::model::timeline::Timeline;
+use crate::model::timestamp::TimestampTz;
+use crate::model::wal::{Break, Event, Outcome, Record, WalFormat, WalIdentity, WalReader};
+use crate::model::wal_name::{Segment, WalName};
+use crate::operation::wal::fetch;
+use crate::report::{Phase, Progress, Sink};
+
+/// What was read.
+pub struct Scanned {
+    pub verdict: Verdict,
+    pub reach: Reach,
+    /// Of the last commit that recovery applies.
+    pub last_commit: Option<TimestampTz>,
+    /// The segments that recovery needs, in order.
+    pub segments: Vec<Segment>,
+    /// Where the chain of records breaks, if that is why reading ended.
+    pub broken: Option<Break>,
+    /// The segment that is not there, where reading ended for lack of it.
+    missing: Option<Segment>,
+    timeline: Timeline,
+}
+
+/// From the start of the backup until the stopping point is decided, or as far as the archive goes.
+pub fn scan(
+    source: &Source<'_>,
+    archive: &Archive,
+    backup: &Summary,
+    timeline: &Timeline,
+    wanted: &Target,
+    sink: &dyn Sink,
+) -> Result<Scanned> {
+    let size = backup.postgresql.wal_segment_size;
+    let identity = identity(backup)?;
+    let mut reader = WalReader::at_record(identity, backup.timeline, backup.start_lsn);
+    let search = TargetSearch::new(model_target(wanted), backup.start_lsn, backup.stop_lsn);
+    let mut search = Search { search, commits: [None; 2] };
+    let (mut segments, mut broken, mut missing, mut floor) = (Vec::new(), None, None, 0);
+    let mut number = backup.start_lsn.0 / size;
+    while !search.search.is_decided() && broken.is_none() {
+        source.context.interrupt.check()?;
+        let candidates = timeline.candidates(number, size, floor);
+        let Some(segment) = candidates.iter().copied().find(|segment| archive.holds(*segment)) else {
+            missing = Some(candidates.first().copied().unwrap_or(Segment { timeline: timeline.id, number }));
+            break;
+        };
+        broken = read_segment(source, segment, size, &mut reader, &mut search)?;
+        segments.push(segment);
+        floor = segment.timeline;
+        number += 1;
+        let bytes_done = segments.len() as u64 * size;
+        sink.progress(Progress { bytes_done, ..Progress::new(Phase::ReadingWal) });
+    }
+    let (verdict, reach, last_commit) = search.finish();
+    Ok(Scanned { verdict, reach, last_commit, segments, broken, missing, timeline: timeline.clone() })
+}
+
+/// The search, and the last two commits that it has seen before it was decided.
+struct Search {
+    search: TargetSearch,
+    commits: [Option<(Lsn, TimestampTz)>; 2],
+}
+
+impl Search {
+    fn observe(&mut self, record: &Record) {
+        if let (false, Some(Event::TransactionEnd(end))) = (self.search.is_decided(), &record.event)
+            && end.outcome == Outcome::Commit
+        {
+            self.commits = [self.commits[1], Some((record.lsn, end.time))];
+        }
+        self.search.observe(record);
+    }
+
+    /// The commit that recovery stops before is not applied.
+    fn finish(self) -> (Verdict, Reach, Option<TimestampTz>) {
+        let [before, last] = self.commits;
+        let (verdict, reach) = self.search.finish();
+        let not_applied = match &verdict {
+            Verdict::Stops(stop) if stop.side == Side::Before => last.is_some_and(|(lsn, _)| lsn == stop.record),
+            _ => false,
+        };
+        let applied = if not_applied { before } else { last };
+        (verdict, reach, applied.map(|(_, time)| time))
+    }
+}
+
+fn identity(backup: &Summary) -> Result<WalIdentity> {
+    let major = backup.postgresql.major();
+    let format = WalFormat::of_major(major).ok_or_else(|| {
+        Error::new(Code::Refused, format!("backup {} is of PostgreSQL {major}, 14 to 19 are supported", backup.id))
+    })?;
+    let segment_size = backup.postgresql.wal_segment_size;
+    Ok(WalIdentity { format, system_identifier: Some(backup.system_identifier), segment_size })
+}
+
+/// Feeds one segment; a break is an answer, a damaged object is an error.
+fn read_segment(
+    source: &Source<'_>,
+    segment: Segment,
+    size: u64,
+    reader: &mut WalReader,
+    search: &mut Search,
+) -> Result<Option<Break>> {
+    let name = WalName::Segment(segment.name(size));
+    let mut broken = None;
+    let facts = fetch::read(&source.opened, &source.opener, &name, &mut |pages| {
+        if broken.is_none() {
+            broken = reader.feed(segment.timeline, pages, &mut |record| search.observe(record)).err();
+        }
+        Ok(())
+    })?;
+    let facts =
+        facts.ok_or_else(|| Error::new(Code::WalGap, format!("{name} vanished from the archive while it was read")))?;
+    if facts.length != size {
+        let length = facts.length;
+        return Err(Error::new(
+            Code::Damaged,
+            format!("{name} has {length} bytes, a segment of this cluster has {size}"),
+        ));
+    }
+    Ok(broken)
+}
+
+fn model_target(wanted: &Target) -> target::Target {
+    match wanted {
+        Target::Immediate => target::Target::Immediate,
+        Target::Latest => target::Target::Latest,
+        Target::Time { at, inclusive } => {
+            target::Target::Time { at: TimestampTz::from_jiff(*at), inclusive: *inclusive }
+        }
+        Target::Lsn { at, inclusive } => target::Target::Lsn { at: *at, inclusive: *inclusive },
+        Target::Xid { xid, inclusive } => target::Target::Xid { xid: *xid, inclusive: *inclusive },
+        Target::Name(name) => target::Target::Name(name.clone()),
+    }
+}
+
+impl Scanned {
+    /// Refuses what would stop short in silence: a break in the chain of records, or a missing segment
+    /// that others follow.
+    pub fn refuse_hole(&self, archive: &Archive) -> Result<()> {
+        if let Some(broken) = &self.broken {
+            return Err(Error::new(
+                Code::WalGap,
+                format!("the records in the archive are broken at {}: {}", broken.at, broken.reason),
+            )
+            .hint(self.last_moment()));
+        }
+        let Some(missing) = self.missing else { return Ok(()) };
+        let timelines = self.timeline.ancestors.iter().map(|a| a.timeline).chain([self.timeline.id]);
+        match archive.last_number(timelines) {
+            Some(last) if last > missing.number => {
+                let (first, last) = (missing.name(archive.segment_size), archive.name(self.timeline.id, last));
+                Err(Error::new(Code::WalGap, format!("segment {first} is missing, and the archive goes on to {last}"))
+                    .hint(self.last_moment()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// As a hint: the latest target that is proven.
+    fn last_moment(&self) -> String {
+        match self.reach.latest_time_target(true).and_then(|time| time.to_jiff()) {
+            Some(time) => format!("--to '{time}' or --to-lsn up to {} can be reached", self.reach.end),
+            None => format!("--to-lsn up to {} can be reached", self.reach.end),
+        }
+    }
+}

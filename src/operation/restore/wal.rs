@@ -1,0 +1,76 @@
+//! The WAL that a restore lays beside the data: `<target>/pgcairn_wal`, plain files and an index. Recovery
+//! reads it with neither key, configuration nor network, and what is absent is proven by the index.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::error::{Code, Error, Result};
+use crate::model::sha256::Sha256Sum;
+use crate::model::wal_name::WalName;
+
+/// Below the target directory.
+pub const DIRECTORY: &str = "pgcairn_wal";
+
+const INDEX: &str = "index.json";
+const FORMAT: u32 = 1;
+/// Larger than an index of a million segments.
+const MAX_INDEX: u64 = 256 * 1024 * 1024;
+
+/// What the directory holds. Written last, so that a directory with an index is complete.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Index {
+    pub format: u32,
+    /// Sorted by name.
+    pub files: Vec<Entry>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    pub name: String,
+    pub size: u64,
+    pub sha256: Sha256Sum,
+}
+
+impl Index {
+    pub fn new(mut files: Vec<Entry>) -> Index {
+        files.sort_by(|a, b| a.name.cmp(&b.name));
+        Index { format: FORMAT, files }
+    }
+
+    /// An index that cannot be read proves nothing, so it is an error.
+    pub fn read(directory: &Path) -> Result<Index> {
+        let path = directory.join(INDEX);
+        let broken = |reason: String| {
+            Error::new(Code::Damaged, format!("{}: {reason}", path.display()))
+                .hint("run the same pgcairn restore again, it fetches the WAL anew")
+        };
+        let mut text = Vec::new();
+        let file = File::open(&path).map_err(|e| broken(e.to_string()))?;
+        io::Read::read_to_end(&mut io::Read::take(file, MAX_INDEX), &mut text).map_err(|e| broken(e.to_string()))?;
+        let index: Index = serde_json::from_slice(&text).map_err(|e| broken(e.to_string()))?;
+        if index.format == FORMAT {
+            Ok(index)
+        } else {
+            Err(broken(format!("index format {} is not {FORMAT}", index.format)))
+        }
+    }
+
+    pub fn entry(&self, name: &WalName) -> Option<&Entry> {
+        let name = name.to_string();
+        let at = self.files.binary_search_by(|entry| entry.name.as_str().cmp(&name)).ok()?;
+        self.files.get(at)
+    }
+
+    /// Durable when it returns; the files it names must be durable before.
+    pub fn write(&self, directory: &Path) -> io::Result<()> {
+        let temporary = directory.join("index.json.tmp");
+        let mut file = File::create(&temporary)?;
+        file.write_all(&serde_json::to_vec(self)?)?;
+        file.sync_all()?;
+        fs::rename(&temporary, directory.join(INDEX))?;
+        File::open(directory)?.sync_all()
+    }
+}

@@ -1,0 +1,83 @@
+//! `.history` and `.backup` files on their way into the archive.
+
+use std::io::{Cursor, Read};
+
+use super::target::Pushed;
+use super::{Archive, Prepared, compress, io_error};
+use crate::model::envelope::WalFacts;
+use crate::model::error::{Code, Error, Result};
+use crate::model::key::Kind;
+use crate::model::sha256::Sha256Sum;
+use crate::model::timeline::{Timeline, TimelineJson};
+use crate::store::Error as StoreError;
+
+/// Larger than any history: a line has some 60 bytes, and a timeline that was switched a thousand times
+/// has a thousand lines.
+const MAX_SMALL_FILE: u64 = 1024 * 1024;
+
+/// The plaintext `timeline.json` goes first: where the history is, its parent and switch point are known
+/// without a key.
+pub fn prepare(archive: &Archive, pushed: &Pushed) -> Result<Prepared> {
+    let bytes = read_small(pushed)?;
+    let timeline = Timeline::parse(pushed.name.timeline(), &bytes).map_err(|e| {
+        Error::new(Code::Refused, format!("{} is not archived: {e}", pushed.path.display()))
+            .hint("compare it with the same file on another server of this cluster")
+    })?;
+    store_timeline_json(archive, &timeline)?;
+    prepared(pushed, &bytes, Kind::History, archive.level)
+}
+
+pub fn prepare_plain(pushed: &Pushed, kind: Kind, level: i32) -> Result<Prepared> {
+    prepared(pushed, &read_small(pushed)?, kind, level)
+}
+
+fn prepared(pushed: &Pushed, bytes: &[u8], kind: Kind, level: i32) -> Result<Prepared> {
+    let mut compressed = compress(bytes, level)?;
+    let compressed_length =
+        std::io::Seek::stream_position(&mut compressed).map_err(|e| io_error("compress", &pushed.name, e))?;
+    let facts = WalFacts {
+        sha256: Sha256Sum::of(bytes),
+        length: bytes.len() as u64,
+        compressed: compressed_length,
+        system_identifier: pushed.control.system_identifier,
+        first_commit: None,
+        last_commit: None,
+        invalid_from: None,
+    };
+    Ok(Prepared { kind, facts, compressed })
+}
+
+fn read_small(pushed: &Pushed) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = (&pushed.file).take(MAX_SMALL_FILE + 1).read_to_end(&mut bytes);
+    read.map_err(|e| io_error("read", &pushed.path.display(), e))?;
+    match bytes.len() as u64 {
+        0 => Err(refused(pushed, "it is empty".to_owned())),
+        length if length > MAX_SMALL_FILE => Err(refused(pushed, format!("it has more than {MAX_SMALL_FILE} bytes"))),
+        _ => Ok(bytes),
+    }
+}
+
+fn refused(pushed: &Pushed, reason: String) -> Error {
+    Error::new(Code::Refused, format!("{} is not archived: {reason}", pushed.path.display()))
+}
+
+fn store_timeline_json(archive: &Archive, timeline: &Timeline) -> Result<()> {
+    let key = archive.opened.keys.timeline_json(timeline.id);
+    let json = TimelineJson::from(timeline).to_bytes();
+    let creator = archive.opened.repository.creator();
+    match creator.create(&key, &mut Cursor::new(&json)) {
+        Ok(()) => Ok(()),
+        Err(StoreError::AlreadyExists { .. }) => {
+            let mut found = Vec::new();
+            let object = archive.opened.repository.reader().get(&key)?;
+            object.take(MAX_SMALL_FILE).read_to_end(&mut found).map_err(|e| io_error("read", &key, e))?;
+            if found != json {
+                return Err(Error::new(Code::Conflict, format!("{key} is already archived with another parent or switch point"))
+                    .hint("two servers were promoted to the same timeline: give this one its own name in the configuration, then pgcairn init"));
+            }
+            Ok(creator.persist(&key)?)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
