@@ -13,6 +13,7 @@ use pgcairn::model::manifest::{
     MAX_SLICE, Part,
 };
 use pgcairn::model::path::{MAX_NAME, MAX_PATH};
+use pgcairn::model::timeline::TimelineJson;
 use pgcairn::model::wal_name::{MAX_SEGMENT_SIZE, MIN_SEGMENT_SIZE};
 use pgcairn::store::Marker;
 use serde::{Serialize, de::DeserializeOwned};
@@ -75,6 +76,14 @@ fn envelopes() {
             assert!(keys().wal_name_of(&envelope.name).is_some(), "{}", envelope.name);
         }
     }
+}
+
+#[test]
+fn timeline() {
+    let json: TimelineJson = same(example("timeline"));
+    let line = format!("{}\n", example("timeline"));
+    assert_eq!(TimelineJson::parse(json.timeline, line.as_bytes()), Ok(json.clone()));
+    assert_eq!(json.to_bytes(), line.as_bytes());
 }
 
 #[test]
