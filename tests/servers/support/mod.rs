@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod damage;
+pub mod document;
 pub mod history;
 pub mod ledger;
 pub mod majors;
