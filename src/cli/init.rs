@@ -25,7 +25,8 @@ impl Arguments {
     pub fn run(self, session: &Session) -> Status {
         let Arguments { write, no_encryption } = self;
         let request = operation::init::Request { write, no_encryption };
-        let outcome = operation::init::run(&session.context()?, &request, &session.output)?;
+        let context = session.founding_context(|config| request.is_refused(config))?;
+        let outcome = operation::init::run(&context, &request, &session.output)?;
         session.output.done(&outcome)
     }
 }

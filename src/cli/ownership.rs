@@ -8,11 +8,12 @@
 
 use std::ffi::{CString, OsString};
 use std::fs::DirBuilder;
-use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown, fchown};
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Group, Uid, User, geteuid, initgroups, setgid, setgroups, setuid};
+use rustix::fs::{Dir, DirEntry as Entry, Mode, OFlags};
 
 use crate::config::shell_word;
 use crate::model::error::{Code, Error, Result};
@@ -143,12 +144,15 @@ impl Owner {
     }
 
     /// Only what the owner could not make: else a refusal that follows would leave it behind for nothing.
+    /// An empty directory that root made before is handed over.
     fn make_directory(&self, path: &Path, mode: u32, group: Gid) -> Result<()> {
         let failed = |what: &str, error: &dyn std::fmt::Display| {
             Error::new(Code::Io, format!("{} cannot be {what}: {error}", path.display()))
         };
         let missing: Vec<&Path> = path.ancestors().take_while(|dir| !dir.exists()).collect();
-        let Some(parent) = missing.last().and_then(|dir| dir.parent()) else { return Ok(()) };
+        let Some(parent) = missing.last().and_then(|dir| dir.parent()) else {
+            return self.hand_over(path, mode, group).map_err(|error| failed("given to its owner", &error));
+        };
         if self.may_write(parent) {
             return Ok(());
         }
@@ -156,6 +160,20 @@ impl Owner {
             DirBuilder::new().mode(mode).create(directory).map_err(|error| failed("created", &error))?;
             chown(directory, Some(self.uid.as_raw()), Some(group.as_raw()))
                 .map_err(|error| failed("given to its owner", &error))?;
+        }
+        Ok(())
+    }
+
+    /// By its descriptor, so that it is the directory that was looked at.
+    fn hand_over(&self, path: &Path, mode: u32, group: Gid) -> io::Result<()> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let Ok(directory) = rustix::fs::open(path, flags, Mode::empty()) else { return Ok(()) };
+        let is_root_s = rustix::fs::fstat(&directory)?.st_uid == 0;
+        let is_itself = |entry: Entry| matches!(entry.file_name().to_bytes(), b"." | b"..");
+        let is_empty = Dir::read_from(&directory)?.all(|entry| entry.is_ok_and(is_itself));
+        if is_root_s && is_empty {
+            fchown(&directory, Some(self.uid.as_raw()), Some(group.as_raw()))?;
+            rustix::fs::fchmod(&directory, Mode::from_raw_mode(mode))?;
         }
         Ok(())
     }

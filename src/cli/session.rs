@@ -89,6 +89,18 @@ impl Session {
         self.begin(config, None, &belongings)
     }
 
+    /// For `init`, which makes the repository too. `refused` says that it will not come to that.
+    pub fn founding_context(&self, refused: impl Fn(&Config) -> bool) -> Result<Context> {
+        let config = self.config()?;
+        let repository = config.repository.url.local_path().to_owned();
+        let belongings = Belongings {
+            owned: vec![config.postgres()?.data_dir.clone()],
+            repository: Some(repository).filter(|_| !refused(&config)),
+            ..Belongings::default()
+        };
+        self.begin(config, None, &belongings)
+    }
+
     /// For commands that only read a repository: the file, or `--repository` in its place.
     pub fn reading_context(&self, place: &RepositoryArguments) -> Result<Context> {
         let config = self.config_or(place)?;

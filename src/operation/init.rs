@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::repository::{self, Opened, no_recipients, sealer};
 use super::wal::push::Archive;
 use super::{Context, server_findings};
+use crate::config::Config;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::Encryption;
 use crate::postgres::{Connection, Settings};
@@ -27,8 +28,15 @@ pub struct Request {
     pub no_encryption: bool,
 }
 
+impl Request {
+    /// Nothing may be made where this is going to be refused.
+    pub fn is_refused(&self, config: &Config) -> bool {
+        wanted_encryption(config, self).is_err()
+    }
+}
+
 pub fn run(context: &Context, request: &Request, _sink: &dyn Sink) -> Result<Init> {
-    let encryption = wanted_encryption(context, request)?;
+    let encryption = wanted_encryption(&context.config, request)?;
     let (repository, created) = open_or_create(context, encryption)?;
     sealer(&context.config, repository.encryption())?;
     let mut findings = vec![recipients(context, encryption)];
@@ -56,16 +64,15 @@ pub fn run(context: &Context, request: &Request, _sink: &dyn Sink) -> Result<Ini
 }
 
 /// Without recipients whoever reads the repository reads the database, so that must be said aloud.
-fn wanted_encryption(context: &Context, request: &Request) -> Result<Encryption> {
-    match (context.config.recipients.is_empty(), request.no_encryption) {
+fn wanted_encryption(config: &Config, request: &Request) -> Result<Encryption> {
+    match (config.recipients.is_empty(), request.no_encryption) {
         (false, false) => Ok(Encryption::Age),
         (true, true) => Ok(Encryption::None),
-        (true, false) => Err(no_recipients(&context.config)),
-        (false, true) => Err(Error::new(
-            Code::Usage,
-            format!("--no-encryption is given, and {} has recipients", context.config.origin()),
-        )
-        .hint("leave --no-encryption out, or take the recipients out of the configuration")),
+        (true, false) => Err(no_recipients(config)),
+        (false, true) => {
+            Err(Error::new(Code::Usage, format!("--no-encryption is given, and {} has recipients", config.origin()))
+                .hint("leave --no-encryption out, or take the recipients out of the configuration"))
+        }
     }
 }
 

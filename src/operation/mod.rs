@@ -37,7 +37,7 @@ pub struct Context {
 impl Context {
     /// A command line that finds the same configuration: the last line a person sees.
     pub fn command(&self, arguments: &str) -> String {
-        format!("{} {arguments}", self.config.program())
+        format!("{} {arguments}{}", self.config.program(), self.config.place_arguments())
     }
 
     /// What PostgreSQL's `archive_command` must be for this configuration.
