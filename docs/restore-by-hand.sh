@@ -92,9 +92,7 @@ for ((part = 1; part <= parts; part++)); do
   while IFS=$'\t' read -r step a b c name; do
     case $step in
       file) # the whole size first: what no extent covers is zero
-        place "$name"
-        [ -d "${path%/*}" ] || mkdir -p "${path%/*}"
-        truncate -s "$a" "$path"
+        place "$name" && truncate -s "$a" "$path"
         [ "$b" = 0600 ] || chmod "$b" "$path" ;;
       pack)
         [[ $a =~ ^[0-9A-Za-z-]+/[0-9]+$ ]] || die "manifest part $part names the pack $a"

@@ -4,13 +4,15 @@
 use std::fmt::Debug;
 
 use pgcairn::codec::{MAX_HEADER, MAX_RECIPIENTS};
-use pgcairn::model::catalog::{self, MAX_COMMIT_MARKER, ObjectLine, Summary};
+use pgcairn::model::catalog::{
+    self, FlaggedPage, MAX_COMMIT_MARKER, MAX_FLAGGED_PAGES, MAX_LABELS, ObjectLine, Summary,
+};
 use pgcairn::model::digest::{DigestHeader, PartDigests};
 use pgcairn::model::envelope::{Envelope, MAX_ENVELOPE};
 use pgcairn::model::key::{BackupId, ClusterKeys, ClusterName, Encryption, MAX_CLUSTER_NAME};
 use pgcairn::model::manifest::{
     DIGEST_BLOCK, Line, MAX_FRAME, MAX_PACK, MAX_PART_BYTES, MAX_PART_DATA, MAX_PART_EXTENTS, MAX_PART_LINES,
-    MAX_SLICE, Part,
+    MAX_PART_TEXT, MAX_SLICE, Part,
 };
 use pgcairn::model::path::{MAX_NAME, MAX_PATH};
 use pgcairn::model::timeline::TimelineJson;
@@ -110,6 +112,18 @@ fn commit_marker_and_list_of_objects() {
     assert_eq!(object.key, keys().pack(&pack));
 }
 
+/// A backup must not fail at its very end because too much was to be said of it.
+#[test]
+fn the_largest_commit_marker_fits() {
+    let mut summary: Summary = same(example("commit").lines().next().unwrap());
+    let path = "pg_tblspc/4294967295/PG_18_202506291/4294967295/4294967295_init.131071".to_owned();
+    summary.flagged.pages = vec![FlaggedPage { path, block: u64::from(u32::MAX) }; MAX_FLAGGED_PAGES];
+    summary.recipients = vec![summary.recipients[0].clone(); MAX_RECIPIENTS];
+    let label = |n| (format!("{n:063}"), "\"".repeat(255));
+    summary.labels = (0..MAX_LABELS).map(label).collect();
+    assert!(catalog::format_commit_marker(&summary).is_ok());
+}
+
 /// The row of the table of bounds with this name.
 fn bound(name: &str) -> &'static str {
     let rows = TEXT.split("\n## Bounds\n").nth(1).unwrap().lines();
@@ -136,8 +150,9 @@ fn bounds_are_the_constants() {
     is("pack as stored", size(MAX_PACK));
     is("slice", size(MAX_SLICE));
     is("manifest or digest part, decompressed", size(MAX_PART_BYTES));
-    let part = format!("{MAX_PART_LINES}, {MAX_PART_EXTENTS}, {}:", size(MAX_PART_DATA));
-    is("lines, extents, bytes of files of one part", part);
+    let (data, text) = (size(MAX_PART_DATA), size(MAX_PART_TEXT as u64));
+    let part = format!("{MAX_PART_LINES}, {MAX_PART_EXTENTS}, {data}, {text}:");
+    is("lines, extents, bytes of files, bytes of text of one part", part);
     is("path, part of a path", format!("{MAX_PATH} bytes, {MAX_NAME} bytes"));
     is("WAL segment", format!("{} to {}", size(MIN_SEGMENT_SIZE), size(MAX_SEGMENT_SIZE)));
     assert!(TEXT.contains(&format!("multiple of {DIGEST_BLOCK}")) && TEXT.contains(&format!("⌈*l* / {DIGEST_BLOCK}⌉")));

@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::session::Session;
 use super::{Status, argument};
+use crate::model::catalog::MAX_LABELS;
 use crate::model::error::{Code, Error};
 use crate::operation;
 
@@ -28,6 +29,10 @@ impl Arguments {
                 let message = format!("label {key} is given twice, as \"{other}\" and as \"{value}\"");
                 return Err(Error::new(Code::Usage, message).hint("give each label once"));
             }
+        }
+        if labels.len() > MAX_LABELS {
+            let message = format!("{} labels are given, {MAX_LABELS} fit", labels.len());
+            return Err(Error::new(Code::Usage, message).hint("give fewer labels"));
         }
         let request = operation::backup::Request { labels };
         let outcome = operation::backup::run(&session.context()?, &request, &session.output)?;

@@ -11,8 +11,8 @@ use crate::codec::{CodecError, Envelope, FrameCompressor, Sealer};
 use crate::model::digest::{PartDigests, digests};
 use crate::model::key::{BackupId, ClusterKeys, Key, Kind, PackId};
 use crate::model::manifest::{
-    Directory, Extent, FORMAT, FileSlice, Line, Link, MAX_FRAME, MAX_PART_DATA, MAX_PART_EXTENTS, MAX_PART_LINES, Pack,
-    PartHeader,
+    Directory, Extent, FORMAT, FileSlice, Line, Link, MAX_FRAME, MAX_PART_DATA, MAX_PART_EXTENTS, MAX_PART_LINES,
+    MAX_PART_TEXT, Pack, PartHeader,
 };
 use crate::source::Error as SourceError;
 use crate::store::Error as StoreError;
@@ -231,7 +231,10 @@ impl<'a> PartWriter<'a> {
     fn line(&mut self, line: &Line) -> Result<()> {
         self.append(line)?;
         let part = &self.part;
-        let full = part.lines >= MAX_PART_LINES || part.extents >= MAX_PART_EXTENTS || part.data >= MAX_PART_DATA;
+        let full = part.lines >= MAX_PART_LINES
+            || part.extents >= MAX_PART_EXTENTS
+            || part.data >= MAX_PART_DATA
+            || part.text.len() >= MAX_PART_TEXT;
         if full { self.end_part() } else { Ok(()) }
     }
 

@@ -20,6 +20,9 @@ pub const MAX_COMMIT_MARKER: usize = 64 * 1024;
 /// Most flagged pages that a summary names; the count beyond goes on.
 pub const MAX_FLAGGED_PAGES: usize = 500;
 
+/// Most labels of one backup. Together these bounds keep every commit marker below its own.
+pub const MAX_LABELS: usize = 16;
+
 /// What a listing tells of a backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
@@ -134,7 +137,7 @@ pub struct Tolerated {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Flagged {
     pub count: u64,
-    /// The first [`MAX_FLAGGED_PAGES`].
+    /// At most [`MAX_FLAGGED_PAGES`] of them.
     pub pages: Vec<FlaggedPage>,
 }
 

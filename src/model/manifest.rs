@@ -29,6 +29,8 @@ pub const MAX_PACK: u64 = 32 * 1024 * 1024;
 pub const MAX_PART_LINES: usize = 32 * 1024;
 pub const MAX_PART_EXTENTS: usize = 256 * 1024;
 pub const MAX_PART_DATA: u64 = 1024 * 1024 * 1024;
+/// Long names reach this bound before the others.
+pub const MAX_PART_TEXT: usize = 64 * 1024 * 1024;
 /// A reader refuses a part that decompresses to more than this.
 pub const MAX_PART_BYTES: u64 = 256 * 1024 * 1024;
 

@@ -105,6 +105,12 @@ pub const ALL: &[Case] = &[
         place.configure("");
         place.refused(&["backup", "--label", "a=1", "--label", "a=2"])
     }),
+    case("too many labels", |place| {
+        place.configure("");
+        let labels: Vec<String> = (0..17).map(|n| format!("--label=n{n}=x")).collect();
+        let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+        place.refused(&[&["backup"], &labels[..]].concat())
+    }),
     case("a time without a zone", |place| restore(place, &["--to", "2026-11-20 03:10:00"])),
     case("a time that does not exist", |place| restore(place, &["--to", "2026-03-29 02:30:00 Europe/Berlin"])),
     case("a time that exists twice", |place| restore(place, &["--to", "2026-10-25 02:30:00 Europe/Berlin"])),
