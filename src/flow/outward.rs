@@ -23,6 +23,9 @@ use crate::store::Creator;
 const BATCH_BYTES: u64 = 16 * 1024 * 1024;
 const BATCH_ENTRIES: usize = 256;
 
+/// More notices than these are counted, not listed.
+pub const MAX_NOTICES: usize = 1000;
+
 type Result<T> = std::result::Result<T, OutwardError>;
 
 /// A copy of a data directory into a repository.
@@ -48,6 +51,8 @@ pub struct Copied {
     pub data_bytes: u64,
     pub vanished: u64,
     pub shrunk: u64,
+    /// Links and special files that were left out.
+    pub skipped: u64,
     pub flagged_count: u64,
     pub flagged: Vec<(RelationFile, FlaggedPage)>,
     pub notices: Vec<Notice>,
@@ -61,18 +66,23 @@ impl Copied {
         self.data_bytes += other.data_bytes;
         self.vanished += other.vanished;
         self.shrunk += other.shrunk;
+        self.skipped += other.skipped;
         self.flagged_count += other.flagged_count;
         let room = MAX_FLAGGED_PAGES.saturating_sub(self.flagged.len());
         self.flagged.extend(other.flagged.into_iter().take(room));
         self.notices.extend(other.notices);
     }
-}
 
-impl Copied {
-    /// Links and special files that were left out.
-    pub fn skipped(&self) -> u64 {
-        let left_out = |n: &&Notice| matches!(n, Notice::LinkSkipped { .. } | Notice::SpecialSkipped { .. });
-        self.notices.iter().filter(left_out).count() as u64
+    /// What the walk tolerated; the first [`MAX_NOTICES`] are kept.
+    fn notice(&mut self, notice: Notice) {
+        match notice {
+            Notice::Vanished { .. } => self.vanished += 1,
+            Notice::LinkSkipped { .. } | Notice::SpecialSkipped { .. } => self.skipped += 1,
+            Notice::LinkReplaced { .. } | Notice::TablespaceInside { .. } => {}
+        }
+        if self.notices.len() < MAX_NOTICES && !matches!(notice, Notice::Vanished { .. }) {
+            self.notices.push(notice);
+        }
     }
 }
 
@@ -152,20 +162,20 @@ impl Outward<'_> {
                     Err(error) => worked = worked.and(Err(error)),
                 }
             }
-            copied.notices.extend(walked?);
+            copied.merge(walked?);
             worked.map(|()| copied)
         })
     }
 
-    /// Hands out batches in the order of the walk; returns its notices.
-    fn walk(&self, queue: SyncSender<Vec<Task>>, stop: &AtomicBool) -> Result<Vec<Notice>> {
-        let (mut batch, mut bytes, mut notices) = (Vec::new(), 0, Vec::new());
+    /// Hands out batches in the order of the walk; returns what it tolerated.
+    fn walk(&self, queue: SyncSender<Vec<Task>>, stop: &AtomicBool) -> Result<Copied> {
+        let (mut batch, mut bytes, mut tolerated) = (Vec::new(), 0, Copied::default());
         for item in self.directory.walk()? {
             let entry = match item? {
                 Item::Entry(entry) if entry.kind == Kind::ControlFile => continue,
                 Item::Entry(entry) => entry,
                 Item::Notice(notice) => {
-                    notices.push(notice);
+                    tolerated.notice(notice);
                     continue;
                 }
             };
@@ -176,13 +186,13 @@ impl Outward<'_> {
                     bytes = 0;
                     // Without a receiver all workers have failed; their errors are the cause.
                     if stop.load(Ordering::Acquire) || queue.send(std::mem::take(&mut batch)).is_err() {
-                        return Ok(notices);
+                        return Ok(tolerated);
                     }
                 }
             }
         }
         let _ = queue.send(batch);
-        Ok(notices)
+        Ok(tolerated)
     }
 
     /// Takes batches until the walk ends. After a failure the queue is still emptied, so that the walk

@@ -24,7 +24,7 @@ use crate::postgres::{
 };
 use crate::report::backup::{Backup, FlaggedPage};
 use crate::report::{Phase, Sink};
-use crate::source::data_directory::DataDirectory;
+use crate::source::data_directory::{DataDirectory, Notice};
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Request {
@@ -52,7 +52,9 @@ pub fn run(context: &Context, request: &Request, sink: &dyn Sink) -> Result<Back
     let configuration = captured::configuration(session.connection(), &prepared, &context.config, sink)?;
 
     let copy = copy::Copy::new(context, &prepared, start.lsn);
+    let copying = Instant::now();
     let mut copied = copy.run(&mut session, &prepared, sink)?;
+    let copy_seconds = copying.elapsed().as_secs_f64();
     let control_file = captured::control_file(&prepared.directory)?;
     let (stop, mut connection) = session.stop()?;
     let stopped = connection.now()?;
@@ -60,13 +62,16 @@ pub fn run(context: &Context, request: &Request, sink: &dyn Sink) -> Result<Back
     let directories = captured::directories(&configuration);
     copied.merge(copy.contents(directories, configuration.into_iter().chain(labels).chain([control_file]).collect())?);
 
+    warn_of_skipped(&copied, sink);
     sink.phase(Phase::WaitingForWal);
     let wal_broken_at = wal_arrival::wait(&mut connection, context, &prepared, start, stop.lsn)?;
     sink.phase(Phase::Committing);
     context.interrupt.check()?;
     let facts = commit::Facts { request, start, stop_lsn: stop.lsn, stopped, wal_broken_at };
     let summary = commit::commit(context, &prepared, &copied, copy.numbers(), facts)?;
-    Ok(report(context, &prepared, summary, copied, connection, began))
+    let mut backup = report(context, &prepared, summary, copied, connection);
+    (backup.copy_seconds, backup.seconds) = (copy_seconds, began.elapsed().as_secs_f64());
+    Ok(backup)
 }
 
 /// Refuses everything that would make the backup useless before the server is asked for one.
@@ -95,19 +100,33 @@ fn push_histories(context: &Context, opened: &Opened, sealer: &Sealer) -> Result
     Archive { opened, sealer: sealer.clone(), level }.push_histories(&context.config)
 }
 
+/// What no data directory should hold, and what PostgreSQL would not look for.
+fn warn_of_skipped(copied: &Copied, sink: &dyn Sink) {
+    for notice in &copied.notices {
+        match notice {
+            Notice::LinkSkipped { path, target } => {
+                let message = format!("symbolic link {path} to {target} is not copied");
+                sink.warning(
+                    Error::new(Code::Flagged, message).hint("name its target under [backup] include if it is needed"),
+                );
+            }
+            Notice::SpecialSkipped { path } => {
+                sink.warning(Error::new(Code::Flagged, format!("{path} is no regular file and not copied")));
+            }
+            Notice::LinkReplaced { path, target } => {
+                sink.notice(format!("{path} is a symbolic link to {target}; a restored copy has a directory there"));
+            }
+            Notice::TablespaceInside { .. } | Notice::Vanished { .. } => {}
+        }
+    }
+}
+
 fn new_id(started: Timestamp) -> Result<BackupId> {
     let start = started.strftime("%Y%m%dT%H%M%SZ").to_string();
     BackupId::new(&start, "full", rand::random()).map_err(|e| Error::new(Code::Internal, e.to_string()))
 }
 
-fn report(
-    context: &Context,
-    prepared: &Prepared,
-    summary: Summary,
-    copied: Copied,
-    connection: Connection,
-    began: Instant,
-) -> Backup {
+fn report(context: &Context, prepared: &Prepared, summary: Summary, copied: Copied, connection: Connection) -> Backup {
     let next = match summary.is_flagged() {
         true => context.command(&format!("show {}", summary.id)),
         false => context.command("list"),
@@ -127,7 +146,8 @@ fn report(
         stop_lsn: summary.stop_lsn,
         started: summary.started,
         stopped: summary.stopped,
-        seconds: began.elapsed().as_secs_f64(),
+        seconds: 0.0,
+        copy_seconds: 0.0,
         files: summary.totals.files,
         data_bytes: summary.totals.data_bytes,
         stored_bytes: summary.totals.stored_bytes,

@@ -12,7 +12,7 @@ use crate::store::{Reader, Repository};
 
 use super::repository::Opened;
 
-const CLUSTERS: &str = "clusters/";
+const CLUSTERS: &str = "clusters";
 
 /// A cluster that a repository knows.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,17 +63,16 @@ fn read_small(reader: &Reader, key: &Key) -> Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// The clusters of a repository, from the names of their objects.
+/// The clusters of a repository: their names, and below each its system identifiers.
 pub fn clusters(reader: &Reader) -> Result<BTreeSet<KnownCluster>> {
-    let entries = reader.list(CLUSTERS)?;
-    Ok(entries.iter().filter_map(|entry| cluster_of(&entry.key)).collect())
-}
-
-fn cluster_of(key: &Key) -> Option<KnownCluster> {
-    let mut parts = key.as_str().strip_prefix(CLUSTERS)?.split('/');
-    let name = ClusterName::new(parts.next()?).ok()?;
-    let system_identifier = parts.next()?.parse().ok()?;
-    Some(KnownCluster { name, system_identifier })
+    let mut known = BTreeSet::new();
+    for child in reader.children(CLUSTERS)? {
+        let Ok(name) = ClusterName::new(child) else { continue };
+        let identifiers = reader.children(&format!("{CLUSTERS}/{name}"))?;
+        let cluster = |id: u64| KnownCluster { name: name.clone(), system_identifier: id };
+        known.extend(identifiers.iter().filter_map(|id| id.parse().ok()).map(cluster));
+    }
+    Ok(known)
 }
 
 /// The one cluster meant: by name where one is given, and by its newest backup where the name was used

@@ -24,6 +24,8 @@ pub struct Backup {
     pub started: Timestamp,
     pub stopped: Timestamp,
     pub seconds: f64,
+    /// Of them, while files were copied.
+    pub copy_seconds: f64,
     pub files: u64,
     pub data_bytes: u64,
     pub stored_bytes: u64,

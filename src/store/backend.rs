@@ -50,6 +50,9 @@ pub trait Backend: Debug + Send + Sync {
     /// construction are not seen.
     fn list(&self, prefix: &str) -> Result<Vec<Entry>>;
 
+    /// The next parts of keys that go on with `/` below `directory`, in order: one level, no objects.
+    fn children(&self, directory: &str) -> Result<Vec<String>>;
+
     /// Creates an object or fails with [`super::Error::AlreadyExists`]; of several writers one wins.
     /// When it returns the object is complete and durable, whatever happens to this machine.
     fn create(&self, key: &Key, body: &mut dyn ReadSeek) -> Result<()>;

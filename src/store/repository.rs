@@ -188,6 +188,17 @@ impl Reader {
     }
 }
 
+impl Reader {
+    /// One level of names below `directory`, such as the clusters of a repository.
+    pub fn children(&self, directory: &str) -> Result<Vec<String>> {
+        let children = self.shared.backend.children(directory)?;
+        if children.is_empty() {
+            self.shared.check()?;
+        }
+        Ok(children)
+    }
+}
+
 /// Creates objects, each once.
 #[derive(Debug, Clone)]
 pub struct Creator {

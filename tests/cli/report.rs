@@ -38,6 +38,7 @@ fn backup() -> Backup {
         started: at("2026-11-20T03:00:00Z"),
         stopped: at("2026-11-20T03:04:10Z"),
         seconds: 251.2,
+        copy_seconds: 0.0,
         files: 1204,
         data_bytes: 40 << 30,
         stored_bytes: 12 << 30,

@@ -56,6 +56,11 @@ impl Backend for Counting {
         self.below.stat(key)
     }
 
+    fn children(&self, directory: &str) -> Result<Vec<String>> {
+        self.note("children", directory);
+        self.below.children(directory)
+    }
+
     fn list(&self, prefix: &str) -> Result<Vec<Entry>> {
         self.note("list", prefix);
         self.below.list(prefix)
@@ -136,6 +141,10 @@ impl Backend for Faulty {
 
     fn stat(&self, key: &Key) -> Result<Stat> {
         self.run(key.as_str(), || self.below.stat(key))
+    }
+
+    fn children(&self, directory: &str) -> Result<Vec<String>> {
+        self.run(directory, || self.below.children(directory))
     }
 
     fn list(&self, prefix: &str) -> Result<Vec<Entry>> {

@@ -1,6 +1,6 @@
 //! A store in memory: the promises of `Backend` in their plainest form.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Cursor, Read};
 use std::ops::Range;
 use std::sync::Mutex;
@@ -52,6 +52,13 @@ impl Backend for Memory {
             modified: *modified,
         };
         Ok(objects.iter().filter(|(key, _)| key.as_str().starts_with(prefix)).map(entry).collect())
+    }
+
+    fn children(&self, directory: &str) -> Result<Vec<String>> {
+        let objects = self.objects.lock().unwrap();
+        let below = objects.keys().filter_map(|key| key.as_str().strip_prefix(directory)?.strip_prefix('/'));
+        let children: BTreeSet<String> = below.filter_map(|rest| Some(rest.split_once('/')?.0.to_owned())).collect();
+        Ok(children.into_iter().collect())
     }
 
     fn create(&self, key: &Key, body: &mut dyn ReadSeek) -> Result<()> {

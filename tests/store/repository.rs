@@ -131,6 +131,9 @@ impl Backend for Overwriting {
     fn stat(&self, key: &Key) -> Result<pgcairn::store::Stat> {
         self.0.stat(key)
     }
+    fn children(&self, directory: &str) -> Result<Vec<String>> {
+        self.0.children(directory)
+    }
     fn list(&self, prefix: &str) -> Result<Vec<pgcairn::store::Entry>> {
         self.0.list(prefix)
     }

@@ -136,6 +136,8 @@ fn listings_are_sorted_and_recursive(store: &dyn Backend) {
     let list = |prefix| store.list(prefix).unwrap();
     let all = ["list/a", "list/b-c/x", "list/b.json", "list/b/10", "list/b/2", "list/c/d/e"];
     assert_eq!(names(&list("list/")), all);
+    assert_eq!(store.children("list").unwrap(), children_of(&all), "one level of what goes on below");
+    assert_eq!(store.children("list/no").unwrap(), Vec::<String>::new());
     assert_eq!(names(&list("list")), [&all[..], &["listing"]].concat());
     assert_eq!(names(&list("list/b")), ["list/b-c/x", "list/b.json", "list/b/10", "list/b/2"]);
     assert_eq!(names(&list("list/b/1")), ["list/b/10"]);
@@ -156,4 +158,11 @@ fn what_is_deleted_is_gone(store: &dyn Backend) {
     assert_eq!(names(&store.list("list/b/").unwrap()), ["list/b/10"]);
     put(store, "list/b/2", b"again").unwrap();
     assert_eq!(read(store, "list/b/2").unwrap(), b"again");
+}
+
+/// The parts that follow `list/` in names that go on behind them.
+fn children_of(names: &[&str]) -> Vec<String> {
+    let next = |name: &&str| Some(name.strip_prefix("list/")?.split_once('/')?.0.to_owned());
+    let children: std::collections::BTreeSet<String> = names.iter().filter_map(next).collect();
+    children.into_iter().collect()
 }

@@ -101,7 +101,7 @@ fn summary(
             packs: numbers.packs(),
         },
         objects,
-        tolerated: Tolerated { vanished: copied.vanished, shrunk: copied.shrunk, skipped: copied.skipped() },
+        tolerated: Tolerated { vanished: copied.vanished, shrunk: copied.shrunk, skipped: copied.skipped },
         flagged: Flagged {
             count: copied.flagged_count,
             pages: copied.flagged.iter().map(|(_, page)| page.clone()).collect(),

@@ -4,7 +4,7 @@
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
@@ -28,6 +28,7 @@ use crate::model::wal_name::WalName;
 use crate::operation::wal::fetch;
 use crate::report::{Phase, Progress, Sink};
 use crate::sink::DataDirectory;
+use crate::sink::data_directory::CONTROL_FILE;
 
 /// Marks a directory whose restore has not ended. Such a directory may be restored into again.
 pub const UNFINISHED: &str = "pgcairn_restore.json";
@@ -38,7 +39,6 @@ const DIRECTORY_MODE: u32 = 0o700;
 #[derive(Debug, Serialize, Deserialize)]
 struct Unfinished {
     backup: BackupId,
-    tablespaces: Vec<PathBuf>,
 }
 
 pub fn execute(
@@ -49,10 +49,11 @@ pub fn execute(
     sink: &dyn Sink,
 ) -> Result<()> {
     let target = &request.target_dir;
-    let cannot = |e: io::Error| io_error("prepare", target, e);
-    prepare_directory(target).map_err(cannot)?;
-    clear(target).map_err(cannot)?;
-    mark(target, chosen, layout).map_err(cannot)?;
+    for directory in [target.as_path()].into_iter().chain(layout.tablespaces.values().map(|t| t.becomes.as_path())) {
+        let prepared =
+            prepare_directory(directory).and_then(|()| clear(directory)).and_then(|()| mark(directory, chosen));
+        prepared.map_err(|e| io_error("prepare", directory, e))?;
+    }
     let mut sink_directory = DataDirectory::open(target)?;
     make_directories(&mut sink_directory, target, layout)?;
 
@@ -67,8 +68,7 @@ pub fn execute(
     sink.phase(Phase::Syncing);
     source.context.interrupt.check()?;
     sink_directory.commit()?;
-    fs::remove_file(target.join(UNFINISHED)).map_err(|e| io_error("finish", target, e))?;
-    sync_directory(target).map_err(|e| io_error("finish", target, e))
+    unmark(target, layout).map_err(|e| io_error("finish", target, e))
 }
 
 fn io_error(action: &str, path: &Path, error: io::Error) -> Error {
@@ -97,36 +97,21 @@ fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-/// Tablespace directories that an interrupted restore of this target has written to.
-pub fn unfinished_tablespaces(target: &Path) -> Vec<PathBuf> {
-    let text = fs::read(target.join(UNFINISHED)).unwrap_or_default();
-    serde_json::from_slice::<Unfinished>(&text).map(|mark| mark.tablespaces).unwrap_or_default()
+/// Whether an interrupted restore left this directory. One with a control file is complete, whatever
+/// else lies in it.
+pub fn is_unfinished(directory: &Path) -> bool {
+    directory.join(UNFINISHED).exists() && !directory.join(CONTROL_FILE).exists()
 }
 
-/// Takes away what an interrupted restore left, the control file first and the mark last. Anything else
-/// was refused before.
-fn clear(target: &Path) -> io::Result<()> {
-    let mark = target.join(UNFINISHED);
-    if !mark.exists() {
-        return Ok(());
-    }
-    for control in ["global/pg_control", "global/pg_control.pgcairn"] {
-        remove(&target.join(control))?;
-    }
-    for tablespace in unfinished_tablespaces(target) {
-        clear_directory(&tablespace, None)?;
-    }
-    clear_directory(target, Some(UNFINISHED))
+/// Takes away what an interrupted restore left, its mark last. Anything else was refused before.
+fn clear(directory: &Path) -> io::Result<()> {
+    if is_unfinished(directory) { clear_directory(directory, UNFINISHED) } else { Ok(()) }
 }
 
-fn clear_directory(directory: &Path, keep: Option<&str>) -> io::Result<()> {
-    let entries = match fs::read_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        other => other?,
-    };
-    for entry in entries {
+fn clear_directory(directory: &Path, keep: &str) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
         let entry = entry?;
-        if keep.is_some_and(|keep| entry.file_name() == keep) {
+        if entry.file_name() == keep {
             continue;
         }
         match entry.file_type()?.is_dir() {
@@ -145,13 +130,20 @@ fn remove(path: &Path) -> io::Result<()> {
 }
 
 /// Durable before the first file is written.
-fn mark(target: &Path, chosen: &Chosen, layout: &Layout) -> io::Result<()> {
-    let tablespaces = layout.tablespaces.values().map(|t| t.becomes.clone()).collect();
-    let mark = Unfinished { backup: chosen.backup.id.clone(), tablespaces };
-    let mut file = File::create(target.join(UNFINISHED))?;
-    file.write_all(&serde_json::to_vec(&mark)?)?;
+fn mark(directory: &Path, chosen: &Chosen) -> io::Result<()> {
+    let mut file = File::create(directory.join(UNFINISHED))?;
+    file.write_all(&serde_json::to_vec(&Unfinished { backup: chosen.backup.id.clone() })?)?;
     file.sync_all()?;
-    sync_directory(target)
+    sync_directory(directory)
+}
+
+/// The restore has ended: the target's mark goes last.
+fn unmark(target: &Path, layout: &Layout) -> io::Result<()> {
+    for directory in layout.tablespaces.values().map(|t| t.becomes.as_path()).chain([target]) {
+        remove(&directory.join(UNFINISHED))?;
+        sync_directory(directory)?;
+    }
+    Ok(())
 }
 
 /// Tablespaces first, so that what lies in them has a place; then directories, parents before children.
@@ -161,7 +153,6 @@ fn make_directories(sink: &mut DataDirectory, target: &Path, layout: &Layout) ->
         sink.directory(&directory.path, directory.mode.0)?;
     }
     for (oid, tablespace) in &layout.tablespaces {
-        prepare_directory(&tablespace.becomes).map_err(|e| io_error("make", &tablespace.becomes, e))?;
         sink.tablespace(oid.to_string().as_bytes(), &tablespace.becomes)?;
     }
     for directory in below {

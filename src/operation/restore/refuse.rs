@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::Request;
 use super::choose::Chosen;
-use super::execute::UNFINISHED;
+use super::execute::is_unfinished;
 use super::layout::Layout;
 use crate::model::error::{Code, Error, Result};
 
@@ -14,9 +14,7 @@ pub fn unfit_target(layout: &Layout, chosen: &Chosen, request: &Request) -> Resu
     refuse_server(&request.target_dir)?;
     refuse_files(&request.target_dir)?;
     for tablespace in layout.tablespaces.values() {
-        if !may_be_written_again(&request.target_dir, &tablespace.becomes) {
-            refuse_tablespace(&tablespace.becomes)?;
-        }
+        refuse_tablespace(&tablespace.becomes)?;
     }
     if chosen.backup.environment.architecture != std::env::consts::ARCH {
         return Err(Error::new(
@@ -46,7 +44,7 @@ fn refuse_server(target: &Path) -> Result<()> {
 
 /// An empty or absent directory, or one that an interrupted restore left.
 fn refuse_files(target: &Path) -> Result<()> {
-    if target.join(UNFINISHED).exists() {
+    if is_unfinished(target) {
         return Ok(());
     }
     match first_name(target)? {
@@ -59,6 +57,9 @@ fn refuse_files(target: &Path) -> Result<()> {
 }
 
 fn refuse_tablespace(location: &Path) -> Result<()> {
+    if is_unfinished(location) {
+        return Ok(());
+    }
     match first_name(location)? {
         None => Ok(()),
         Some(name) => Err(Error::new(
@@ -67,11 +68,6 @@ fn refuse_tablespace(location: &Path) -> Result<()> {
         )
         .hint(format!("--tablespace {}=NEW_DIRECTORY", location.display()))),
     }
-}
-
-/// The same restore, interrupted, has written there before.
-fn may_be_written_again(target: &Path, location: &Path) -> bool {
-    super::execute::unfinished_tablespaces(target).iter().any(|known| known == location)
 }
 
 /// A name in the directory, `None` where it is empty or not there.

@@ -29,6 +29,17 @@ impl LocalBackend {
         Ok(found)
     }
 
+    pub(super) fn list_children(&self, directory: &str) -> Result<Vec<String>> {
+        Key::new(directory).map_err(|_| Error::Name(directory.to_owned()))?;
+        let mut waiting = Vec::new();
+        let listed = self.list_directory(directory, &format!("{directory}/"), &mut Vec::new(), &mut waiting);
+        listed.map_err(|e| Error::from_os("cannot list", self.place(directory), e))?;
+        let last = |key: String| key.rsplit('/').next().unwrap_or_default().to_owned();
+        let mut children: Vec<String> = waiting.into_iter().map(last).collect();
+        children.sort();
+        Ok(children)
+    }
+
     /// One directory: files to `found`, directories to `waiting`.
     fn list_directory(
         &self,

@@ -123,6 +123,10 @@ impl Backend for LocalBackend {
         self.list_files(prefix)
     }
 
+    fn children(&self, directory: &str) -> Result<Vec<String>> {
+        self.list_children(directory)
+    }
+
     fn create(&self, key: &Key, body: &mut dyn ReadSeek) -> Result<()> {
         self.create_file(key, body)
     }
