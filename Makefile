@@ -51,8 +51,13 @@ check:
 fmt:
 	$(CARGO) fmt
 
+# An optimised build with LTO of its own, then some minutes of measuring on an idle machine.
 bench:
-	@echo 'the benchmark is not built yet' >&2; exit 1
+	@scripts/packages test
+	@scripts/servers 18
+	@$(CARGO) bench --locked --bench bench
 
 soak:
-	@echo 'the soak test is not built yet' >&2; exit 1
+	@scripts/packages test
+	@scripts/servers 18
+	@PGCAIRN_TEST_LENGTH=soak PGCAIRN_TEST_MAJORS=18 $(CARGO) test --locked --test servers -- soak::

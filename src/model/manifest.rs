@@ -391,4 +391,27 @@ mod tests {
         let newer = format!(r#"{{"type":"part","format":2,"backup":"{ID}","part":1}}"#);
         assert_eq!(Part::parse(newer.as_bytes(), &ID.parse().unwrap(), 1), Err(ManifestError::TooNew(2)));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_the_reader_panic(text in proptest::collection::vec(proptest::num::u8::ANY, 0..400)) {
+            let _ = Part::parse(&text, &ID.parse().unwrap(), 1);
+        }
+
+        #[test]
+        fn numbers_of_any_size_are_refused_or_fit(numbers in proptest::array::uniform6(proptest::num::u64::ANY)) {
+            let [size, offset, length, at, run, frame] = numbers;
+            let file = format!(
+                r#"{{"type":"file","path":"a","size":{size},"mode":"0600","mtime":0,"slice":[{offset},{length}],"extents":[[{at},{run},0,{at}]]}}"#
+            );
+            let pack = format!(
+                r#"{{"type":"pack","number":0,"id":{{"backup":"{ID}","number":1}},"frames":[[1,{frame}],[1,{length}]]}}"#
+            );
+            if let Ok(read) = part(&[&file, &pack]) {
+                let extent = read.files[0].extents[0];
+                proptest::prop_assert!(extent.file_offset + extent.length <= size);
+                proptest::prop_assert!(extent.pack_offset + extent.length <= frame + length);
+            }
+        }
+    }
 }

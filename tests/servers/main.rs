@@ -9,6 +9,7 @@ mod data_directory;
 mod oracle;
 mod session;
 mod smoke;
+mod soak;
 mod support;
 mod wal_records;
 mod wal_targets;
@@ -31,6 +32,7 @@ const MORE_THREADS_THAN_CORES: usize = 2;
 fn scenarios() -> Vec<Scenario> {
     [
         smoke::scenarios(),
+        soak::scenarios(),
         by_hand::scenarios(),
         data_directory::scenarios(),
         session::scenarios(),

@@ -1,0 +1,86 @@
+//! Runs of whole processes: wall-clock time and peak resident memory.
+
+use std::io::Read;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::support::Outcome;
+
+/// How often a running process is asked for its peak memory (`VmHWM` never falls).
+const POLL: Duration = Duration::from_millis(20);
+
+/// One run.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Measured {
+    /// What is compared: the whole run, or the part of it that was measured.
+    pub seconds: f64,
+    /// From start to end of the process.
+    pub whole: f64,
+    /// Peak resident memory in KiB.
+    pub peak_kib: u64,
+    /// Bytes that the run made, where that is of interest.
+    pub bytes: u64,
+}
+
+/// Runs a command to its end. Standard output is read and returned up to a bound, or counted.
+pub fn measured(command: &mut Command) -> Outcome<(Measured, String)> {
+    const KEPT: usize = 1 << 20;
+    let start = Instant::now();
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+    let mut stdout = child.stdout.take().ok_or("no standard output")?;
+    let reader = std::thread::spawn(move || {
+        let (mut kept, mut count, mut buffer) = (Vec::new(), 0u64, vec![0; 1 << 20]);
+        while let Ok(read @ 1..) = stdout.read(&mut buffer) {
+            count += read as u64;
+            kept.extend(&buffer[..read.min(KEPT - kept.len().min(KEPT))]);
+        }
+        (kept, count)
+    });
+    let pid = child.id();
+    let mut peak_kib = 0;
+    let status = loop {
+        peak_kib = peak(pid).unwrap_or(0).max(peak_kib);
+        match child.try_wait()? {
+            Some(status) => break status,
+            None => std::thread::sleep(if start.elapsed() < POLL { Duration::from_micros(200) } else { POLL }),
+        }
+    };
+    let whole = start.elapsed().as_secs_f64();
+    let (kept, bytes) = reader.join().map_err(|_| "the reader of standard output panicked")?;
+    if !status.success() {
+        return Err(format!("{command:?} ended with {status}").into());
+    }
+    Ok((Measured { seconds: whole, whole, peak_kib, bytes }, String::from_utf8_lossy(&kept).into_owned()))
+}
+
+fn peak(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.trim().parse().ok()
+}
+
+/// Both in turn, after one run of each that is not counted.
+pub fn paired(
+    runs: usize,
+    mut a: impl FnMut() -> Outcome<Measured>,
+    mut b: impl FnMut() -> Outcome<Measured>,
+) -> Outcome<(Vec<Measured>, Vec<Measured>)> {
+    a()?;
+    b()?;
+    let (mut all_a, mut all_b) = (Vec::new(), Vec::new());
+    for _ in 0..runs {
+        all_a.push(a()?);
+        all_b.push(b()?);
+    }
+    Ok((all_a, all_b))
+}
+
+pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.into_iter().collect();
+    values.sort_by(f64::total_cmp);
+    match values.len() {
+        0 => 0.0,
+        n if n % 2 == 1 => values[n / 2],
+        n => (values[n / 2 - 1] + values[n / 2]) / 2.0,
+    }
+}
