@@ -3,11 +3,12 @@
 //! the target reads back.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::Read;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
-use crate::codec::{CodecError, FrameDecompressor, FrameReader, Opener};
+use super::pack_reader::PackReader;
+use crate::codec::{CodecError, FrameReader, Opener};
 use crate::model::digest::{DigestError, PartDigests, digests};
 use crate::model::interrupt::Interrupt;
 use crate::model::key::{BackupId, ClusterKeys, Key};
@@ -27,8 +28,6 @@ pub enum InwardError {
     Digests { key: Key, source: DigestError },
     #[error("{key}: it decompresses to more than {MAX_PART_BYTES} bytes")]
     PartTooLarge { key: Key },
-    #[error("{key}: a frame of {length} bytes is larger than a frame can be")]
-    FrameTooLarge { key: Key, length: u64 },
     #[error(transparent)]
     Sink(#[from] SinkError),
     #[error("{path}: bytes {from} to {to} are not what was backed up (digests of {key})")]
@@ -135,37 +134,17 @@ impl Inward<'_> {
 
     /// Decompresses each frame that `extents` touch, once, and writes what belongs into place.
     fn pack(&self, pack: &Pack, extents: &[(usize, Extent)], part: &Part, target: &DataDirectory) -> Result<()> {
-        let key = self.keys.pack(&pack.id);
-        let fail = |source| InwardError::Codec { key: key.clone(), source };
-        let (_, mut stored) = self.opener.open_seekable(&key, self.reader.open_seekable(&key)?).map_err(fail)?;
-        let mut open_file: Option<(usize, TargetFile)> = None;
-        let mut decompressor = FrameDecompressor::new().map_err(fail)?;
-        let (mut compressed, mut frame) = (Vec::new(), Vec::new());
-        let (mut read_to, mut stored_at, mut frame_at, mut rest) = (0u64, 0u64, 0u64, extents);
+        let mut frames = PackReader::open(self.keys.pack(&pack.id), self.reader, self.opener)?;
+        let mut files = OpenFile { part, target, open: None };
+        let (mut stored_at, mut frame_at, mut rest) = (0, 0, extents);
         for layout in &pack.frames {
             let frame_end = frame_at + layout.length;
             let needed = rest.partition_point(|(_, extent)| extent.pack_offset < frame_end);
             if needed > 0 {
-                if layout.length > MAX_FRAME || layout.compressed > 2 * MAX_FRAME {
-                    let length = layout.length.max(layout.compressed);
-                    return Err(InwardError::FrameTooLarge { key, length });
-                }
-                if read_to != stored_at {
-                    stored.seek(SeekFrom::Start(stored_at)).map_err(|e| fail(e.into()))?;
-                }
-                compressed.resize(layout.compressed as usize, 0);
-                stored.read_exact(&mut compressed).map_err(|e| fail(e.into()))?;
-                read_to = stored_at + layout.compressed;
-                frame.clear();
-                decompressor.decompress(&compressed, layout.length as usize, &mut frame).map_err(fail)?;
+                let frame = frames.frame(*layout, stored_at)?;
                 for (index, extent) in &rest[..needed] {
-                    let file = match open_file.take().filter(|(at, _)| at == index) {
-                        Some((_, file)) => file,
-                        None => open(target, &part.files[*index])?,
-                    };
-                    let written = write_overlap(&file, extent, frame_at, &frame)?;
+                    let written = write_overlap(files.at(*index)?, extent, frame_at, frame)?;
                     self.written.fetch_add(written, Ordering::Relaxed);
-                    open_file = Some((*index, file));
                 }
                 // An extent that goes on in the next frame is needed again.
                 let done = rest[..needed].partition_point(|(_, e)| e.pack_offset + e.length <= frame_end);
@@ -175,6 +154,23 @@ impl Inward<'_> {
             frame_at = frame_end;
         }
         Ok(())
+    }
+}
+
+/// The file written to last stays open: the extents of one file mostly follow each other.
+struct OpenFile<'a> {
+    part: &'a Part,
+    target: &'a DataDirectory,
+    open: Option<(usize, TargetFile)>,
+}
+
+impl OpenFile<'_> {
+    fn at(&mut self, index: usize) -> Result<&TargetFile> {
+        let file = match self.open.take().filter(|(at, _)| *at == index) {
+            Some((_, file)) => file,
+            None => open(self.target, &self.part.files[index])?,
+        };
+        Ok(&self.open.insert((index, file)).1)
     }
 }
 

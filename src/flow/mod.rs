@@ -3,6 +3,7 @@
 pub mod inward;
 pub mod memory;
 pub mod outward;
+mod pack_reader;
 mod pack_writer;
 pub mod part_writer;
 pub mod throttle;

@@ -22,6 +22,9 @@ pub const MAX_SLICE: u64 = 128 * 1024 * 1024;
 /// Most bytes of pages that one frame holds before compression.
 pub const MAX_FRAME: u64 = 1024 * 1024;
 
+/// Most bytes of a frame after compression: what does not compress grows a little, nothing doubles.
+pub const MAX_COMPRESSED_FRAME: u64 = 2 * MAX_FRAME;
+
 /// Most bytes of one pack as stored.
 pub const MAX_PACK: u64 = 32 * 1024 * 1024;
 
@@ -166,6 +169,11 @@ pub struct Pack {
 }
 
 impl Pack {
+    /// No frame beyond its bound, so that no sum of them overflows.
+    fn has_possible_frames(&self) -> bool {
+        self.frames.iter().all(|frame| frame.length <= MAX_FRAME && frame.compressed <= MAX_COMPRESSED_FRAME)
+    }
+
     /// Decompressed bytes of all frames.
     pub fn length(&self) -> Option<u64> {
         self.frames.iter().try_fold(0u64, |sum, frame| sum.checked_add(frame.length))
@@ -236,6 +244,8 @@ pub enum ManifestError {
     File { path: String, reason: &'static str },
     #[error("pack {number} is described twice")]
     PackTwice { number: u32 },
+    #[error("a frame of pack {number} is larger than a frame can be")]
+    Frames { number: u32 },
 }
 
 impl Part {
@@ -269,6 +279,9 @@ impl Part {
     fn check(&self) -> Result<(), ManifestError> {
         if let Some(twice) = self.packs.windows(2).find(|pair| pair[0].number == pair[1].number) {
             return Err(ManifestError::PackTwice { number: twice[0].number });
+        }
+        if let Some(pack) = self.packs.iter().find(|pack| !pack.has_possible_frames()) {
+            return Err(ManifestError::Frames { number: pack.number });
         }
         self.files.iter().try_for_each(|file| self.check_file(file))
     }

@@ -10,6 +10,7 @@ pub mod wal;
 
 use std::num::NonZeroU16;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -18,12 +19,16 @@ use super::catalog::choose_cluster;
 use super::repository::Opened;
 use super::{Context, repository};
 use crate::codec::Opener;
+use crate::flow::inward::Inward;
+use crate::flow::memory::share;
+use crate::model::catalog::Summary;
 use crate::model::error::Result;
 use crate::model::lsn::Lsn;
 use crate::model::selector::Selector;
 use crate::model::wal_name::TimelineId;
 use crate::report::Sink;
 use crate::report::restore::{Done, Restore};
+use crate::store::Reader;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
@@ -101,6 +106,33 @@ struct Source<'a> {
     context: &'a Context,
     opened: Opened,
     opener: Opener,
+}
+
+impl Source<'_> {
+    /// The reading end of the pipes.
+    fn inward<'a>(
+        &'a self,
+        backup: &'a Summary,
+        request: &Request,
+        written: &'a AtomicU64,
+        reader: &'a Reader,
+    ) -> Inward<'a> {
+        Inward {
+            reader,
+            opener: &self.opener,
+            keys: &self.opened.keys,
+            backup: &backup.id,
+            parts: backup.parts,
+            jobs: self.jobs(request),
+            interrupt: &self.context.interrupt,
+            written,
+        }
+    }
+
+    fn jobs(&self, request: &Request) -> usize {
+        let wanted = request.jobs.map_or_else(|| self.context.config.backup.jobs(), |jobs| usize::from(jobs.get()));
+        share(wanted).jobs
+    }
 }
 
 /// The plan is complete, and everything that can be refused is refused, before a byte is written.

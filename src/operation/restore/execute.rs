@@ -15,8 +15,6 @@ use super::choose::Chosen;
 use super::layout::Layout;
 use super::wal::{self, Entry, Index};
 use super::{Request, Source, configuration};
-use crate::flow::inward::Inward;
-use crate::flow::memory::share;
 use crate::model::catalog::Summary;
 use crate::model::control_file::ControlFile;
 use crate::model::error::{Code, Error, Result};
@@ -170,31 +168,6 @@ fn tablespace_map(layout: &Layout) -> Result<Vec<u8>> {
     Ok(TablespaceMap(entries.collect::<Result<_>>()?).to_bytes())
 }
 
-/// The reading end of a restore.
-pub fn inward<'a>(
-    source: &'a Source<'_>,
-    backup: &'a Summary,
-    request: &Request,
-    written: &'a AtomicU64,
-    reader: &'a crate::store::Reader,
-) -> Inward<'a> {
-    Inward {
-        reader,
-        opener: &source.opener,
-        keys: &source.opened.keys,
-        backup: &backup.id,
-        parts: backup.parts,
-        jobs: jobs(source, request),
-        interrupt: &source.context.interrupt,
-        written,
-    }
-}
-
-fn jobs(source: &Source<'_>, request: &Request) -> usize {
-    let wanted = request.jobs.map_or_else(|| source.context.config.backup.jobs(), |jobs| usize::from(jobs.get()));
-    share(wanted).jobs
-}
-
 fn copy_files(
     source: &Source<'_>,
     request: &Request,
@@ -203,7 +176,7 @@ fn copy_files(
     sink: &dyn Sink,
 ) -> Result<()> {
     let (written, reader) = (AtomicU64::new(0), source.opened.repository.reader());
-    let inward = inward(source, backup, request, &written, &reader);
+    let inward = source.inward(backup, request, &written, &reader);
     let total = Some(backup.totals.data_bytes);
     std::thread::scope(|scope| {
         let copy = scope.spawn(|| inward.files(target));
@@ -257,7 +230,7 @@ fn fetch_wal(source: &Source<'_>, request: &Request, chosen: &Chosen, sink: &dyn
             }
         }
     };
-    std::thread::scope(|scope| (0..jobs(source, request)).for_each(|_| drop(scope.spawn(work))));
+    std::thread::scope(|scope| (0..source.jobs(request)).for_each(|_| drop(scope.spawn(work))));
     if let Some(error) = first_error.into_inner().unwrap_or_else(|e| e.into_inner()) {
         return Err(error);
     }

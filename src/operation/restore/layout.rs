@@ -41,7 +41,7 @@ pub struct Space {
 
 pub fn read(source: &Source<'_>, backup: &Summary, request: &Request) -> Result<Layout> {
     let (written, reader) = (Default::default(), source.opened.repository.reader());
-    let inward = super::execute::inward(source, backup, request, &written, &reader);
+    let inward = source.inward(backup, request, &written, &reader);
     let mut layout = Layout {
         directories: Vec::new(),
         tablespaces: BTreeMap::new(),
