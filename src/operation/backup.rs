@@ -38,6 +38,8 @@ struct Prepared {
     settings: Settings,
     environment: Environment,
     directory: DataDirectory,
+    /// Bytes to be copied, about; only for progress.
+    data_size: Option<u64>,
     opened: Opened,
     sealer: Sealer,
 }
@@ -89,9 +91,10 @@ fn prepare(context: &Context) -> Result<(Prepared, Connection)> {
     let opened = Opened::for_cluster(config, settings.system_identifier)?;
     let environment = Environment::read(&mut connection, &settings)?;
     push_histories(context, &opened, &sealer)?;
+    let data_size = connection.data_size();
     let started = connection.now()?;
     let id = new_id(started)?;
-    Ok((Prepared { id, started, settings, environment, directory, opened, sealer }, connection))
+    Ok((Prepared { id, started, settings, environment, directory, data_size, opened, sealer }, connection))
 }
 
 /// A cluster that was promoted before pgcairn came has `.history` files that PostgreSQL archives no more.

@@ -25,6 +25,8 @@ const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::big
 /// Null for roles outside of pg_read_all_settings, which `check_rights` asks for.
 const FILES: &str = "SELECT DISTINCT sourcefile FROM pg_settings WHERE sourcefile IS NOT NULL ORDER BY 1";
 
+const DATA_SIZE: &str = "SELECT sum(pg_tablespace_size(oid))::bigint FROM pg_tablespace";
+
 impl Connection {
     pub fn archiver_failure(&mut self) -> Result<Option<ArchiverFailure>> {
         let Some(row) = self.query_opt(FAILURE, &[])? else { return Ok(None) };
@@ -36,6 +38,13 @@ impl Connection {
     pub fn now(&mut self) -> Result<Timestamp> {
         let row = self.query_one(NOW, &[])?;
         timestamp(self.column(&row, 0)?)
+    }
+
+    /// Bytes of all tablespaces, for progress. `None` where the role may not know (`pg_read_all_stats`), or
+    /// a tablespace goes away meanwhile.
+    pub fn data_size(&mut self) -> Option<u64> {
+        let row = self.query_one(DATA_SIZE, &[]).ok()?;
+        self.column::<i64>(&row, 0).ok().map(|bytes| bytes as u64)
     }
 
     /// Configuration files, includes among them, that a setting in force comes from.

@@ -119,7 +119,9 @@ impl<'a> Copy<'a> {
             }
             first_segment.check(session)?;
             let bytes_done = self.read.load(Ordering::Relaxed);
-            sink.progress(Progress { bytes_done, ..Progress::new(Phase::Copying) });
+            // What is not copied counts in the size too, and what grew does not.
+            let bytes_total = self.prepared.data_size.map(|size| size.max(bytes_done));
+            sink.progress(Progress { bytes_done, bytes_total, ..Progress::new(Phase::Copying) });
         }
         Ok(())
     }
