@@ -102,9 +102,9 @@ fn absence(context: &Context, repository: &Repository) -> Finding {
 }
 
 fn disk(context: &Context) -> Vec<Finding> {
-    let Ok(RepositoryUrl::File(path)) = repository::url(&context.config) else { return Vec::new() };
+    let RepositoryUrl::File(path) = context.config.repository.url.place();
     let mut findings = Vec::new();
-    if let Ok(stat) = rustix::fs::statvfs(&path) {
+    if let Ok(stat) = rustix::fs::statvfs(path) {
         let (free, all) = (stat.f_bavail * stat.f_frsize, stat.f_blocks * stat.f_frsize);
         let message = format!("{} MiB of {} MiB are free", free >> 20, all >> 20);
         findings.push(match free < all / LITTLE_SPACE {
@@ -113,7 +113,7 @@ fn disk(context: &Context) -> Vec<Finding> {
         });
     }
     if let Ok(postgres) = context.config.postgres()
-        && same_device(&path, &postgres.data_dir)
+        && same_device(path, &postgres.data_dir)
     {
         let message = format!(
             "{} and {} are on the same device: both are lost with it",

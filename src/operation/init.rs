@@ -82,7 +82,7 @@ fn open_or_create(context: &Context, encryption: Encryption) -> Result<(Reposito
         Ok(repository) => Ok((repository, false)),
         // A configured id names a repository that exists: its disk is not mounted.
         Err(error) if error.code == Code::NotARepository && wanted.id.is_none() => {
-            match Repository::create(&repository::url(&context.config)?, encryption) {
+            match Repository::create(wanted.url.place(), encryption) {
                 Ok(repository) => Ok((repository, true)),
                 Err(StoreError::AlreadyExists { .. }) => Ok((repository::open(&context.config)?, false)),
                 Err(error) => Err(error.into()),

@@ -4,7 +4,7 @@ use crate::codec::{Opener, Sealer};
 use crate::config::Config;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::{ClusterKeys, ClusterName, Encryption};
-use crate::store::{Repository, RepositoryUrl};
+use crate::store::Repository;
 
 use super::Context;
 
@@ -17,14 +17,9 @@ pub struct Opened {
     pub keys: ClusterKeys,
 }
 
-/// Where the configured repository lies.
-pub fn url(config: &Config) -> Result<RepositoryUrl> {
-    Ok(config.repository.url.as_str().parse::<RepositoryUrl>()?)
-}
-
 /// Opens the configured repository; its id must be the configured one, where one is configured.
 pub fn open(config: &Config) -> Result<Repository> {
-    Ok(Repository::open(&url(config)?, config.repository.id.as_deref())?)
+    Ok(Repository::open(config.repository.url.place(), config.repository.id.as_deref())?)
 }
 
 impl Opened {

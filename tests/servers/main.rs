@@ -6,6 +6,7 @@
 
 mod by_hand;
 mod data_directory;
+mod frozen;
 mod oracle;
 mod session;
 mod smoke;
@@ -36,6 +37,7 @@ fn scenarios() -> Vec<Scenario> {
         by_hand::scenarios(),
         data_directory::scenarios(),
         session::scenarios(),
+        frozen::scenarios(),
         oracle::scenarios(),
         wal_records::scenarios(),
         wal_targets::scenarios(),
