@@ -47,10 +47,12 @@ pub fn commit(
     Ok(summary)
 }
 
-/// JSON lines, zstd frames; plaintext, so that a keyless verification can read it.
+/// JSON lines by key, zstd frames; plaintext, so that a keyless verification can read it.
 fn objects_list(objects: &[ObjectLine], level: i32) -> Result<Vec<u8>> {
+    let mut sorted: Vec<&ObjectLine> = objects.iter().collect();
+    sorted.sort();
     let mut text = Vec::new();
-    for object in objects {
+    for object in sorted {
         serde_json::to_writer(&mut text, object).map_err(|e| Error::new(Code::Internal, e.to_string()))?;
         text.push(b'\n');
     }
