@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use crate::table::{self, Refusal};
+use crate::table::Refusal;
 
 /// A recipient; nobody has its identity.
 pub const RECIPIENT: &str = "age15w6sa4sau9qptrpzrh3df55y2zc7vahmwnqzqmwqfa3regzpa94s3w6kny";
@@ -57,7 +57,19 @@ impl Place {
 
     pub fn refused(&self, arguments: &[&str]) -> Refusal {
         let output = self.pgcairn(&[arguments, &["--json"]].concat());
-        Refusal::of(&output, &table::names(self.directory.path()))
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        let refusal = Refusal::of(&stdout, output.status.code().unwrap_or(-1), &self.names());
+        refusal.unwrap_or_else(|| panic!("{arguments:?} is not refused: {output:?}"))
+    }
+
+    /// Where the document says things are.
+    fn names(&self) -> Vec<(String, &'static str)> {
+        vec![
+            (self.shown("main.toml"), "/etc/pgcairn/main.toml"),
+            (self.shown("repo"), "/var/backups/pgcairn"),
+            (self.shown("data"), "/var/lib/postgresql/18/main"),
+            (self.directory.path().display().to_string(), "/srv"),
+        ]
     }
 
     pub fn works(&self, arguments: &[&str]) {

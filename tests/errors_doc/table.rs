@@ -1,8 +1,6 @@
 //! The tables of docs/errors.md, and what a run of pgcairn said.
 
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::process::Output;
 
 use serde_json::Value;
 
@@ -52,20 +50,16 @@ pub fn codes() -> BTreeSet<(String, String)> {
 }
 
 impl Refusal {
-    /// From what `--json` printed last. `names` are pairs of what this run had and what the document has in its place.
-    pub fn of(output: &Output, names: &[(String, &str)]) -> Refusal {
-        let stdout = String::from_utf8_lossy(&output.stdout);
-        let last = stdout.lines().last().unwrap_or_default();
-        let object: Value = serde_json::from_str(last).unwrap_or_else(|e| {
-            panic!("{e}\nstdout: {stdout}\nstderr: {}", String::from_utf8_lossy(&output.stderr));
-        });
-        let error = &object["error"];
+    /// From what `--json` printed last; `None` where that is no error. `names` are pairs of what this run had and
+    /// what the document has in its place.
+    pub fn of(stdout: &str, status: i32, names: &[(String, &str)]) -> Option<Refusal> {
+        let object: Value = serde_json::from_str(stdout.lines().last()?).ok()?;
+        let error = object.get("error")?;
         let text = |field: &str| {
             let text = error[field].as_str().unwrap_or_default().to_owned();
             names.iter().fold(text, |text, (here, there)| text.replace(here.as_str(), there))
         };
-        let status = output.status.code().map_or("signal".to_owned(), |status| status.to_string());
-        Refusal { code: text("code"), status, message: text("message"), hint: text("hint") }
+        Some(Refusal { code: text("code"), status: status.to_string(), message: text("message"), hint: text("hint") })
     }
 
     /// The row that the document should have.
@@ -78,15 +72,4 @@ impl Refusal {
         let (code, message, hint) = (cell(&self.code), cell(&self.message), cell(&self.hint));
         format!("| {when} | {code} | {} | {message} | {hint} |", self.status)
     }
-}
-
-/// Where the document says things are, for paths of a scratch directory.
-pub fn names(scratch: &Path) -> Vec<(String, &'static str)> {
-    let at = |name: &str| scratch.join(name).display().to_string();
-    vec![
-        (at("main.toml"), "/etc/pgcairn/main.toml"),
-        (at("repo"), "/var/backups/pgcairn"),
-        (at("data"), "/var/lib/postgresql/18/main"),
-        (scratch.display().to_string(), "/srv"),
-    ]
 }

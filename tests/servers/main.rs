@@ -8,6 +8,7 @@ mod by_hand;
 mod data_directory;
 mod frozen;
 mod oracle;
+mod refusals;
 mod session;
 mod smoke;
 mod soak;
@@ -35,6 +36,7 @@ fn scenarios() -> Vec<Scenario> {
         smoke::scenarios(),
         soak::scenarios(),
         by_hand::scenarios(),
+        refusals::scenarios(),
         data_directory::scenarios(),
         session::scenarios(),
         frozen::scenarios(),

@@ -60,6 +60,17 @@ impl Site {
         self.scratch.join(name)
     }
 
+    /// The data directory that the configuration names.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// Where the configuration says that the server's socket is.
+    pub fn socket_dir(&self) -> &Path {
+        let host = self.connection.split(' ').find_map(|word| word.strip_prefix("host="));
+        Path::new(host.unwrap_or_default())
+    }
+
     pub fn config(&self) -> PathBuf {
         self.path("main.toml")
     }
@@ -81,6 +92,25 @@ impl Site {
     /// Makes the configuration name another data directory or server.
     pub fn point_at(&mut self, server: &Server) -> Outcome {
         (self.data, self.connection) = (server.data().to_owned(), server.connection());
+        self.write_config()
+    }
+
+    /// Changes the server of the configuration alone.
+    pub fn connect_to(&mut self, server: &Server) -> Outcome {
+        self.connection = server.connection();
+        self.write_config()
+    }
+
+    /// Changes what follows host and port of the connection.
+    pub fn connect_as(&mut self, who: &str) -> Outcome {
+        let place = self.connection.split(" user=").next().unwrap_or_default();
+        self.connection = format!("{place} {who}");
+        self.write_config()
+    }
+
+    /// Changes the data directory of the configuration alone.
+    pub fn set_data(&mut self, data: &Path) -> Outcome {
+        self.data = data.to_owned();
         self.write_config()
     }
 

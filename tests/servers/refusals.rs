@@ -1,1 +1,0 @@
-//! Refusals of docs/errors.md that need a server.
