@@ -36,7 +36,7 @@ pub fn refusals(install: &'static Installation) -> Outcome {
     document.end()
 }
 
-fn restore<'a>(site: &Site, arguments: &[&'a str]) -> Vec<String> {
+fn restore(site: &Site, arguments: &[&str]) -> Vec<String> {
     let target = site.path("new").display().to_string();
     let all = ["restore", "--target-dir", &target].into_iter().chain(arguments.iter().copied());
     all.map(str::to_owned).collect()
