@@ -11,7 +11,7 @@ use super::throttle::Throttle;
 use super::upload::{Uploads, uploads};
 use crate::model::catalog::{FlaggedPage, MAX_FLAGGED_PAGES, ObjectLine};
 use crate::model::interrupt::Interrupt;
-use crate::model::manifest::{Directory, FileSlice, Link, MAX_SLICE, Mode, Slice};
+use crate::model::manifest::{Directory, FileSlice, Link, MAX_FRAME, MAX_SLICE, Mode, Slice};
 use crate::model::path::RelPath;
 use crate::model::relation::RelationFile;
 use crate::source::data_directory::{DataDirectory, Entry, Item, Kind, Notice};
@@ -118,7 +118,7 @@ impl Outward<'_> {
                 copied.files += 1;
                 copied.data_bytes += content.bytes.len() as u64;
                 part.begin_file(content.line());
-                content.bytes.chunks(crate::model::manifest::MAX_FRAME as usize).try_for_each(|c| part.chunk(c))?;
+                content.bytes.chunks(MAX_FRAME as usize).try_for_each(|c| part.chunk(c))?;
                 part.end_file()?;
             }
             part.finish().map(|()| copied)
@@ -258,8 +258,8 @@ impl<'w, 'a> Worker<'w, 'a> {
         let line = file_line(entry, slice);
         let range = line.range();
         let Some(mut file) = self.reader.open(self.outward.directory, entry, range)? else {
-            self.copied.vanished += 1;
-            return Ok(());
+            self.copied.vanished += u64::from(range.offset == 0);
+            return if slice.is_some() { self.hole(line) } else { Ok(()) };
         };
         self.part.begin_file(line);
         while let Some(chunk) = self.reader.next(&mut file)? {
@@ -272,6 +272,24 @@ impl<'w, 'a> Worker<'w, 'a> {
         self.copied.data_bytes += range.length;
         self.copied.shrunk += u64::from(file.shrunk());
         self.flag(entry, file.bad_blocks());
+        Ok(())
+    }
+
+    /// A piece of a file that vanished while other pieces may have been copied: zeros, so that a file is
+    /// either whole in the manifest or not there. WAL replay removes it, as the server did.
+    fn hole(&mut self, line: FileSlice) -> Result<()> {
+        let range = line.range();
+        let zeros = vec![0; MAX_FRAME.min(range.length) as usize];
+        self.part.begin_file(line);
+        let mut left = range.length;
+        while left > 0 {
+            let length = left.min(zeros.len() as u64);
+            self.part.chunk(&zeros[..length as usize])?;
+            left -= length;
+        }
+        self.part.end_file()?;
+        self.copied.files += u64::from(range.offset == 0);
+        self.copied.data_bytes += range.length;
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use super::{Request, Source, Target, configuration};
 use crate::model::catalog::Summary;
 use crate::model::error::{Code, Error, Result};
 use crate::model::manifest::{Directory, Part};
+use crate::model::path::RelPath;
 use crate::report::restore::{Plan, Tablespace};
 
 /// Read off the manifest before anything is written.
@@ -50,11 +51,13 @@ pub fn read(source: &Source<'_>, backup: &Summary, request: &Request) -> Result<
         wal_bytes: 0,
         space: Vec::new(),
     };
-    let mut below = BTreeMap::new();
+    let (mut below, mut sliced) = (BTreeMap::new(), Sliced::default());
     inward.each_manifest(|part| {
         layout.add(part, &mut below);
+        sliced.add(part);
         Ok(())
     })?;
+    sliced.check(backup)?;
     layout.directories.sort_by(|a, b| a.path.cmp(&b.path));
     for (oid, bytes) in below {
         if let Some(tablespace) = layout.tablespaces.get_mut(&oid) {
@@ -121,13 +124,38 @@ impl Layout {
     }
 }
 
+/// Files that several lines describe: bytes still missing, by path. A line that got lost would read as
+/// zeros.
+#[derive(Default)]
+struct Sliced(BTreeMap<RelPath, i128>);
+
+impl Sliced {
+    fn add(&mut self, part: &Part) {
+        for (file, slice) in part.files.iter().filter_map(|file| Some((file, file.slice?))) {
+            let missing = self.0.entry(file.path.clone()).or_insert_with(|| file.size.into());
+            *missing -= i128::from(slice.length);
+        }
+    }
+
+    fn check(&self, backup: &Summary) -> Result<()> {
+        match self.0.iter().find(|(_, missing)| **missing != 0) {
+            None => Ok(()),
+            Some((path, missing)) => Err(Error::new(
+                Code::Damaged,
+                format!("the manifest of backup {} describes {path} with {missing} bytes missing", backup.id),
+            )
+            .hint("restore another backup: pgcairn list")),
+        }
+    }
+}
+
 /// The path itself, or the nearest directory above it that is there.
 fn existing_ancestor(path: &Path) -> PathBuf {
     path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/")).to_owned()
 }
 
 /// `pg_tblspc/<oid>` and what is below it.
-fn tablespace_oid(path: &crate::model::path::RelPath) -> Option<u32> {
+fn tablespace_oid(path: &RelPath) -> Option<u32> {
     let mut parts = path.parts();
     let first = parts.next()?;
     let oid = std::str::from_utf8(parts.next()?).ok()?.parse().ok()?;
