@@ -69,12 +69,8 @@ fn bench() -> Outcome {
     server.sql(&format!("{ROWS}{}) i", u64::from(scale) * u64::from(ROWS_PER_HUNDRED_MB)))?;
     server.sql("vacuum (freeze, analyze)")?;
     server.sql("checkpoint")?;
-    let mut site = Site::new(&server)?;
-    site.init()?;
-    site.archive_from(&server)?;
-
     let mut report = Report::new(&server, runs)?;
-    backup(&server, &mut site, runs, &mut report)?;
+    let site = backup(&server, runs, &mut report)?;
     restore(&site, runs, &mut report)?;
     wal_push(&server, &mut report)?;
     start_up(&mut report)?;
@@ -83,7 +79,8 @@ fn bench() -> Outcome {
 }
 
 /// Full backups in turn with zstd alone, so that a machine whose speed drifts slows both.
-fn backup(server: &Server, site: &mut Site, runs: usize, report: &mut Report) -> Outcome {
+/// Each backup has a repository of its own, of which one at a time is there.
+fn backup(server: &Server, runs: usize, report: &mut Report) -> Outcome<Site> {
     let files = data_files(server.data())?;
     let bytes: u64 = files.iter().map(|file| fs::metadata(file).map_or(0, |m| m.len())).sum();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -92,17 +89,23 @@ fn backup(server: &Server, site: &mut Site, runs: usize, report: &mut Report) ->
         command.args(["-3", "-q", "-c", &format!("-T{cores}")]).args(&files);
         measured(&mut command).map(|run| run.0)
     };
+    let mut kept = None;
     let ours = || -> Outcome<Measured> {
+        kept = None;
+        let site = Site::new(server)?;
+        site.init()?;
+        site.archive_from(server)?;
         let (run, output) = measured(&mut site.command(&["--json", "backup"]))?;
         let line = output.lines().last().unwrap_or_default().to_owned();
         let json: serde_json::Value = serde_json::from_str(&line)?;
         let copy = json["copy_seconds"].as_f64().ok_or(format!("no copy_seconds in {line}"))?;
         let stored = json["stored_bytes"].as_u64().unwrap_or_default();
+        kept = Some(site);
         Ok(Measured { seconds: copy, whole: run.seconds, bytes: stored, ..run })
     };
     let (ours, zstd) = paired(runs, ours, zstd)?;
     report.backup(bytes, &ours, &zstd);
-    Ok(())
+    kept.ok_or("there was no backup".into())
 }
 
 /// Relation files, largest first: what takes the time of a copy.
