@@ -13,6 +13,7 @@ mod session;
 mod smoke;
 mod soak;
 mod support;
+mod targets;
 mod wal_records;
 mod wal_targets;
 
@@ -43,6 +44,7 @@ fn scenarios() -> Vec<Scenario> {
         oracle::scenarios(),
         wal_records::scenarios(),
         wal_targets::scenarios(),
+        targets::scenarios(),
     ]
     .into_iter()
     .flatten()

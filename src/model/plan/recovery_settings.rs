@@ -38,18 +38,17 @@ pub type Setting = (&'static str, String);
 
 /// `existing` without what must not remain, then `settings`.
 ///
-/// Targets that `main_file` (postgresql.conf) sets are emptied before ours: an empty target after a real
-/// one would clear it on every version, so ours stand last.
-pub fn auto_conf(existing: &[u8], main_file: &[u8], settings: &[Setting]) -> Vec<u8> {
+/// Every target is emptied before ours, because the main file, or one that it includes, may set another. An empty
+/// target after a real one would clear that on every version, so ours stands last.
+pub fn auto_conf(existing: &[u8], settings: &[Setting]) -> Vec<u8> {
     let kept = existing.split_inclusive(|b| *b == b'\n').filter(|line| !sets_one_of(line, &REPLACED));
     let mut text: Vec<u8> = kept.flatten().copied().collect();
     if text.last().is_some_and(|b| *b != b'\n') {
         text.push(b'\n');
     }
     text.extend_from_slice(HEADING.as_bytes());
-    let set_in_main =
-        TARGETS.iter().filter(|name| main_file.split(|b| *b == b'\n').any(|line| sets_one_of(line, &[name])));
-    for name in set_in_main {
+    let ours = |name: &&str| settings.iter().any(|(set, _)| set == name);
+    for name in TARGETS.iter().filter(|name| !ours(name)) {
         text.extend_from_slice(line(name, "").as_bytes());
     }
     for (name, value) in settings {
@@ -173,19 +172,19 @@ mod tests {
     fn what_was_left_over_goes_and_the_rest_stays() {
         let existing = b"# ALTER SYSTEM\nwork_mem = '4MB'\nRecovery_Target_Time '2020-01-01'\n primary_conninfo='x'\nrestore_command_x = 1";
         let settings = [("recovery_target_name", "it's \\ here".to_owned())];
-        let expected = "# ALTER SYSTEM\nwork_mem = '4MB'\nrestore_command_x = 1\n\
-                        # Recovery settings written by pgcairn restore.\nrecovery_target_name = 'it''s \\\\ here'\n";
-        assert_eq!(text(auto_conf(existing, b"", &settings)), expected);
+        let written = text(auto_conf(existing, &settings));
+        let kept = "# ALTER SYSTEM\nwork_mem = '4MB'\nrestore_command_x = 1\n\
+                    # Recovery settings written by pgcairn restore.\n";
+        assert!(written.starts_with(kept), "{written}");
+        assert!(written.ends_with("\nrecovery_target_name = 'it''s \\\\ here'\n"), "{written}");
     }
 
     #[test]
-    fn targets_of_the_main_file_are_emptied_before_ours() {
-        let written = text(auto_conf(
-            b"",
-            b"recovery_target_xid = 5\n#recovery_target_lsn = ''\n",
-            &[("recovery_target_lsn", "0/1".into())],
-        ));
-        assert!(written.ends_with("recovery_target_xid = ''\nrecovery_target_lsn = '0/1'\n"), "{written}");
+    fn all_other_targets_are_emptied_before_ours() {
+        let written = text(auto_conf(b"", &[("recovery_target_lsn", "0/1".into())]));
+        let expected = "recovery_target = ''\nrecovery_target_name = ''\nrecovery_target_time = ''\n\
+                        recovery_target_xid = ''\nrecovery_target_lsn = '0/1'\n";
+        assert!(written.ends_with(expected), "{written}");
         assert_eq!(written.matches("recovery_target_lsn").count(), 1);
     }
 

@@ -7,8 +7,9 @@ use super::{Request, Source, Target, TimelineChoice};
 use crate::model::catalog::Summary;
 use crate::model::error::{Code, Error, Result};
 use crate::model::plan::coverage::Archive;
-use crate::model::plan::target::{StopPoint, Unreachable, Verdict};
+use crate::model::plan::target::{Reach, StopPoint, Unreachable, Verdict};
 use crate::model::timeline::Timeline;
+use crate::model::timestamp::TimestampTz;
 use crate::model::wal_name::{TimelineId, WalName};
 use crate::operation::catalog::Catalog;
 use crate::operation::wal::{archive, fetch};
@@ -49,9 +50,8 @@ pub fn choose(source: &Source<'_>, request: &Request, sink: &dyn Sink) -> Result
                 return Ok(Chosen { backup, timeline, stop: None, scanned });
             }
             // An older backup begins before: there the target may be behind the consistent point.
-            Verdict::BeforeConsistency(_) => {
-                refusal.get_or_insert(before_consistency(&backup, &request.target));
-            }
+            Verdict::BeforeConsistency(_) if wanted.is_none() => {}
+            Verdict::BeforeConsistency(_) => return Err(before_consistency(&backup, &request.target)),
             Verdict::Unreachable(reason) => {
                 let error = unreachable(&backup, &scanned, &archive, &request.target, reason);
                 if !an_older_backup_may_do(reason) {
@@ -164,10 +164,10 @@ fn candidates<'c>(
     Ok(candidates)
 }
 
-/// Commits after the stop of a backup are later than `stopped`, by the same clock. WAL decides in the end.
+/// Commits after the start of a backup are later than `started`, by the same clock. WAL decides in the end.
 fn may_lie_before(backup: &Summary, target: &Target) -> bool {
     match target {
-        Target::Time { at, .. } => backup.stopped <= *at,
+        Target::Time { at, .. } => backup.started <= *at,
         Target::Lsn { at, .. } => backup.stop_lsn <= *at,
         _ => true,
     }
@@ -223,7 +223,8 @@ fn unreachable(backup: &Summary, scanned: &Scanned, archive: &Archive, target: &
     let reach = &scanned.reach;
     match reason {
         Unreachable::NoLaterTransaction => {
-            let last = reach.greatest_time.map_or("none".to_owned(), |(time, lsn)| format!("{time} at {lsn}"));
+            let last =
+                reach.greatest_time.map_or("none".to_owned(), |(time, lsn)| format!("{} at {lsn}", moment(time)));
             let error = refuse(format!("{words} is later than the archive proves: the last commit or abort is {last}"));
             match reach.latest_time_target(true).and_then(|t| t.to_jiff()) {
                 Some(time) => error.hint(format!(
@@ -232,21 +233,19 @@ fn unreachable(backup: &Summary, scanned: &Scanned, archive: &Archive, target: &
                 None => error.hint("--to latest for all there is"),
             }
         }
-        Unreachable::BeyondEnd => refuse(format!("{words} is beyond the end of the archive at {}", reach.end))
-            .hint("--to latest for all there is"),
-        Unreachable::XidUnknown => refuse(format!(
-            "{words}: no such transaction between backup {} and the end of the archive at {}",
-            backup.id, reach.end
-        ))
-        .hint("only transactions that wrote something are in WAL; look for the right one by time: --to TIME"),
-        Unreachable::XidNotEnded => {
-            refuse(format!("{words}: it neither committed nor aborted before the end of the archive at {}", reach.end))
-                .hint("name the top-level transaction, or --to latest for all there is")
+        Unreachable::BeyondEnd => {
+            refuse(format!("{words} is beyond {}", end(reach))).hint("--to latest for all there is")
         }
+        Unreachable::XidUnknown => {
+            refuse(format!("{words}: no such transaction between backup {} and {}", backup.id, end(reach)))
+                .hint("only transactions that wrote something are in WAL; look for the right one by time: --to TIME")
+        }
+        Unreachable::XidNotEnded => refuse(format!("{words}: it neither committed nor aborted before {}", end(reach)))
+            .hint("name the top-level transaction, or --to latest for all there is"),
         Unreachable::NameUnknown => {
             let known: Vec<String> = reach.restore_points.iter().map(|(_, point)| point.name_lossy()).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            refuse(format!("{words} is not in the archive; restore points there are: {known}"))
+            refuse(format!("{words} is not before {}; restore points there are: {known}", end(reach)))
                 .hint("--to-name with one of them")
         }
         Unreachable::MinimalWal { at } => {
@@ -263,6 +262,18 @@ fn unreachable(backup: &Summary, scanned: &Scanned, archive: &Archive, target: &
                 .hint("--to latest")
         }
     }
+}
+
+/// The last reachable moment.
+fn end(reach: &Reach) -> String {
+    let time =
+        reach.greatest_time.map_or(String::new(), |(time, _)| format!(" (last commit or abort: {})", moment(time)));
+    format!("the end of the archive at {}{time}", reach.end)
+}
+
+/// As `--to` takes it.
+fn moment(time: TimestampTz) -> String {
+    time.to_jiff().map_or_else(|| time.to_string(), |time| time.to_string())
 }
 
 /// The target as a person would say it.

@@ -65,40 +65,36 @@ pub fn write(request: &Request, chosen: &Chosen, control: &ControlFile) -> Resul
         let target_settings = settings.split_off(2);
         settings.extend(required_settings(&required).into_iter().chain(target_settings));
     }
-    let main_file = match fs::read(target.join("postgresql.conf")) {
-        Ok(text) => keep_here(target, text).map_err(cannot)?,
+    match fs::read(target.join("postgresql.conf")) {
+        Ok(text) => keep_here(target, &text).map_err(cannot)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => private_files(target, &required).map_err(cannot)?,
         Err(error) => return Err(cannot(error)),
-    };
+    }
     let existing = match fs::read(target.join("postgresql.auto.conf")) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         other => other,
     };
-    let auto = auto_conf(&existing.map_err(cannot)?, &main_file, &settings);
+    let auto = auto_conf(&existing.map_err(cannot)?, &settings);
     replace(&target.join("postgresql.auto.conf"), &auto).map_err(cannot)?;
     replace(&target.join("recovery.signal"), b"").map_err(cannot)
 }
 
 /// The origin's own file, without the lines that lead to the origin.
-fn keep_here(target: &Path, text: Vec<u8>) -> io::Result<Vec<u8>> {
-    match stay_here(&text) {
-        None => Ok(text),
-        Some(edited) => replace(&target.join("postgresql.conf"), &edited).map(|()| edited),
-    }
+fn keep_here(target: &Path, text: &[u8]) -> io::Result<()> {
+    stay_here(text).map_or(Ok(()), |edited| replace(&target.join("postgresql.conf"), &edited))
 }
 
 /// A directory whose configuration lay elsewhere gets a minimal one of its own.
-fn private_files(target: &Path, required: &RequiredSettings) -> io::Result<Vec<u8>> {
+fn private_files(target: &Path, required: &RequiredSettings) -> io::Result<()> {
     let directory = target.to_string_lossy();
     let socket = if directory.len() <= MAX_SOCKET_DIRECTORY { &directory } else { FALLBACK_SOCKET_DIRECTORY };
-    let text = private_main_file(socket, required).into_bytes();
-    replace(&target.join("postgresql.conf"), &text)?;
+    replace(&target.join("postgresql.conf"), private_main_file(socket, required).as_bytes())?;
     for (name, content) in [("pg_hba.conf", PRIVATE_HBA), ("pg_ident.conf", "")] {
         if !target.join(name).exists() {
             replace(&target.join(name), content.as_bytes())?;
         }
     }
-    Ok(text)
+    Ok(())
 }
 
 /// As a whole, readable by the owner alone; made durable with everything else.

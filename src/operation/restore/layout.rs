@@ -10,6 +10,7 @@ use crate::model::catalog::Summary;
 use crate::model::error::{Code, Error, Result};
 use crate::model::manifest::{Directory, Part};
 use crate::model::path::RelPath;
+use crate::model::plan::recovery_settings::line;
 use crate::report::restore::{Plan, Tablespace};
 
 /// Read off the manifest before anything is written.
@@ -190,7 +191,7 @@ pub fn plan(source: &Source<'_>, request: &Request, chosen: &Chosen, layout: &La
         bytes_free: layout.space.iter().map(|space| space.free).sum(),
         settings: configuration::settings(request, chosen)
             .iter()
-            .map(|(name, value)| format!("{name} = '{value}'"))
+            .map(|(name, value)| line(name, value).trim_end().to_owned())
             .collect(),
     }
 }

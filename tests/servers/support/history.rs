@@ -33,6 +33,7 @@ pub struct Record {
     pub end: Position,
     pub xid: u32,
     pub committed: bool,
+    pub prepared: bool,
     /// Microseconds since 1970, as the record holds them: not monotonic in WAL.
     pub time: i64,
 }
@@ -82,10 +83,11 @@ impl History {
         Ok(History { records, points: points.collect::<Outcome<_>>()?, rows: ledger::rows(origin)? })
     }
 
-    /// Rows that must be visible after a recovery to the target, as recoveryStopsBefore and recoveryStopsAfter
-    /// of PostgreSQL decide it. The origin is asked where records start that are not in the history.
-    pub fn expected(&self, origin: &Server, target: &Target, inclusive: bool) -> Outcome<Rows> {
-        let end = match target {
+    /// Records that start before this position are applied by a recovery to the target, as recoveryStopsBefore and
+    /// recoveryStopsAfter of PostgreSQL decide it; `None` where all are. The origin is asked where records start
+    /// that are not in the history.
+    pub fn end(&self, origin: &Server, target: &Target, inclusive: bool) -> Outcome<Option<Position>> {
+        Ok(match target {
             Target::Latest => None,
             Target::Immediate(stop) => Some(*stop),
             Target::Xid(xid) => {
@@ -107,7 +109,12 @@ impl History {
                 let row = origin.sql(&text)?.into_iter().next().ok_or("no record at the LSN")?;
                 Some(Position::parse(&row[usize::from(inclusive)])?)
             }
-        };
+        })
+    }
+
+    /// Rows that must be visible after a recovery to the target.
+    pub fn expected(&self, origin: &Server, target: &Target, inclusive: bool) -> Outcome<Rows> {
+        let end = self.end(origin, target, inclusive)?;
         let before_end = |r: &&Record| r.committed && end.is_none_or(|end| r.start < end);
         let committed: BTreeSet<u32> = self.records.iter().filter(before_end).map(|r| r.xid).collect();
         Ok(self.rows.iter().filter(|(xid, _)| committed.contains(xid)).map(|(x, n)| (*x, *n)).collect())
@@ -133,6 +140,7 @@ fn record(row: &[String]) -> Outcome<Record> {
         end: Position::parse(&row[1])?,
         xid: row[2].parse()?,
         committed: row[3].starts_with("COMMIT"),
+        prepared: row[3].ends_with("PREPARED"),
         time: row[4].parse()?,
     })
 }
