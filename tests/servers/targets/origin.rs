@@ -195,7 +195,7 @@ impl Origin {
         let end = self.history.end(&self.server, target, inclusive)?;
         let applied =
             self.history.records.iter().filter(|r| r.start >= backup.start && end.is_none_or(|e| r.start < e));
-        let expected = applied.filter(|r| r.committed).last().map(|r| r.time);
+        let expected = applied.rev().find(|r| r.committed).map(|r| r.time);
         let planned = plan["last_commit"].as_str().map(str::parse::<jiff::Timestamp>).transpose()?;
         assert_eq!(planned.map(|time| time.as_microsecond()), expected, "{target:?} {inclusive}: {plan}");
         Ok(())
