@@ -80,6 +80,8 @@ fn make(install: &'static Installation) -> Outcome<Origin> {
         .setting("archive_mode", "on")
         .setting("wal_keep_size", "'4GB'")
         .setting("include", "'more.conf'")
+        // Its transactions would end after the history is captured, and before the archive ends.
+        .setting("autovacuum", "off")
         .create()?;
     account().write(&server.data().join("more.conf"), "recovery_target_time = '2001-01-01 00:00:00+00'\n", 0o600)?;
     server.start()?;
