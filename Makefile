@@ -20,7 +20,7 @@ help:
 demo:
 	@scripts/packages demo
 	@$(MAKE) --no-print-directory build
-	@target/debug/pgcairn demo
+	@scripts/demo $(ARGS)
 
 build:
 	@test -x target/debug/pgcairn || echo 'building; the first build compiles all dependencies and takes minutes' >&2

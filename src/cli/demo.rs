@@ -26,7 +26,7 @@ pub struct Arguments {
 impl Arguments {
     pub fn run(self, session: &Session) -> Status {
         let request = operation::demo::Request { bindir: self.bindir, keep: self.keep };
-        session.watch_signals()?;
+        session.stand_in()?;
         let outcome = operation::demo::run(&request, &session.interrupt, &session.output)?;
         session.output.done(&outcome)
     }

@@ -21,6 +21,10 @@ use crate::model::error::{Code, Error, Result};
 /// Who owns a cluster where nothing else tells: the user of every packaged PostgreSQL.
 const USUAL_OWNER: &str = "postgres";
 
+/// Who called sudo, and who is there when nobody else is.
+const SUDO_CALLER: &str = "SUDO_USER";
+const LAST_RESORT: &str = "nobody";
+
 /// Members may read local repositories, so that a restore can be tried without being the owner.
 const READERS_GROUP: &str = "pgcairn";
 
@@ -52,6 +56,21 @@ pub fn assume(belongings: &Belongings) -> Result<()> {
     let Some(owner) = belongings.owner()? else { return Ok(()) };
     belongings.make_directories(&owner)?;
     owner.become_for_good()
+}
+
+/// Root becomes somebody who may start a server that belongs to nobody; others stay who they are.
+pub fn assume_stand_in() -> Result<()> {
+    if !geteuid().is_root() {
+        return Ok(());
+    }
+    let caller = std::env::var(SUDO_CALLER).ok();
+    let names = [Some(USUAL_OWNER), caller.as_deref(), Some(LAST_RESORT)];
+    let users = names.into_iter().flatten().filter_map(|name| User::from_name(name).ok().flatten());
+    match users.into_iter().find(|user| !user.uid.is_root()) {
+        Some(user) => Owner { uid: user.uid, gid: user.gid, name: Some(user.name) }.become_for_good(),
+        None => Err(Error::new(Code::Permission, "PostgreSQL does not run as root, and no other user was found")
+            .hint(format!("su USER -c '{}'", own_command_line()))),
+    }
 }
 
 fn refuse_third_user(me: Uid, path: &Path) -> Result<()> {

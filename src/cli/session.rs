@@ -192,18 +192,28 @@ impl Session {
         self.watch_signals()
     }
 
+    /// For work that belongs to nobody and leaves nothing behind: not as root, and a second signal does not
+    /// cut off the tidying that the first one began.
+    pub fn stand_in(&self) -> Result<()> {
+        ownership::assume_stand_in()?;
+        signal::watch_patiently(&self.interrupt).map_err(not_watched)
+    }
+
     pub fn watch_signals(&self) -> Result<()> {
         if self.protocol != Protocol::Person {
             return Ok(());
         }
-        let failed = |error| Error::new(Code::Io, format!("signals cannot be watched: {error}"));
-        signal::watch(&self.interrupt).map_err(failed)
+        signal::watch(&self.interrupt).map_err(not_watched)
     }
 
     fn begin(&self, config: Config, identities: Option<Identities>, belongings: &Belongings) -> Result<Context> {
         self.take_over(belongings)?;
         Ok(Context { config, identities, now: self.now, interrupt: self.interrupt.clone() })
     }
+}
+
+fn not_watched(error: std::io::Error) -> Error {
+    Error::new(Code::Io, format!("signals cannot be watched: {error}"))
 }
 
 fn data_dir(config: &Config) -> Vec<PathBuf> {

@@ -26,6 +26,11 @@ pub fn watch(interrupt: &Interrupt) -> io::Result<()> {
     Ok(())
 }
 
+/// The operation is asked to end, and however often: it puts its servers away first.
+pub fn watch_patiently(interrupt: &Interrupt) -> io::Result<()> {
+    SIGNALS.iter().try_for_each(|signal| flag::register(*signal, interrupt.flag()).map(drop))
+}
+
 /// What PostgreSQL calls ends at the first signal, from the first moment on: nothing there needs putting
 /// away, every write of it may be cut off anywhere, and the server waits.
 pub fn watch_for_server(protocol: Protocol) {

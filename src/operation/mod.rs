@@ -58,7 +58,3 @@ impl Context {
         })
     }
 }
-
-fn not_built_yet<T>() -> Result<T> {
-    Err(Error::new(Code::Internal, "not built yet"))
-}

@@ -11,7 +11,7 @@ use super::failure::{Failure, unreachable};
 use crate::model::error::{Code, Error, Result};
 
 /// Majors whose backup functions and files this release knows.
-const SUPPORTED: std::ops::RangeInclusive<u32> = 14..=19;
+pub(super) const SUPPORTED: std::ops::RangeInclusive<u32> = 14..=19;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const DEFAULT_HOST: &str = "/var/run/postgresql";

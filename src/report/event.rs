@@ -63,6 +63,8 @@ impl Progress {
 pub enum Event {
     /// Sent as often as convenient; whoever shows it decides how often.
     Progress(Progress),
+    /// What begins now, in work that tells a story.
+    Heading(String),
     /// A fact that the person should see though all is well.
     Notice(String),
     /// Something tolerated that needs a look. The operation goes on.

@@ -130,10 +130,14 @@ impl Sink for Output {
             (Format::Human, Event::Notice(fact)) if !self.manner.quiet => {
                 lock(&self.display).beside(|| self.to_log(Tone::Plain, &fact));
             }
+            (Format::Human, Event::Heading(title)) if !self.manner.quiet => {
+                lock(&self.display).beside(|| to_stderr(&format!("\n{}\n", bold(&title))));
+            }
             (Format::Json, Event::Warning(warning)) => lock(&self.warnings).push((&warning).into()),
             (Format::JsonLines, Event::Warning(warning)) => self.json_event("warning", ErrorObject::from(&warning)),
-            (Format::JsonLines, Event::Notice(fact)) => self.json_event("notice", NoticeObject { message: fact }),
-            (Format::Human | Format::Json, Event::Notice(_)) => {}
+            (Format::JsonLines, Event::Notice(fact)) => self.json_event("notice", Said { message: fact }),
+            (Format::JsonLines, Event::Heading(title)) => self.json_event("heading", Said { message: title }),
+            (Format::Human | Format::Json, Event::Notice(_) | Event::Heading(_)) => {}
         }
     }
 }
@@ -171,7 +175,7 @@ struct EventLine<B> {
 }
 
 #[derive(Serialize)]
-struct NoticeObject {
+struct Said {
     message: String,
 }
 
@@ -208,6 +212,10 @@ impl Tone {
             Tone::Error => "error: ",
         }
     }
+}
+
+fn bold(text: &str) -> String {
+    if io::stderr().is_terminal() && colors() { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
 }
 
 /// Colours are wanted, as far as the environment says (no-color.org).

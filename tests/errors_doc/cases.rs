@@ -101,6 +101,7 @@ pub const ALL: &[Case] = &[
         place.refused(&["key", "generate", "--output", &place.shown("identity.txt")])
     })
     .then(|place| place.works(&["key", "generate", "--output", "another.txt"])),
+    case("no server programs where --bindir says", |place| place.refused(&["demo", "--bindir", "/nonexistent"])),
     case("a label given twice", |place| {
         place.configure("");
         place.refused(&["backup", "--label", "a=1", "--label", "a=2"])

@@ -6,6 +6,7 @@
 
 mod by_hand;
 mod data_directory;
+mod demo;
 mod frozen;
 mod oracle;
 mod refusals;
@@ -39,6 +40,7 @@ fn scenarios() -> Vec<Scenario> {
         by_hand::scenarios(),
         refusals::scenarios(),
         data_directory::scenarios(),
+        demo::scenarios(),
         session::scenarios(),
         frozen::scenarios(),
         oracle::scenarios(),

@@ -46,15 +46,19 @@ pub fn stop_all() {
     stop(&pids);
 }
 
-/// Immediate shutdown of servers whose data directory lies below a path: a postmaster works in it.
+/// Immediate shutdown of servers whose data directory lies below a path.
 pub fn stop_below(path: &Path) {
-    let Ok(entries) = fs::read_dir("/proc") else { return };
+    stop(&below(path));
+}
+
+/// Processes that work in a directory below a path, as a postmaster and its children do, and that live.
+pub fn below(path: &Path) -> Vec<i32> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let works_below = |pid: &i32| {
         let cwd: PathBuf = fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default();
         cwd.starts_with(path)
     };
-    let pids = entries.flatten().filter_map(|e| e.file_name().to_str()?.parse().ok()).filter(works_below);
-    stop(&pids.collect::<Vec<_>>());
+    entries.flatten().filter_map(|e| e.file_name().to_str()?.parse().ok()).filter(works_below).collect()
 }
 
 fn stop(pids: &[i32]) {

@@ -1,0 +1,110 @@
+//! The directory in which everything of the demo lies.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, access};
+use tempfile::TempDir;
+
+use crate::config::shell_word;
+use crate::model::error::{Code, Error, Result};
+use crate::postgres::MAX_ROOM;
+
+const PREFIX: &str = "pgcairn-demo.";
+/// Where `TMPDIR` is too deep for a socket below it, or has a name that a repository URL cannot hold.
+const FALLBACK: &str = "/tmp";
+/// Bytes below the temporary directory: our own directory, and the longest room in it.
+const DEPTH: usize = 40;
+
+pub struct Place(TempDir);
+
+impl Place {
+    /// Readable by nobody else: the key lies here too.
+    pub fn new() -> Result<Place> {
+        let wanted = std::env::temp_dir();
+        let plain = |b: &u8| b.is_ascii_alphanumeric() || b"/._-".contains(b);
+        let bytes = wanted.as_os_str().as_encoded_bytes();
+        let usable = wanted.is_absolute() && bytes.len() + DEPTH <= MAX_ROOM && bytes.iter().all(plain);
+        let make = |base: &Path| tempfile::Builder::new().prefix(PREFIX).tempdir_in(base);
+        let made =
+            if usable { make(&wanted).or_else(|_| make(Path::new(FALLBACK))) } else { make(Path::new(FALLBACK)) };
+        let cannot = |error| Error::new(Code::Io, format!("no directory can be made in {FALLBACK}: {error}"));
+        made.map(Place).map_err(cannot)
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// The data directory that is lost in part.
+    pub fn origin(&self) -> PathBuf {
+        self.path().join("origin")
+    }
+
+    pub fn recovered(&self) -> PathBuf {
+        self.path().join("recovered")
+    }
+
+    pub fn identity(&self) -> PathBuf {
+        self.path().join("key.txt")
+    }
+
+    fn configuration(&self) -> PathBuf {
+        self.path().join("demo.toml")
+    }
+
+    /// A new directory for what a server has beside its data.
+    pub fn room(&self, name: &str) -> Result<PathBuf> {
+        let path = self.path().join(name);
+        fs::create_dir(&path).map_err(|error| cannot_write(&path, &error))?;
+        Ok(path)
+    }
+
+    pub fn write_configuration(&self, recipient: &str, connection: &str) -> Result<PathBuf> {
+        let text = |text: &str| toml::Value::from(text).to_string();
+        let repository = format!("file://{}", self.path().join("repository").display());
+        let lines = format!(
+            "[postgres]\ndata_dir = {}\nconnection = {}\n\n[encryption]\nrecipients = [{}]\n\n\
+             [[repository]]\nname = \"local\"\nurl = {}\n",
+            text(&self.origin().to_string_lossy()),
+            text(connection),
+            text(recipient),
+            text(&repository)
+        );
+        let file = self.configuration();
+        fs::write(&file, lines).map_err(|error| cannot_write(&file, &error))?;
+        Ok(file)
+    }
+
+    /// Removes everything, or says where it stays.
+    pub fn close(self, keep: bool) -> Result<Option<PathBuf>> {
+        if keep {
+            return Ok(Some(self.0.keep()));
+        }
+        let path = self.path().to_owned();
+        let failed = |error| {
+            Error::new(Code::Io, format!("{} cannot be removed: {error}", path.display()))
+                .hint(format!("rm -r {}", shell_word(&path.to_string_lossy())))
+        };
+        self.0.close().map_err(failed)?;
+        Ok(None)
+    }
+}
+
+fn cannot_write(path: &Path, error: &io::Error) -> Error {
+    Error::new(Code::Io, format!("{} cannot be written: {error}", path.display()))
+}
+
+/// The server calls this program, as the user that it runs as: a program in root's home is closed to it.
+pub fn refuse_unreachable_program() -> Result<()> {
+    let program = std::env::current_exe()
+        .map_err(|error| Error::new(Code::Io, format!("the path of this program is not known: {error}")))?;
+    access(&program, Access::EXEC_OK).map_err(|error| {
+        let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten();
+        let user = user.map_or_else(|| "the user of the server".to_owned(), |user| user.name);
+        let shown = program.display();
+        Error::new(Code::Permission, format!("{user} cannot run {shown}, and the server calls it: {error}"))
+            .hint(format!("install -m 0755 {} /usr/local/bin/pgcairn", shell_word(&program.to_string_lossy())))
+    })
+}

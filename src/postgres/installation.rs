@@ -1,0 +1,140 @@
+//! The server's programs on this machine, for servers of our own.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::connection::SUPPORTED;
+use crate::model::error::{Code, Error, Result};
+
+/// Without both of them no server can be made.
+const PROGRAMS: [&str; 2] = ["initdb", "postgres"];
+
+/// Where packages put each major, which they keep out of `PATH`: Debian's, those of RPM systems.
+const PER_MAJOR: [(&str, &str); 2] = [("/usr/lib/postgresql", ""), ("/usr", "pgsql-")];
+const OWN_BUILD: &str = "/usr/local/pgsql/bin";
+
+/// How `initdb` is called besides the directory. The directory that the socket lies in is closed to
+/// others, so that no password is needed. What is lost in a crash of the machine was to be thrown away.
+const INITDB_OPTIONS: [&str; 7] = [
+    "--username=postgres",
+    "--auth=trust",
+    "--encoding=UTF8",
+    "--locale=C",
+    "--data-checksums",
+    "--no-instructions",
+    "--no-sync",
+];
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Installation {
+    bindir: PathBuf,
+    /// `15.14`, or `19beta1`.
+    pub version: String,
+}
+
+impl Installation {
+    /// In `bindir`, or else in `PATH` and where packages put it: the newest that pgcairn supports.
+    pub fn find(bindir: Option<&Path>) -> Result<Installation> {
+        let places = bindir.map_or_else(usual_places, |bindir| vec![bindir.to_owned()]);
+        let found = places.iter().filter_map(|place| Installation::at(place));
+        let newest = found.filter(|(major, _)| SUPPORTED.contains(major)).max_by_key(|(major, _)| *major);
+        newest.map(|(_, installation)| installation).ok_or_else(|| not_found(bindir))
+    }
+
+    fn at(bindir: &Path) -> Option<(u32, Installation)> {
+        let bindir = std::path::absolute(bindir).ok()?;
+        if !PROGRAMS.iter().all(|program| bindir.join(program).is_file()) {
+            return None;
+        }
+        let output = Command::new(bindir.join("postgres")).arg("--version").output().ok()?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let version = text.strip_prefix("postgres (PostgreSQL) ")?.split_whitespace().next()?.to_owned();
+        let digits = version.find(|c: char| !c.is_ascii_digit()).unwrap_or(version.len());
+        let major = version.get(..digits)?.parse().ok()?;
+        Some((major, Installation { bindir, version }))
+    }
+
+    /// An empty cluster with page checksums.
+    pub fn create_cluster(&self, data: &Path) -> Result<()> {
+        let mut initdb = self.command("initdb");
+        let output = initdb.arg("-D").arg(data).args(INITDB_OPTIONS).output();
+        let failed = |reason: &str| Error::new(Code::Io, format!("initdb in {} failed: {reason}", data.display()));
+        let output = output.map_err(|error| failed(&error.to_string()))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        let cause = said.lines().find(|line| line.starts_with("initdb: error")).or_else(|| said.lines().last());
+        Err(failed(cause.unwrap_or("it gave no reason")))
+    }
+
+    /// A program of it, in a directory it can enter, with nothing in its environment that leads elsewhere.
+    pub(super) fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(self.bindir.join(program));
+        let names = std::env::vars_os().map(|(name, _)| name);
+        names.filter(|name| name.as_encoded_bytes().starts_with(b"PG")).for_each(|name| {
+            command.env_remove(name);
+        });
+        command.env("LC_ALL", "C").current_dir("/");
+        command
+    }
+}
+
+fn usual_places() -> Vec<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut places: Vec<PathBuf> = std::env::split_paths(&path).filter(|place| place.is_absolute()).collect();
+    for (directory, prefix) in PER_MAJOR {
+        let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+        let named = |name: &OsStr| name.to_string_lossy().strip_prefix(prefix).is_some_and(is_number);
+        places.extend(entries.filter(|entry| named(&entry.file_name())).map(|entry| entry.path().join("bin")));
+    }
+    places.push(OWN_BUILD.into());
+    places
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+fn not_found(bindir: Option<&Path>) -> Error {
+    let (oldest, newest) = (SUPPORTED.start(), SUPPORTED.end());
+    let what = format!("initdb and postgres of PostgreSQL {oldest} to {newest}");
+    match bindir {
+        Some(bindir) => Error::new(Code::Refused, format!("{what} are not in {}", bindir.display()))
+            .hint("leave --bindir out to look in the usual places"),
+        None => Error::new(Code::Refused, format!("{what} are neither in PATH nor where packages put them"))
+            .hint("--bindir DIR if they are elsewhere, or install them: apt-get install postgresql"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn put(directory: &Path, version: &str) {
+        for program in PROGRAMS {
+            let path = directory.join(program);
+            fs::write(&path, format!("#!/bin/sh\necho 'postgres (PostgreSQL) {version}'\n")).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_directory_with_both_programs_is_an_installation() {
+        let directory = tempfile::tempdir().unwrap();
+        let find = || Installation::find(Some(directory.path()));
+        assert_eq!(find().unwrap_err().code, Code::Refused);
+        for (said, version) in [("15.14 (Debian 15.14-0+deb12u1)", "15.14"), ("19beta1", "19beta1")] {
+            put(directory.path(), said);
+            assert_eq!(find().unwrap().version, version);
+        }
+        put(directory.path(), "9.6.24");
+        assert_eq!(find().unwrap_err().code, Code::Refused);
+        put(directory.path(), "15.14");
+        fs::remove_file(directory.path().join("initdb")).unwrap();
+        assert_eq!(find().unwrap_err().code, Code::Refused);
+    }
+}
