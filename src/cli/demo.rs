@@ -25,7 +25,9 @@ pub struct Arguments {
 
 impl Arguments {
     pub fn run(self, session: &Session) -> Status {
-        let request = operation::demo::Request { bindir: self.bindir, keep: self.keep };
+        // Root may be somewhere that the stand-in may not enter.
+        let bindir = self.bindir.map(|path| std::path::absolute(&path).unwrap_or(path));
+        let request = operation::demo::Request { bindir, keep: self.keep };
         session.stand_in()?;
         let outcome = operation::demo::run(&request, &session.interrupt, &session.output)?;
         session.output.done(&outcome)
