@@ -9,6 +9,7 @@ mod data_directory;
 mod demo;
 mod frozen;
 mod oracle;
+mod readme;
 mod refusals;
 mod session;
 mod smoke;
@@ -38,6 +39,7 @@ fn scenarios() -> Vec<Scenario> {
         smoke::scenarios(),
         soak::scenarios(),
         by_hand::scenarios(),
+        readme::scenarios(),
         refusals::scenarios(),
         data_directory::scenarios(),
         demo::scenarios(),
