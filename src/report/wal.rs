@@ -47,6 +47,7 @@ pub struct WalList {
     pub repository: String,
     pub cluster: String,
     pub timelines: Vec<Timeline>,
+    pub damaged: Vec<Flaw>,
     pub next: Option<String>,
 }
 
@@ -70,7 +71,29 @@ pub struct Range {
     pub missing_before: u64,
 }
 
+/// A segment that no recovery passes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Flaw {
+    pub segment: String,
+    /// Where the chain of records breaks, in an object that is as it was archived.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub broken_from: Option<Lsn>,
+    pub reason: String,
+}
+
+/// A person is shown so many damaged segments; `--json` has them all.
+const FLAWS_SHOWN: usize = 20;
+
 impl WalList {
+    fn damage(&self) -> String {
+        let line = |flaw: &Flaw| format!("DAMAGED {}: {}; no recovery passes it\n", flaw.segment, flaw.reason);
+        let shown: String = self.damaged.iter().take(FLAWS_SHOWN).map(line).collect();
+        match self.damaged.len().saturating_sub(FLAWS_SHOWN) {
+            0 => shown,
+            hidden => shown + &format!("  and {}\n", count(hidden as u64, "more damaged segment")),
+        }
+    }
+
     fn missing(&self) -> u64 {
         self.timelines.iter().flat_map(|t| &t.ranges).map(|range| range.missing_before).sum()
     }
@@ -106,7 +129,7 @@ impl Report for WalList {
         if rows.is_empty() {
             return format!("{} holds no WAL of {}\n", self.repository, self.cluster);
         }
-        table(&["tli", "first", "last", "segments", "stored", "branched", "gap"], &rows) + &gaps
+        table(&["tli", "first", "last", "segments", "stored", "branched", "gap"], &rows) + &gaps + &self.damage()
     }
 
     fn next(&self) -> Option<String> {
@@ -114,7 +137,7 @@ impl Report for WalList {
     }
 
     fn flaw(&self) -> Option<Code> {
-        (self.missing() > 0).then_some(Code::WalGap)
+        (self.missing() > 0 || !self.damaged.is_empty()).then_some(Code::WalGap)
     }
 }
 

@@ -13,7 +13,7 @@ use pgcairn::report::check::{Check, Finding};
 use pgcairn::report::init::{Init, Setting, Takes};
 use pgcairn::report::list::{List, Row};
 use pgcairn::report::restore::{Done, Plan, Restore, Tablespace};
-use pgcairn::report::wal::{Flush, Range, Timeline, WalList};
+use pgcairn::report::wal::{Flaw, Flush, Range, Timeline, WalList};
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -205,6 +205,11 @@ fn wal() {
         repository: "file:///var/backups/pgcairn".to_owned(),
         cluster: "main".to_owned(),
         timelines: vec![first, second],
+        damaged: vec![Flaw {
+            segment: "000000010000000000000003".to_owned(),
+            broken_from: Some(Lsn(0x3000148)),
+            reason: "it was archived with its records broken from 0/3000148 on".to_owned(),
+        }],
         next: None,
     };
     assert_snapshot!(read(&list));

@@ -4,6 +4,7 @@
 //! `PGCAIRN_TEST_KEEP=1` keeps the scratch directories. One trial alone, on one major:
 //! `cargo test --test servers -- pg18::smoke`.
 
+mod archive;
 mod by_hand;
 mod data_directory;
 mod demo;
@@ -37,6 +38,7 @@ const MORE_THREADS_THAN_CORES: usize = 2;
 fn scenarios() -> Vec<Scenario> {
     [
         smoke::scenarios(),
+        archive::scenarios(),
         soak::scenarios(),
         by_hand::scenarios(),
         readme::scenarios(),

@@ -47,7 +47,7 @@ impl Arguments {
     }
 
     pub fn run(self, session: &Session) -> Status {
-        let request = fetch::Request { name: self.name, path: self.path };
+        let request = fetch::Request { name: self.name, path: self.path, standby: self.standby };
         let outcome = match &self.from {
             Some(directory) => {
                 session.take_over(&Belongings { owned: vec![directory.clone()], ..Belongings::default() })?;

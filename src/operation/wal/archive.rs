@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use crate::codec::{MAX_HEADER, peek};
+use crate::model::envelope::WalFacts;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::{Key, Kind};
 use crate::model::plan::coverage::Archive;
@@ -11,25 +12,36 @@ use crate::model::timeline::TimelineJson;
 use crate::model::wal_name::{TimelineId, WalName};
 use crate::operation::failure;
 use crate::operation::repository::Opened;
+use crate::report::wal::Flaw;
 
 pub use crate::model::timeline::TimelineJson as TimelineFacts;
 
 /// Larger than any `timeline.json`.
 const MAX_TIMELINE_JSON: u64 = 1024 * 1024;
 
+/// Every WAL file with its stored size, and what is known of each timeline.
+pub struct Listed {
+    pub names: Vec<(WalName, u64)>,
+    pub timelines: BTreeMap<TimelineId, TimelineFacts>,
+}
+
 /// One listing, and one small read for each timeline.
-pub fn read(opened: &Opened) -> Result<(Archive, BTreeMap<TimelineId, TimelineFacts>)> {
+pub fn list(opened: &Opened) -> Result<Listed> {
     let reader = opened.repository.reader();
-    let (mut names, mut facts) = (Vec::new(), BTreeMap::new());
+    let (mut names, mut timelines) = (Vec::new(), BTreeMap::new());
     for entry in reader.list(&opened.keys.wal())? {
         if let Some(name) = opened.keys.wal_name_of(&entry.key) {
             names.push((name, entry.size));
         } else if let Some(timeline) = opened.keys.timeline_of(&entry.key) {
-            facts.insert(timeline, timeline_json(opened, &entry.key, timeline)?);
+            timelines.insert(timeline, timeline_json(opened, &entry.key, timeline)?);
         }
     }
-    let segment_size = segment_size(opened, &names)?;
-    Ok((Archive::new(segment_size, names), facts))
+    Ok(Listed { names, timelines })
+}
+
+pub fn read(opened: &Opened) -> Result<(Archive, BTreeMap<TimelineId, TimelineFacts>)> {
+    let Listed { names, timelines } = list(opened)?;
+    Ok((Archive::new(segment_size(opened, &names)?, names), timelines))
 }
 
 fn timeline_json(opened: &Opened, key: &Key, timeline: TimelineId) -> Result<TimelineJson> {
@@ -40,17 +52,52 @@ fn timeline_json(opened: &Opened, key: &Key, timeline: TimelineId) -> Result<Tim
     TimelineJson::parse(timeline, &bytes).map_err(|e| Error::new(Code::Damaged, format!("{key} is damaged: {e}")))
 }
 
-/// Every segment has the cluster's segment size, which the envelope of any one tells without a key.
-fn segment_size(opened: &Opened, names: &[(WalName, u64)]) -> Result<u64> {
-    let Some((name, _)) = names.iter().find(|(name, _)| matches!(name, WalName::Segment(_))) else {
-        return Ok(DEFAULT_SEGMENT_SIZE);
-    };
+/// Every segment has the cluster's segment size, which the envelope of any one tells without a key. A
+/// damaged one must not keep anybody from the others.
+pub fn segment_size(opened: &Opened, names: &[(WalName, u64)]) -> Result<u64> {
+    let mut damage = None;
+    for (name, _) in names.iter().filter(|(name, _)| matches!(name, WalName::Segment(_))) {
+        match envelope(opened, name) {
+            Ok((facts, _)) => return Ok(facts.length),
+            Err(error) if error.code == Code::Damaged => damage = damage.or(Some(error)),
+            Err(error) => return Err(error),
+        }
+    }
+    damage.map_or(Ok(DEFAULT_SEGMENT_SIZE), Err)
+}
+
+/// What a segment's envelope says, and the stored size that follows from it.
+fn envelope(opened: &Opened, name: &WalName) -> Result<(WalFacts, u64)> {
     let key = opened.keys.wal_file(name);
+    let damaged = |reason: &str| Error::new(Code::Damaged, format!("{key} is damaged: {reason}"));
     let start = opened.repository.reader().get_range(&key, 0..MAX_HEADER as u64)?;
     let peeked = peek(&start, opened.repository.encryption()).map_err(|e| failure::object(&key, e))?;
-    let length = peeked.envelope.wal.filter(|_| peeked.envelope.kind == Kind::Wal).map(|wal| wal.length);
-    let length = length.filter(|length| crate::model::wal::page::is_segment_size(*length));
-    length.ok_or_else(|| Error::new(Code::Damaged, format!("{key} is damaged: its envelope names no segment size")))
+    if peeked.envelope.name != key {
+        return Err(damaged(&format!("it is {}", peeked.envelope.name)));
+    }
+    let facts = peeked.envelope.wal.clone().filter(|_| peeked.envelope.kind == Kind::Wal);
+    let facts = facts.filter(|facts| crate::model::wal::page::is_segment_size(facts.length));
+    let facts = facts.ok_or_else(|| damaged("its envelope names no segment size"))?;
+    let size = peeked.stored_size(facts.compressed);
+    Ok((facts, size))
+}
+
+/// Segments that no recovery passes, as far as that is seen without a key: one small read for each.
+pub fn flaws(opened: &Opened, names: &[(WalName, u64)]) -> Result<Vec<Flaw>> {
+    let mut flaws = Vec::new();
+    for (name, found) in names.iter().filter(|(name, _)| matches!(name, WalName::Segment(_))) {
+        let (broken_from, reason) = match envelope(opened, name) {
+            Ok((_, due)) if due != *found => (None, format!("it has {found} bytes and must have {due}")),
+            Ok((WalFacts { invalid_from: Some(at), .. }, _)) => {
+                (Some(at), format!("it was archived with its records broken from {at} on"))
+            }
+            Ok(_) => continue,
+            Err(error) if error.code == Code::Damaged => (None, error.message),
+            Err(error) => return Err(error),
+        };
+        flaws.push(Flaw { segment: name.to_string(), broken_from, reason });
+    }
+    Ok(flaws)
 }
 
 /// Without a segment it does not matter.

@@ -11,9 +11,11 @@ use crate::codec::{CodecError, FrameReader, Opener};
 use crate::model::envelope::WalFacts;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::Key;
+use crate::model::lsn::Lsn;
 use crate::model::sha256::Sha256Sum;
 use crate::model::wal_name::WalName;
 use crate::operation::repository::Opened;
+use crate::operation::wal::absence;
 use crate::operation::{Context, catalog, failure, repository};
 use crate::report::Sink;
 use crate::report::wal::Fetch;
@@ -28,6 +30,8 @@ pub struct Request {
     pub name: WalName,
     /// `%p`, which is not `%f`
     pub path: PathBuf,
+    /// PostgreSQL asks again whatever the answer, and opens nothing.
+    pub standby: bool,
 }
 
 /// Out of the repository.
@@ -37,7 +41,8 @@ pub fn run(context: &Context, request: &Request, _sink: &dyn Sink) -> Result<Fet
     let file = wal_file::begin(&request.path)?;
     let delivered = match fetch(&opened, &opener, &request.name, file)? {
         Some(file) => file.deliver().map(|()| true)?,
-        None => false,
+        None if request.standby => false,
+        None => absence::check(&opened, &request.name).map(|()| false)?,
     };
     Ok(Fetch { name: request.name.to_string(), delivered })
 }
@@ -75,9 +80,19 @@ pub fn fetch(opened: &Opened, opener: &Opener, name: &WalName, mut file: WalFile
             &key,
             format!("it is of cluster {}, not {}", facts.system_identifier, opened.system_identifier),
         )),
+        Some(WalFacts { invalid_from: Some(at), .. }) if matches!(name, WalName::Segment(_)) => Err(broken(&key, at)),
         Some(_) => Ok(Some(file)),
         None => Ok(None),
     }
+}
+
+/// PostgreSQL takes a broken record for the end of WAL (`ReadRecord` in archive recovery) and opens there.
+fn broken(key: &Key, at: Lsn) -> Error {
+    Error::new(
+        Code::Damaged,
+        format!("{key} was archived with its records broken from {at} on, recovery would end there in silence"),
+    )
+    .hint("pgcairn restore --to latest --plan names the last moment that can be reached; restore to that")
 }
 
 /// Hands the content of an archived file to `visit`, and then what its envelope says; length and digest

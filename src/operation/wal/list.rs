@@ -1,30 +1,35 @@
-//! `wal list`: what WAL there is, and where it has holes. Needs no key.
+//! `wal list`: what WAL there is, where it has holes and where it is damaged. Needs no key.
 
 use crate::model::error::Result;
 use crate::model::plan::coverage::{Archive, TimelineWal};
 use crate::model::wal_name::TimelineId;
 use crate::operation::catalog::choose_cluster;
-use crate::operation::wal::archive::{self, TimelineFacts};
+use crate::operation::wal::archive::{self, Listed, TimelineFacts};
 use crate::operation::{Context, repository};
 use crate::report::Sink;
 use crate::report::wal::{Range, Timeline, WalList};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Request {
-    /// Only runs of segments that a gap precedes.
+    /// Only runs of segments that a gap precedes; what is damaged is said in any case.
     pub gaps: bool,
     pub timeline: Option<TimelineId>,
 }
 
 pub fn run(context: &Context, request: &Request, _sink: &dyn Sink) -> Result<WalList> {
     let opened = choose_cluster(&context.config, repository::open(&context.config)?)?;
-    let (archive, facts) = archive::read(&opened)?;
-    let wanted = archive.timelines.iter().filter(|(id, _)| request.timeline.is_none_or(|wanted| wanted == **id));
-    let timelines = wanted.map(|(id, wal)| timeline(&archive, *id, wal, facts.get(id), request.gaps)).collect();
+    let Listed { mut names, timelines: facts } = archive::list(&opened)?;
+    let segment_size = archive::segment_size(&opened, &names)?;
+    names.retain(|(name, _)| request.timeline.is_none_or(|wanted| wanted == name.timeline()));
+    let damaged = archive::flaws(&opened, &names)?;
+    let archive = Archive::new(segment_size, names);
+    let timelines =
+        archive.timelines.iter().map(|(id, wal)| timeline(&archive, *id, wal, facts.get(id), request.gaps)).collect();
     Ok(WalList {
         repository: opened.repository.url().to_owned(),
         cluster: opened.cluster.to_string(),
         timelines,
+        damaged,
         next: None,
     })
 }

@@ -1,5 +1,6 @@
 //! The WAL archive: what PostgreSQL calls, and what people look at.
 
+mod absence;
 pub mod archive;
 pub mod fetch;
 pub mod flush;

@@ -25,7 +25,7 @@ use crate::operation::repository::Opened;
 use crate::report::Sink;
 use crate::report::wal::Push;
 
-use target::Pushed;
+pub use target::Pushed;
 
 /// Compressed or sealed bytes of one file that are held in memory; more goes to a temporary file.
 const MAX_IN_MEMORY: usize = 64 * 1024 * 1024;
@@ -73,7 +73,8 @@ struct Prepared {
 }
 
 impl Archive {
-    pub(super) fn push(&self, pushed: &Pushed) -> Result<Push> {
+    /// One file; what is already there with the same content is success.
+    pub fn push(&self, pushed: &Pushed) -> Result<Push> {
         let prepared = match pushed.name {
             WalName::Segment(_) | WalName::Partial(_) => segment::prepare(pushed, self.level)?,
             WalName::History(_) => history::prepare(self, pushed)?,

@@ -30,6 +30,7 @@ pub struct Site {
     scratch: Scratch,
     data: PathBuf,
     connection: String,
+    repository: PathBuf,
     pub recipient: Option<String>,
     /// Lines added to the configuration, whole tables included.
     extra: String,
@@ -51,7 +52,8 @@ impl Site {
         account().write(&scratch.join("identity"), format!("{}\n", identity.to_string().expose_secret()), 0o600)?;
         let recipient = encrypted.then(|| identity.to_public().to_string());
         let (data, connection) = (server.data().to_owned(), server.connection());
-        let site = Site { scratch, data, connection, recipient, extra: String::new() };
+        let repository = scratch.join("repo");
+        let site = Site { scratch, data, connection, repository, recipient, extra: String::new() };
         site.write_config()?;
         Ok(site)
     }
@@ -80,7 +82,7 @@ impl Site {
     }
 
     pub fn repository(&self) -> PathBuf {
-        self.path("repo")
+        self.repository.clone()
     }
 
     /// Adds lines to the end of the configuration.
@@ -114,6 +116,14 @@ impl Site {
         self.write_config()
     }
 
+    /// Makes the configuration name another site's repository, with that site's identity.
+    pub fn share_repository(&mut self, other: &Site) -> Outcome {
+        self.repository = other.repository();
+        self.recipient.clone_from(&other.recipient);
+        account().write(&self.identity(), fs::read(other.identity())?, 0o600)?;
+        self.write_config()
+    }
+
     fn write_config(&self) -> Outcome {
         let recipients = self.recipient.iter().map(|r| format!("{r:?}")).collect::<Vec<_>>().join(", ");
         let text = format!(
@@ -135,6 +145,7 @@ impl Site {
         super::server::run(copy.arg("-al").arg(self.repository()).arg(scratch.join("repo")))?;
         account().write(&scratch.join("identity"), fs::read(self.identity())?, 0o600)?;
         let site = Site {
+            repository: scratch.join("repo"),
             scratch,
             data: self.data.clone(),
             connection: self.connection.clone(),
@@ -174,8 +185,13 @@ impl Site {
     }
 
     pub fn restore_command(&self) -> String {
+        format!("'{}'", self.fetch_command("wal fetch %f %p"))
+    }
+
+    /// Straight from the repository, as the value of restore_command; `words` begin with `wal fetch`.
+    pub fn fetch_command(&self, words: &str) -> String {
         let (program, config, identity) = (binary().display(), self.config(), self.identity());
-        format!("'PGCAIRN_IDENTITY={} {program} --config {} wal fetch %f %p'", identity.display(), config.display())
+        format!("PGCAIRN_IDENTITY={} {program} --config {} {words}", identity.display(), config.display())
     }
 
     /// Makes a running server archive here; archive_mode must have been on at its start.
