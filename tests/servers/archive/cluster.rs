@@ -37,7 +37,8 @@ pub fn cluster(install: &'static Installation) -> Outcome<Arc<Cluster>> {
 }
 
 fn make(install: &'static Installation) -> Outcome<Cluster> {
-    let server = Server::builder(install).segment_mib(1).start()?;
+    // Archiving that waits: without it the server removes its .backup files.
+    let server = Server::builder(install).segment_mib(1).setting("archive_mode", "on").start()?;
     server.sql("create table t (n int, filler text)")?;
     let mut segments = Vec::new();
     for n in 0..COMMON {

@@ -35,8 +35,10 @@ pub fn list_and_flush(install: &'static Installation) -> Outcome {
 fn damages(site: &Site, segments: &[String]) -> Outcome {
     let first = site.objects("/wal/")?.into_iter().next().ok_or("no WAL")?;
     let object = |n: usize| site.object(&format!("{}.zst", segments[n]));
-    damage::truncate(&object(4)?, 3000)?;
-    site.run(&["wal", "list"])?.status_is(12)?.says(&[&format!("DAMAGED {}", segments[4]), "it has 3000 bytes"])?;
+    let half = fs::read(object(4)?)?.len() / 2;
+    damage::truncate(&object(4)?, half)?;
+    let (damaged, cut) = (format!("DAMAGED {}", segments[4]), format!("it has {half} bytes"));
+    site.run(&["wal", "list"])?.status_is(12)?.says(&[&damaged, &cut])?;
     // Not even the first segment may keep anybody from the rest.
     damage::truncate(&first, 0)?;
     damage::swap(&object(2)?, &object(3)?)?;

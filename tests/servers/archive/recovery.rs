@@ -27,7 +27,7 @@ const DAMAGES: &[Damage] = &[
     ("flipped in the header", |p, s| flip(p, s, |_| 100), FETCH),
     ("flipped in the body", |p, s| flip(p, s, |length| length / 2), FETCH),
     ("flipped in the tail", |p, s| flip(p, s, |length| length - 1), FETCH),
-    ("truncated", |p, s| damage::truncate(&s.object(&p.segments[MIDDLE])?, 2000), FETCH),
+    ("truncated", |p, s| cut(p, s), FETCH),
     ("empty", |p, s| damage::truncate(&s.object(&p.segments[MIDDLE])?, 0), FETCH),
     ("swapped", |p, s| damage::swap(&s.object(&p.segments[MIDDLE])?, &s.object(&p.segments[MIDDLE + 1])?), FETCH),
     ("removed", |p, s| Ok(fs::remove_file(s.object(&p.segments[MIDDLE])?)?), FETCH),
@@ -43,6 +43,11 @@ const DAMAGES: &[Damage] = &[
 fn flip(primary: &Primary, site: &Site, at: fn(usize) -> usize) -> Outcome {
     let object = site.object(&primary.segments[MIDDLE])?;
     damage::flip_bit(&object, at(fs::read(&object)?.len()))
+}
+
+fn cut(primary: &Primary, site: &Site) -> Outcome {
+    let object = site.object(&primary.segments[MIDDLE])?;
+    damage::truncate(&object, fs::read(&object)?.len() / 2)
 }
 
 impl Site {
