@@ -106,6 +106,10 @@ pub const ALL: &[Case] = &[
         place.configure("");
         place.refused(&["backup", "--label", "a=1", "--label", "a=2"])
     }),
+    case("manual pages into what is no directory", |place| {
+        place.write("man1", "");
+        place.refused(&["man", "--output", &place.shown("man1")])
+    }),
     case("too many labels", |place| {
         place.configure("");
         let labels: Vec<String> = (0..17).map(|n| format!("--label=n{n}=x")).collect();
