@@ -263,9 +263,12 @@ impl<'w, 'a> Worker<'w, 'a> {
         };
         self.part.begin_file(line);
         while let Some(chunk) = self.reader.next(&mut file)? {
+            if self.outward.interrupt.is_raised() {
+                return Err(OutwardError::Interrupted);
+            }
             self.part.chunk(chunk)?;
             self.outward.read.fetch_add(chunk.len() as u64, Ordering::Relaxed);
-            self.outward.throttle.take(chunk.len() as u64);
+            self.outward.throttle.take(chunk.len() as u64, self.outward.interrupt);
         }
         self.part.end_file()?;
         self.copied.files += u64::from(range.offset == 0);

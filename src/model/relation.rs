@@ -28,6 +28,13 @@ const SKIPPED_ROOT_FILES: [&[u8]; 15] = [
     b"recovery.signal.old",
 ];
 
+/// What a restore lays beside the data: the WAL that recovery reads, the origin's configuration, and the mark of
+/// a restore that has not ended. When the restored cluster is backed up in turn they belong to its past.
+pub const RESTORED_WAL: &str = "pgcairn_wal";
+pub const CAPTURED_CONFIGURATION: &str = "pgcairn_config";
+pub const UNFINISHED_RESTORE: &str = "pgcairn_restore.json";
+const OF_A_RESTORE: [&str; 3] = [RESTORED_WAL, CAPTURED_CONFIGURATION, UNFINISHED_RESTORE];
+
 /// Rebuilt at start-up (`RELCACHE_INIT_FILENAME`) or temporary (`PG_TEMP_FILE_PREFIX`), with whatever follows.
 const SKIPPED_PREFIXES: [&[u8]; 2] = [b"pg_internal.init", b"pgsql_tmp"];
 
@@ -206,7 +213,7 @@ impl Place {
     /// What a regular file called `name` in this directory is.
     pub fn file(self, name: &[u8]) -> FileRule {
         match self {
-            Place::Root if SKIPPED_ROOT_FILES.contains(&name) => FileRule::Skip(Skip::ByName),
+            Place::Root if SKIPPED_ROOT_FILES.contains(&name) || is_of_a_restore(name) => FileRule::Skip(Skip::ByName),
             _ if has_skipped_prefix(name) => FileRule::Skip(Skip::ByName),
             Place::Wal | Place::Emptied => FileRule::Skip(Skip::Contents),
             Place::Tablespace(_) => FileRule::Skip(Skip::OtherVersion),
@@ -219,7 +226,7 @@ impl Place {
     /// What a directory called `name` in this directory is. `version_directory` is ours:
     /// `PG_<major>_<catalog version>`.
     pub fn directory(self, name: &[u8], version_directory: &[u8]) -> DirectoryRule {
-        if has_skipped_prefix(name) {
+        if has_skipped_prefix(name) || (self == Place::Root && is_of_a_restore(name)) {
             return DirectoryRule::Skip(Skip::ByName);
         }
         let oid = parse_oid(name);
@@ -258,6 +265,10 @@ impl Place {
 
 fn has_skipped_prefix(name: &[u8]) -> bool {
     SKIPPED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+fn is_of_a_restore(name: &[u8]) -> bool {
+    OF_A_RESTORE.iter().any(|known| known.as_bytes() == name)
 }
 
 fn root_directory(name: &[u8]) -> Place {

@@ -138,3 +138,14 @@ fn block_numbers_run_on_across_segments() {
     let file = RelationFile { tablespace: DEFAULT_TABLESPACE, database: 5, name };
     assert_eq!(file.first_block(131072), 393216);
 }
+
+#[test]
+fn what_a_restore_left_is_no_part_of_the_cluster() {
+    for name in [RESTORED_WAL, CAPTURED_CONFIGURATION, UNFINISHED_RESTORE] {
+        let name = name.as_bytes();
+        assert_eq!(Place::Root.directory(name, VERSION), DirectoryRule::Skip(Skip::ByName));
+        assert_eq!(Place::Root.file(name), FileRule::Skip(Skip::ByName));
+        assert_eq!(Place::Other.file(name), FileRule::Other);
+        assert_eq!(Place::Other.directory(name, VERSION), DirectoryRule::Enter(Place::Other));
+    }
+}

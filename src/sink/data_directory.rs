@@ -8,6 +8,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use rustix::fs::{self, AtFlags, Mode, OFlags, ResolveFlags};
 
@@ -38,13 +39,19 @@ pub struct DataDirectory {
     root: OwnedFd,
     /// By the name of the link in `pg_tblspc`.
     tablespaces: BTreeMap<Vec<u8>, OwnedFd>,
+    /// What its owner may not write to in the end, such as a server's private key: closed when all is written.
+    closed: Mutex<BTreeMap<RelPath, u32>>,
 }
+
+/// What a restore itself needs of files and directories until it ends.
+const OPEN_FILE: u32 = 0o600;
+const OPEN_DIRECTORY: u32 = 0o700;
 
 impl DataDirectory {
     /// Opens an existing directory.
     pub fn open(path: &Path) -> Result<DataDirectory> {
         let root = open_root(path)?;
-        Ok(DataDirectory { path: path.to_owned(), root, tablespaces: BTreeMap::new() })
+        Ok(DataDirectory { path: path.to_owned(), root, tablespaces: BTreeMap::new(), closed: Mutex::default() })
     }
 
     pub fn path(&self) -> &Path {
@@ -95,7 +102,27 @@ impl DataDirectory {
             }
         }
         let directory = self.open_directory_at(root, &below).map_err(fail)?;
-        fs::fchmod(&directory, Mode::from_raw_mode(mode)).map_err(|e| fail(e.into()))
+        let open = self.keep_open(path, mode, OPEN_DIRECTORY);
+        fs::fchmod(&directory, Mode::from_raw_mode(open)).map_err(|e| fail(e.into()))
+    }
+
+    /// The mode until everything is written.
+    fn keep_open(&self, path: &RelPath, mode: u32, needed: u32) -> u32 {
+        if mode & needed != needed {
+            self.closed.lock().unwrap_or_else(|e| e.into_inner()).insert(path.clone(), mode);
+        }
+        mode | needed
+    }
+
+    /// Gives back the modes that were in the way, children before parents.
+    fn close(&self) -> Result<()> {
+        let closed = self.closed.lock().unwrap_or_else(|e| e.into_inner());
+        closed.iter().rev().try_for_each(|(path, mode)| {
+            let (root, below) = self.resolve(path);
+            let opened = open_beneath(root, &below, OFlags::RDONLY | OFlags::NOCTTY);
+            let closed = opened.and_then(|fd| fs::fchmod(&fd, Mode::from_raw_mode(*mode)));
+            closed.map_err(|e| error("set the mode of", path, e.into()))
+        })
     }
 
     fn open_directory_at(&self, root: &OwnedFd, below: &Path) -> io::Result<OwnedFd> {
@@ -113,7 +140,8 @@ impl DataDirectory {
         if known != size {
             file.set_len(size).map_err(fail)?;
         }
-        fs::fchmod(&file, Mode::from_raw_mode(mode)).map_err(|e| fail(e.into()))?;
+        let open = self.keep_open(path, mode, OPEN_FILE);
+        fs::fchmod(&file, Mode::from_raw_mode(open)).map_err(|e| fail(e.into()))?;
         Ok(TargetFile { path: path.clone(), file })
     }
 
@@ -128,6 +156,7 @@ impl DataDirectory {
     /// durable before, and nothing may follow.
     pub fn commit(&self) -> Result<()> {
         let fail = |source| error("rename", &CONTROL_FILE, source);
+        self.close()?;
         self.sync()?;
         let waiting = File::from(
             open_beneath(&self.root, Path::new(WAITING_CONTROL_FILE), OFlags::RDWR).map_err(|e| fail(e.into()))?,

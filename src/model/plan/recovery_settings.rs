@@ -28,6 +28,9 @@ const REPLACED: [&str; 15] = [
 const TARGETS: [&str; 5] =
     ["recovery_target", "recovery_target_lsn", "recovery_target_name", "recovery_target_time", "recovery_target_xid"];
 
+/// Run by a recovery, wherever they are set: the origin's would clear the origin's archive.
+const COMMANDS: [&str; 2] = ["archive_cleanup_command", "recovery_end_command"];
+
 /// Would send the server to the origin's directory or files.
 const LEADING_AWAY: [&str; 5] = ["data_directory", "hba_file", "ident_file", "external_pid_file", "config_file"];
 
@@ -38,8 +41,8 @@ pub type Setting = (&'static str, String);
 
 /// `existing` without what must not remain, then `settings`.
 ///
-/// Every target is emptied before ours, because the main file, or one that it includes, may set another. An empty
-/// target after a real one would clear that on every version, so ours stands last.
+/// Every target is emptied before ours, and every command of a recovery, because the main file, or one that it
+/// includes, may set another. An empty target after a real one would clear that on every version, so ours stands last.
 pub fn auto_conf(existing: &[u8], settings: &[Setting]) -> Vec<u8> {
     let kept = existing.split_inclusive(|b| *b == b'\n').filter(|line| !sets_one_of(line, &REPLACED));
     let mut text: Vec<u8> = kept.flatten().copied().collect();
@@ -48,7 +51,7 @@ pub fn auto_conf(existing: &[u8], settings: &[Setting]) -> Vec<u8> {
     }
     text.extend_from_slice(HEADING.as_bytes());
     let ours = |name: &&str| settings.iter().any(|(set, _)| set == name);
-    for name in TARGETS.iter().filter(|name| !ours(name)) {
+    for name in TARGETS.iter().chain(&COMMANDS).filter(|name| !ours(name)) {
         text.extend_from_slice(line(name, "").as_bytes());
     }
     for (name, value) in settings {
@@ -57,18 +60,66 @@ pub fn auto_conf(existing: &[u8], settings: &[Setting]) -> Vec<u8> {
     text
 }
 
-/// A restored `postgresql.conf` in which no line leads away from the restored directory; `None` where
-/// none did.
-pub fn stay_here(main_file: &[u8]) -> Option<Vec<u8>> {
-    let lines = || main_file.split_inclusive(|b| *b == b'\n');
-    if !lines().any(|line| sets_one_of(line, &LEADING_AWAY)) {
+/// A restored `postgresql.conf`, or a file that it includes, in which no line leads away from the restored
+/// directory; `None` where none did.
+pub fn stay_here(file: &[u8]) -> Option<Vec<u8>> {
+    let lines = || file.split_inclusive(|b| *b == b'\n');
+    let leads_away = |line: &[u8]| {
+        sets_one_of(line, &LEADING_AWAY) || Include::of_line(line).is_some_and(|include| include.leads_away())
+    };
+    if !lines().any(leads_away) {
         return None;
     }
-    let edited = lines().flat_map(|line| match sets_one_of(line, &LEADING_AWAY) {
+    let edited = lines().flat_map(|line| match leads_away(line) {
         true => [b"# taken out by pgcairn restore: ", line].concat(),
         false => line.to_vec(),
     });
     Some(edited.collect())
+}
+
+/// What a configuration file includes, beside itself.
+pub fn includes(file: &[u8]) -> Vec<Include> {
+    file.split(|b| *b == b'\n').filter_map(Include::of_line).collect()
+}
+
+/// `include`, `include_if_exists` or `include_dir` and its path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Include {
+    pub path: Vec<u8>,
+    pub is_directory: bool,
+}
+
+impl Include {
+    fn of_line(line: &[u8]) -> Option<Include> {
+        let is_directory = sets_one_of(line, &["include_dir"]);
+        let includes = is_directory || sets_one_of(line, &["include", "include_if_exists"]);
+        includes.then(|| Include { path: value(line), is_directory })
+    }
+
+    /// A path that begins at the root is the origin's, even where it led into the data directory.
+    pub fn leads_away(&self) -> bool {
+        self.path.starts_with(b"/") || self.path.split(|b| *b == b'/').any(|part| part == b"..")
+    }
+}
+
+/// The value of a line that sets something (`GUC_scanstr`).
+fn value(line: &[u8]) -> Vec<u8> {
+    let line = line.trim_ascii_start();
+    let line = line[name_length(line)..].trim_ascii_start();
+    let line = line.strip_prefix(b"=").unwrap_or(line).trim_ascii_start();
+    let Some(quoted) = line.strip_prefix(b"'") else {
+        let end = line.iter().position(|b| b.is_ascii_whitespace() || *b == b'#').unwrap_or(line.len());
+        return line[..end].to_vec();
+    };
+    let (mut value, mut rest) = (Vec::new(), quoted);
+    loop {
+        (rest, _) = match rest {
+            [b'\'', b'\'', rest @ ..] => (rest, value.push(b'\'')),
+            [b'\\', byte, rest @ ..] => (rest, value.push(*byte)),
+            [b'\'', ..] | [] => return value,
+            [byte, rest @ ..] => (rest, value.push(*byte)),
+        };
+    }
 }
 
 /// `name = 'value'` as PostgreSQL reads it (`GUC_scanstr`: quotes and backslashes are doubled).
@@ -79,8 +130,12 @@ pub fn line(name: &str, value: &str) -> String {
 /// Whether a line of a configuration file sets one of `names`. Names are case-insensitive, `=` is optional.
 fn sets_one_of(line: &[u8], names: &[&str]) -> bool {
     let line = line.trim_ascii_start();
-    let end = line.iter().position(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'))).unwrap_or(line.len());
-    names.iter().any(|name| line[..end].eq_ignore_ascii_case(name.as_bytes()))
+    let name = &line[..name_length(line)];
+    names.iter().any(|wanted| name.eq_ignore_ascii_case(wanted.as_bytes()))
+}
+
+fn name_length(line: &[u8]) -> usize {
+    line.iter().position(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'))).unwrap_or(line.len())
 }
 
 /// A `postgresql.conf` for a directory that has none: reachable through a socket of its own, over no
@@ -193,6 +248,20 @@ mod tests {
         let edited = stay_here(b"port = 5432\ndata_directory = '/origin'\n").unwrap();
         assert_eq!(text(edited), "port = 5432\n# taken out by pgcairn restore: data_directory = '/origin'\n");
         assert_eq!(stay_here(b"port = 5432\n#data_directory = ''\n"), None);
+    }
+
+    #[test]
+    fn includes_stay_or_go() {
+        let file = b"include 'a''b.conf' # one\ninclude_dir=conf.d\n#include 'x'\n Include_If_Exists '../up'\ninclude = '/etc/x'\n";
+        let read: Vec<_> =
+            includes(file).into_iter().map(|i| (text(i.path.clone()), i.is_directory, i.leads_away())).collect();
+        let due =
+            [("a'b.conf", false, false), ("conf.d", true, false), ("../up", false, true), ("/etc/x", false, true)];
+        assert_eq!(read, due.map(|(path, is_directory, away)| (path.to_owned(), is_directory, away)));
+        let edited = text(stay_here(file).unwrap());
+        assert_eq!(edited.matches("# taken out by pgcairn restore: ").count(), 2, "{edited}");
+        assert_eq!(stay_here(b"include_dir 'conf.d'\n"), None);
+        assert_eq!(text(value(br"include 'a\'b")), "a'b");
     }
 
     #[test]

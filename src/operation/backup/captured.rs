@@ -11,12 +11,11 @@ use crate::flow::outward::Content;
 use crate::model::error::{Code, Error, Result};
 use crate::model::manifest::{Directory, Mode};
 use crate::model::path::RelPath;
+use crate::model::relation::CAPTURED_CONFIGURATION;
 use crate::postgres::{Connection, Stop};
 use crate::report::Sink;
 use crate::source::data_directory::DataDirectory;
 
-/// Below it the captured configuration lies in a restored directory.
-pub const CONFIG_DIRECTORY: &str = "pgcairn_config";
 const ENVIRONMENT_FILE: &str = "pgcairn_config/environment.json";
 
 /// Configuration files are small; something larger is none.
@@ -61,7 +60,8 @@ pub fn configuration(
     let mut files = vec![settings.config_file.clone(), settings.hba_file.clone(), settings.ident_file.clone()];
     files.extend(connection.configuration_files()?);
     config.backup.include.iter().for_each(|path| collect(path, &mut files));
-    files.retain(|file| !file.starts_with(&settings.data_directory));
+    let data_directory = canonical(&settings.data_directory);
+    files.retain(|file| !canonical(file).starts_with(&data_directory));
     files.sort();
     files.dedup();
     let mut captured = Captured { contents: Vec::new(), total: 0, sink };
@@ -70,6 +70,11 @@ pub fn configuration(
     let environment = environment.map_err(|e| Error::new(Code::Internal, e.to_string()))?;
     captured.contents.push(content(ENVIRONMENT_FILE, environment)?);
     Ok(captured.contents)
+}
+
+/// A link in the data directory leads out of it: the walk does not follow it, so what it leads to is captured.
+fn canonical(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
 /// The directories that captured files lie in, parents first; the data directory has none of them.
@@ -134,9 +139,13 @@ impl Captured<'_> {
 }
 
 fn captured_content(file: &Path, bytes: Vec<u8>) -> Result<Content> {
+    Ok(Content { path: captured_path(file)?, ..content(ENVIRONMENT_FILE, bytes)? })
+}
+
+/// Where the copy of a configuration file lies.
+pub fn captured_path(file: &Path) -> Result<RelPath> {
     use std::os::unix::ffi::OsStrExt;
     let below = file.as_os_str().as_bytes().strip_prefix(b"/").unwrap_or(file.as_os_str().as_bytes());
-    let path = [CONFIG_DIRECTORY.as_bytes(), b"/", below].concat();
-    let path = RelPath::new(path).map_err(|e| Error::new(Code::ConfigValue, e.to_string()))?;
-    Ok(Content { path, ..content(ENVIRONMENT_FILE, bytes)? })
+    let path = [CAPTURED_CONFIGURATION.as_bytes(), b"/", below].concat();
+    RelPath::new(path).map_err(|e| Error::new(Code::ConfigValue, e.to_string()))
 }

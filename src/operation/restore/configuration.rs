@@ -1,17 +1,20 @@
 //! The files that a restored server starts with.
 
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::choose::Chosen;
 use super::{Request, Target};
 use crate::model::control_file::ControlFile;
 use crate::model::error::{Code, Error, Result};
 use crate::model::plan::recovery_settings::{
-    PRIVATE_HBA, RequiredSettings, Setting, auto_conf, private_main_file, required_settings, restore_command_word,
-    stay_here,
+    Include, PRIVATE_HBA, RequiredSettings, Setting, auto_conf, includes, private_main_file, required_settings,
+    restore_command_word, stay_here,
 };
 use crate::model::timestamp::TimestampTz;
 
@@ -20,6 +23,9 @@ const MAX_SOCKET_DIRECTORY: usize = 107 - "/.s.PGSQL.65535".len();
 const FALLBACK_SOCKET_DIRECTORY: &str = "/tmp";
 
 const PRIVATE: u32 = 0o600;
+
+/// A configuration has a handful; files that include each other must end.
+const MAX_INCLUDED_FILES: usize = 1000;
 
 /// Lines for `postgresql.auto.conf`, the recovery target last.
 pub fn settings(request: &Request, chosen: &Chosen) -> Vec<Setting> {
@@ -62,13 +68,16 @@ pub fn write(request: &Request, chosen: &Chosen, control: &ControlFile) -> Resul
     // The origin raised a setting after the backup: replay would stop where it did.
     if let Some(parameters) = &chosen.scanned.reach.parameters {
         required.raise(parameters);
+    }
+    let some_left_out = if target.join("postgresql.conf").exists() {
+        keep_here(target).map_err(cannot)?
+    } else {
+        private_files(target, &required).map_err(cannot)?;
+        false
+    };
+    if some_left_out || chosen.scanned.reach.parameters.is_some() {
         let target_settings = settings.split_off(2);
         settings.extend(required_settings(&required).into_iter().chain(target_settings));
-    }
-    match fs::read(target.join("postgresql.conf")) {
-        Ok(text) => keep_here(target, &text).map_err(cannot)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => private_files(target, &required).map_err(cannot)?,
-        Err(error) => return Err(cannot(error)),
     }
     let existing = match fs::read(target.join("postgresql.auto.conf")) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
@@ -79,9 +88,45 @@ pub fn write(request: &Request, chosen: &Chosen, control: &ControlFile) -> Resul
     replace(&target.join("recovery.signal"), b"").map_err(cannot)
 }
 
-/// The origin's own file, without the lines that lead to the origin.
-fn keep_here(target: &Path, text: &[u8]) -> io::Result<()> {
-    stay_here(text).map_or(Ok(()), |edited| replace(&target.join("postgresql.conf"), &edited))
+/// Takes the lines that lead to the origin out of its own postgresql.conf and of what that includes in the data
+/// directory. True where an include led away, and with it settings that replay may require.
+fn keep_here(target: &Path) -> io::Result<bool> {
+    let mut some_left_out = false;
+    let (mut seen, mut waiting) = (BTreeSet::new(), vec![target.join("postgresql.conf")]);
+    while let Some(path) = waiting.pop().filter(|_| seen.len() < MAX_INCLUDED_FILES) {
+        if !seen.insert(path.clone()) {
+            continue;
+        }
+        let text = match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            text => text?,
+        };
+        for include in includes(&text) {
+            some_left_out |= include.leads_away();
+            if !include.leads_away() {
+                waiting.extend(included_files(path.parent().unwrap_or(target), &include)?);
+            }
+        }
+        stay_here(&text).map_or(Ok(()), |edited| replace(&path, &edited))?;
+    }
+    Ok(some_left_out)
+}
+
+/// Of a directory the files that PostgreSQL reads there (`GetConfFilesInDir`).
+fn included_files(beside: &Path, include: &Include) -> io::Result<Vec<PathBuf>> {
+    let path = beside.join(OsStr::from_bytes(&include.path));
+    if !include.is_directory {
+        return Ok(vec![path]);
+    }
+    let entries = match fs::read_dir(&path) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
+        entries => entries?,
+    };
+    let is_read = |name: &[u8]| name.ends_with(b".conf") && !name.starts_with(b".");
+    let paths = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+    Ok(paths.into_iter().filter(|path| path.file_name().is_some_and(|name| is_read(name.as_bytes()))).collect())
 }
 
 /// A directory whose configuration lay elsewhere gets a minimal one of its own.

@@ -3,6 +3,7 @@
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Mutex;
@@ -29,14 +30,17 @@ use crate::sink::DataDirectory;
 use crate::sink::data_directory::CONTROL_FILE;
 
 /// Marks a directory whose restore has not ended. Such a directory may be restored into again.
-pub const UNFINISHED: &str = "pgcairn_restore.json";
+pub const UNFINISHED: &str = crate::model::relation::UNFINISHED_RESTORE;
 
 /// PostgreSQL accepts 0700 and 0750.
 const DIRECTORY_MODE: u32 = 0o700;
+const GROUP_DIRECTORY_MODE: u32 = 0o750;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Unfinished {
     backup: BackupId,
+    /// A tablespace's directory is as unfinished as the data directory that it belongs to.
+    target: RawPath,
 }
 
 pub fn execute(
@@ -49,7 +53,7 @@ pub fn execute(
     let target = &request.target_dir;
     for directory in [target.as_path()].into_iter().chain(layout.tablespaces.values().map(|t| t.becomes.as_path())) {
         let prepared =
-            prepare_directory(directory).and_then(|()| clear(directory)).and_then(|()| mark(directory, chosen));
+            prepare_directory(directory).and_then(|()| clear(directory)).and_then(|()| mark(directory, target, chosen));
         prepared.map_err(|e| io_error("prepare", directory, e))?;
     }
     let mut sink_directory = DataDirectory::open(target)?;
@@ -84,7 +88,7 @@ fn prepare_directory(target: &Path) -> io::Result<()> {
         Ok(()) => sync_directory(target.parent().unwrap_or(Path::new("/"))),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             let mode = fs::metadata(target)?.permissions().mode() & 0o7777;
-            let fits = mode == 0o700 || mode == 0o750;
+            let fits = mode == DIRECTORY_MODE || mode == GROUP_DIRECTORY_MODE;
             if fits { Ok(()) } else { fs::set_permissions(target, fs::Permissions::from_mode(DIRECTORY_MODE)) }
         }
         Err(error) => Err(error),
@@ -95,10 +99,13 @@ fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-/// Whether an interrupted restore left this directory. One with a control file is complete, whatever
-/// else lies in it.
+/// Whether an interrupted restore left this directory. One whose data directory has a control file is
+/// complete, whatever else lies in it: a kill at the very end leaves marks behind.
 pub fn is_unfinished(directory: &Path) -> bool {
-    directory.join(UNFINISHED).exists() && !directory.join(CONTROL_FILE).exists()
+    let Ok(text) = fs::read(directory.join(UNFINISHED)) else { return false };
+    let mark = serde_json::from_slice::<Unfinished>(&text).ok();
+    let target = mark.as_ref().map_or(directory, |mark| mark.target.as_path());
+    !directory.join(CONTROL_FILE).exists() && !target.join(CONTROL_FILE).exists()
 }
 
 /// Takes away what an interrupted restore left, its mark last. Anything else was refused before.
@@ -128,9 +135,11 @@ fn remove(path: &Path) -> io::Result<()> {
 }
 
 /// Durable before the first file is written.
-fn mark(directory: &Path, chosen: &Chosen) -> io::Result<()> {
+fn mark(directory: &Path, target: &Path, chosen: &Chosen) -> io::Result<()> {
+    let target = RawPath::new(target.as_os_str().as_bytes()).map_err(io::Error::other)?;
+    let mark = Unfinished { backup: chosen.backup.id.clone(), target };
     let mut file = File::create(directory.join(UNFINISHED))?;
-    file.write_all(&serde_json::to_vec(&Unfinished { backup: chosen.backup.id.clone() })?)?;
+    file.write_all(&serde_json::to_vec(&mark)?)?;
     file.sync_all()?;
     sync_directory(directory)
 }
@@ -156,12 +165,22 @@ fn make_directories(sink: &mut DataDirectory, target: &Path, layout: &Layout) ->
     for directory in below {
         sink.directory(&directory.path, directory.mode.0)?;
     }
+    open_to_group(target, layout).map_err(|e| io_error("set the mode of", target, e))?;
     let wal = target.join(wal::DIRECTORY);
     prepare_directory(&wal).map_err(|e| io_error("make", &wal, e))
 }
 
+/// PostgreSQL takes the modes of new files from the data directory's own (`checkDataDir`), of which a manifest has
+/// no line: all directories of a cluster have the same.
+fn open_to_group(target: &Path, layout: &Layout) -> io::Result<()> {
+    let global = layout.directories.iter().find(|directory| directory.path.as_bytes() == b"global");
+    match global.is_some_and(|global| global.mode.0 == GROUP_DIRECTORY_MODE) {
+        true => fs::set_permissions(target, fs::Permissions::from_mode(GROUP_DIRECTORY_MODE)),
+        false => Ok(()),
+    }
+}
+
 fn tablespace_map(layout: &Layout) -> Result<Vec<u8>> {
-    use std::os::unix::ffi::OsStrExt;
     let location =
         |path: &Path| RawPath::new(path.as_os_str().as_bytes()).map_err(|e| Error::new(Code::Usage, e.to_string()));
     let entries = layout.tablespaces.iter().map(|(oid, moved)| Ok((*oid, location(&moved.becomes)?)));

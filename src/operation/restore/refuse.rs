@@ -13,8 +13,9 @@ use crate::model::error::{Code, Error, Result};
 pub fn unfit_target(layout: &Layout, chosen: &Chosen, request: &Request) -> Result<()> {
     refuse_server(&request.target_dir)?;
     refuse_files(&request.target_dir)?;
+    refuse_shared_places(layout, request)?;
     for tablespace in layout.tablespaces.values() {
-        refuse_tablespace(&tablespace.becomes)?;
+        refuse_tablespace(&tablespace.was, &tablespace.becomes)?;
     }
     if chosen.backup.environment.architecture != std::env::consts::ARCH {
         return Err(Error::new(
@@ -56,7 +57,7 @@ fn refuse_files(target: &Path) -> Result<()> {
     }
 }
 
-fn refuse_tablespace(location: &Path) -> Result<()> {
+fn refuse_tablespace(was: &Path, location: &Path) -> Result<()> {
     if is_unfinished(location) {
         return Ok(());
     }
@@ -66,8 +67,28 @@ fn refuse_tablespace(location: &Path) -> Result<()> {
             Code::TargetNotEmpty,
             format!("tablespace directory {} is not empty: it holds {name}", location.display()),
         )
-        .hint(format!("--tablespace {}=NEW_DIRECTORY", location.display()))),
+        .hint(format!("--tablespace {}=NEW_DIRECTORY", was.display()))),
     }
+}
+
+/// Two tablespaces in one place would overwrite each other's files, which have the same names.
+fn refuse_shared_places(layout: &Layout, request: &Request) -> Result<()> {
+    let mut places = vec![&request.target_dir];
+    for tablespace in layout.tablespaces.values() {
+        let place = &tablespace.becomes;
+        if let Some(other) = places.iter().find(|other| other.starts_with(place) || place.starts_with(other)) {
+            let message = format!(
+                "tablespace {} cannot go to {}, which overlaps with {}",
+                tablespace.was.display(),
+                place.display(),
+                other.display()
+            );
+            return Err(Error::new(Code::Refused, message)
+                .hint(format!("--tablespace {}=NEW_DIRECTORY", tablespace.was.display())));
+        }
+        places.push(place);
+    }
+    Ok(())
 }
 
 /// A name in the directory, `None` where it is empty or not there.

@@ -12,7 +12,7 @@ use crate::model::sha256::Sha256Sum;
 use crate::model::wal_name::WalName;
 
 /// Below the target directory.
-pub const DIRECTORY: &str = "pgcairn_wal";
+pub const DIRECTORY: &str = crate::model::relation::RESTORED_WAL;
 
 const INDEX: &str = "index.json";
 const FORMAT: u32 = 1;
