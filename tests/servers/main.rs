@@ -6,6 +6,7 @@
 
 mod archive;
 mod by_hand;
+mod copy;
 mod data_directory;
 mod demo;
 mod frozen;
@@ -43,6 +44,7 @@ fn scenarios() -> Vec<Scenario> {
         by_hand::scenarios(),
         readme::scenarios(),
         refusals::scenarios(),
+        copy::scenarios(),
         data_directory::scenarios(),
         demo::scenarios(),
         session::scenarios(),

@@ -6,7 +6,8 @@ use crate::model::wal::event::Parameters;
 
 /// Left over from the origin or from an earlier recovery, and wrong here: taken out of
 /// `postgresql.auto.conf`.
-const REPLACED: [&str; 15] = [
+const REPLACED: [&str; 16] = [
+    "allow_in_place_tablespaces",
     "archive_cleanup_command",
     "archive_mode",
     "primary_conninfo",

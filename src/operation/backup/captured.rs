@@ -2,6 +2,7 @@
 //! read last, the configuration, the environment.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -14,6 +15,7 @@ use crate::model::path::RelPath;
 use crate::model::relation::CAPTURED_CONFIGURATION;
 use crate::postgres::{Connection, Stop};
 use crate::report::Sink;
+use crate::sink::data_directory::CONTROL_FILE;
 use crate::source::data_directory::DataDirectory;
 
 const ENVIRONMENT_FILE: &str = "pgcairn_config/environment.json";
@@ -24,6 +26,7 @@ const MAX_CONFIG_TOTAL: u64 = 32 * 1024 * 1024;
 const MAX_CONFIG_FILES: usize = 10_000;
 
 const PRIVATE: u32 = 0o600;
+const PERMISSIONS: u32 = 0o7777;
 const PRIVATE_DIRECTORY: u32 = 0o700;
 
 /// `backup_label` makes PostgreSQL recover from the start of the backup; without it a copy is corrupt.
@@ -39,7 +42,12 @@ pub fn labels(stop: &Stop) -> Result<Vec<Content>> {
 /// Read after everything else: on a standby its minRecoveryPoint must cover all pages copied before.
 pub fn control_file(directory: &DataDirectory) -> Result<Content> {
     let (_, bytes) = directory.read_control_file()?;
-    content(crate::sink::data_directory::CONTROL_FILE, bytes)
+    let mut control_file = content(CONTROL_FILE, bytes)?;
+    let path = directory.absolute(&control_file.path);
+    let metadata =
+        path.metadata().map_err(|e| Error::new(Code::Io, format!("cannot look at {}: {e}", path.display())))?;
+    control_file.mode = metadata.permissions().mode() & PERMISSIONS;
+    Ok(control_file)
 }
 
 fn content(path: &str, bytes: Vec<u8>) -> Result<Content> {

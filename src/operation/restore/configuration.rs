@@ -79,6 +79,9 @@ pub fn write(request: &Request, chosen: &Chosen, control: &ControlFile) -> Resul
         let target_settings = settings.split_off(2);
         settings.extend(required_settings(&required).into_iter().chain(target_settings));
     }
+    if has_tablespace_in_place(target).map_err(cannot)? {
+        settings.insert(0, ("allow_in_place_tablespaces", "on".to_owned()));
+    }
     let existing = match fs::read(target.join("postgresql.auto.conf")) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         other => other,
@@ -140,6 +143,17 @@ fn private_files(target: &Path, required: &RequiredSettings) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// A directory in pg_tblspc ends recovery with a PANIC unless it is allowed (`CheckTablespaceDirectory`); who made the
+/// tablespace may have allowed it in one session only.
+fn has_tablespace_in_place(target: &Path) -> io::Result<bool> {
+    for entry in fs::read_dir(target.join("pg_tblspc"))? {
+        if entry?.file_type()?.is_dir() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// As a whole, readable by the owner alone; made durable with everything else.

@@ -6,6 +6,7 @@ pub mod account;
 pub mod damage;
 pub mod document;
 pub mod history;
+pub mod image;
 pub mod ledger;
 pub mod majors;
 pub mod process;

@@ -136,6 +136,13 @@ impl Server {
         Ok(server)
     }
 
+    /// The same with nothing on its command line: its own files say where it is reached.
+    pub fn adopt_bare(install: &'static Installation, data: &Path, socket_dir: &Path) -> Outcome<Server> {
+        let mut server = Server::at(install, Scratch::new()?, data.to_owned())?;
+        (server.socket_dir, server.overrides) = (socket_dir.to_owned(), Vec::new());
+        Ok(server)
+    }
+
     pub fn data(&self) -> &Path {
         &self.data
     }

@@ -285,6 +285,12 @@ impl Run {
         }
     }
 
+    /// The last line of standard output, which is the result of long work.
+    pub fn result(&self) -> Outcome<serde_json::Value> {
+        let last = self.stdout.lines().last().unwrap_or_default();
+        serde_json::from_str(last).map_err(|e| format!("{}\nnot JSON: {e}", self.report()).into())
+    }
+
     /// Standard output as one JSON object.
     pub fn json(&self) -> Outcome<serde_json::Value> {
         serde_json::from_str(&self.stdout).map_err(|e| format!("{}\nnot JSON: {e}", self.report()).into())
