@@ -110,7 +110,7 @@ fn keep_changing(server: &Server, backup: &mut Background) -> Outcome<usize> {
 fn round(server: &Server, number: usize) -> Outcome {
     let location = server.scratch().join(&format!("ts{number}"));
     account().make_dir(&location)?;
-    let strategy = if number % 2 == 0 { "wal_log" } else { "file_copy" };
+    let strategy = if number.is_multiple_of(2) { "wal_log" } else { "file_copy" };
     for statement in [
         format!("create tablespace passing location '{}'", location.display()),
         "create table passing tablespace passing as select generate_series(1, 5000) as n".to_owned(),

@@ -1,8 +1,10 @@
 //! Backups and restores that are cut off. A backup then does not exist; a restored directory cannot be started, and
 //! the same command completes it.
 
+use std::ffi::OsStr;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use rustix::process::Signal;
 
@@ -23,24 +25,9 @@ pub fn interrupted_restore(install: &'static Installation) -> Outcome {
     let quiet = quiet(install)?;
     let scratch = Scratch::new()?;
     let (target, moved) = (scratch.join("target"), scratch.join("moved"));
-    let catalog = PathBuf::from("base/1/1259");
-    let moments: [(&str, Box<dyn Fn() -> bool>); 5] = [
-        ("the first directory", Box::new(|| target.join("base").exists())),
-        ("a relation", Box::new(|| target.join(&catalog).exists())),
-        (
-            "the tablespace",
-            Box::new(|| {
-                fs::read_dir(&moved).is_ok_and(|mut dir| {
-                    dir.any(|entry| entry.is_ok_and(|e| e.file_name().to_string_lossy().starts_with("PG_")))
-                })
-            }),
-        ),
-        ("the control file, waiting", Box::new(|| target.join("global/pg_control.pgcairn").exists())),
-        ("the WAL", Box::new(|| fs::read_dir(target.join("pgcairn_wal")).is_ok_and(|dir| dir.count() > 0))),
-    ];
     let mut cut_off = 0;
     for signal in [Signal::KILL, Signal::TERM] {
-        for (name, reached) in &moments {
+        for (name, reached) in &moments(&target, &moved) {
             let run = restore_until(&quiet, &target, &moved, signal, reached)?;
             match (run.status, signal) {
                 (0, _) => [&target, &moved].into_iter().for_each(|directory| remove(directory)),
@@ -62,6 +49,23 @@ pub fn interrupted_restore(install: &'static Installation) -> Outcome {
     restored.wait_paused()?;
     assert_eq!(restored.psql(SUMS)?, quiet.server.psql(SUMS)?);
     restored.stop(Shutdown::Fast)
+}
+
+type Moment<'a> = (&'static str, Box<dyn Fn() -> bool + 'a>);
+
+/// Each seen from outside.
+fn moments<'a>(target: &'a Path, moved: &'a Path) -> [Moment<'a>; 5] {
+    let of_tablespace = |name: &OsStr| name.as_bytes().starts_with(b"PG_");
+    [
+        ("the first directory", Box::new(|| target.join("base").exists())),
+        ("a relation", Box::new(|| target.join("base/1/1259").exists())),
+        (
+            "the tablespace",
+            Box::new(move || fs::read_dir(moved).is_ok_and(|dir| dir.flatten().any(|e| of_tablespace(&e.file_name())))),
+        ),
+        ("the control file, waiting", Box::new(|| target.join("global/pg_control.pgcairn").exists())),
+        ("the WAL", Box::new(|| fs::read_dir(target.join("pgcairn_wal")).is_ok_and(|dir| dir.count() > 0))),
+    ]
 }
 
 fn start(quiet: &Quiet, target: &Path, moved: &Path) -> Outcome<Background> {
@@ -102,6 +106,32 @@ fn check_unstartable(install: &'static Installation, target: &Path) -> Outcome {
     Ok(())
 }
 
+type Cut = (&'static str, fn(&Server, &mut Background) -> Outcome<Run>);
+
+/// What happens to a backup while it copies, and how it ends.
+const CUTS: [Cut; 4] = [
+    ("SIGKILL", |_, backup| {
+        backup.signal(Signal::KILL);
+        backup.end()?.status_is(KILLED)
+    }),
+    ("SIGTERM", |_, backup| {
+        backup.signal(Signal::TERM);
+        backup.end()?.status_is(INTERRUPTED)?.says(&["interrupted"])
+    }),
+    ("the session is terminated", |server, backup| {
+        let ended = "select count(pg_terminate_backend(pid)) from pg_stat_activity \
+                         where pid <> pg_backend_pid() and backend_type = 'client backend'";
+        assert_ne!(server.value(ended)?, "0");
+        backup.end()?.status_in(1..=7)
+    }),
+    ("the server is killed", |server, backup| {
+        server.stop(Shutdown::Kill)?;
+        let ended = backup.end()?.status_in(1..=7);
+        server.start()?;
+        ended
+    }),
+];
+
 pub fn interrupted_backup(install: &'static Installation) -> Outcome {
     let server = Server::builder(install).setting("archive_mode", "on").start()?;
     let mut site = Site::new(&server)?;
@@ -110,29 +140,7 @@ pub fn interrupted_backup(install: &'static Installation) -> Outcome {
     server.sql("create table t as select generate_series(1, 1000) as n")?;
     // About three seconds for what initdb makes.
     site.configure("[backup]\nmax_rate = \"10MiB\"\n")?;
-    let cuts: [(&str, fn(&Server, &mut Background) -> Outcome<Run>); 4] = [
-        ("SIGKILL", |_, backup| {
-            backup.signal(Signal::KILL);
-            backup.end()?.status_is(KILLED)
-        }),
-        ("SIGTERM", |_, backup| {
-            backup.signal(Signal::TERM);
-            backup.end()?.status_is(INTERRUPTED)?.says(&["interrupted"])
-        }),
-        ("the session is terminated", |server, backup| {
-            let ended = "select count(pg_terminate_backend(pid)) from pg_stat_activity \
-                         where pid <> pg_backend_pid() and backend_type = 'client backend'";
-            assert_ne!(server.value(ended)?, "0");
-            backup.end()?.status_in(1..=7)
-        }),
-        ("the server is killed", |server, backup| {
-            server.stop(Shutdown::Kill)?;
-            let ended = backup.end()?.status_in(1..=7);
-            server.start()?;
-            ended
-        }),
-    ];
-    for (name, cut) in cuts {
+    for (name, cut) in CUTS {
         let mut backup = Background::backup(&site, &server)?;
         cut(&server, &mut backup).map_err(|e| format!("{name}: {e:?}"))?;
         let list = site.run(&["list", "--json"])?.ok()?.json()?;

@@ -35,18 +35,20 @@ pub fn to_be_copied(whole: &Image, version_directory: &str) -> Image {
     let wanted = |(path, node): &(&Vec<u8>, &Node)| {
         let parts: Vec<&[u8]> = path.split(|b| *b == b'/').collect();
         let is_tablespace = parts.len() == 2 && parts[0] == b"pg_tblspc";
-        let copied_kind = match node {
-            Node::Special => false,
-            Node::Link { .. } => is_tablespace,
-            Node::Directory { .. } | Node::File { .. } => true,
+        let left_out = match node {
+            Node::Special => true,
+            Node::Link { .. } => !is_tablespace,
+            Node::Directory { .. } | Node::File { .. } => false,
         };
-        copied_kind
-            && !parts.iter().any(|part| part.starts_with(b"pgsql_tmp") || part.starts_with(b"pg_internal.init"))
-            && !NEVER_AT_THE_ROOT.contains(&path.as_slice())
-            && !(parts.len() > 1 && KEPT_EMPTY.contains(&parts[0]))
-            && (parts[0] != b"pg_wal" || stays_of_wal(&parts, node))
-            && !(parts.len() > 2 && parts[0] == b"pg_tblspc" && parts[2] != version_directory.as_bytes())
-            && !(in_database(&parts) && (is_temporary(parts[parts.len() - 1]) || is_unlogged(path, &unlogged)))
+        let by_rule = [
+            parts.iter().any(|part| part.starts_with(b"pgsql_tmp") || part.starts_with(b"pg_internal.init")),
+            NEVER_AT_THE_ROOT.contains(&path.as_slice()),
+            parts.len() > 1 && KEPT_EMPTY.contains(&parts[0]),
+            parts[0] == b"pg_wal" && !stays_of_wal(&parts, node),
+            parts.len() > 2 && parts[0] == b"pg_tblspc" && parts[2] != version_directory.as_bytes(),
+            in_database(&parts) && (is_temporary(parts[parts.len() - 1]) || is_unlogged(path, &unlogged)),
+        ];
+        !left_out && !by_rule.contains(&true)
     };
     let nodes = whole.nodes.iter().filter(wanted).map(|(path, node)| (path.clone(), node.clone()));
     Image { nodes: nodes.collect() }
