@@ -236,10 +236,11 @@ mod tests {
     }
 
     #[test]
-    fn all_other_targets_are_emptied_before_ours() {
+    fn all_other_targets_and_commands_are_emptied_before_ours() {
         let written = text(auto_conf(b"", &[("recovery_target_lsn", "0/1".into())]));
         let expected = "recovery_target = ''\nrecovery_target_name = ''\nrecovery_target_time = ''\n\
-                        recovery_target_xid = ''\nrecovery_target_lsn = '0/1'\n";
+                        recovery_target_xid = ''\narchive_cleanup_command = ''\nrecovery_end_command = ''\n\
+                        recovery_target_lsn = '0/1'\n";
         assert!(written.ends_with(expected), "{written}");
         assert_eq!(written.matches("recovery_target_lsn").count(), 1);
     }
