@@ -18,6 +18,7 @@ mod smoke;
 mod soak;
 mod support;
 mod targets;
+mod timelines;
 mod wal_records;
 mod wal_targets;
 
@@ -53,6 +54,7 @@ fn scenarios() -> Vec<Scenario> {
         wal_records::scenarios(),
         wal_targets::scenarios(),
         targets::scenarios(),
+        timelines::scenarios(),
     ]
     .into_iter()
     .flatten()

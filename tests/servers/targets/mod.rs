@@ -2,7 +2,7 @@
 //! stops. A ledger compared in WAL order proves that exactly the transactions up to the target are there.
 
 mod actions;
-mod copy;
+pub mod copy;
 mod origin;
 mod refusals;
 mod steps;

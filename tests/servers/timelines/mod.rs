@@ -1,0 +1,16 @@
+//! Recovery across timelines: promotions of restored copies and of standbys, clusters that had some behind them
+//! before pgcairn came, and archives that have lost a history.
+
+mod branches;
+mod old;
+mod standby;
+
+use super::support::Scenario;
+
+pub fn scenarios() -> Vec<Scenario> {
+    vec![
+        Scenario { name: "timelines::two_promotions", run: branches::two_promotions },
+        Scenario { name: "timelines::on_five_already", run: old::on_five_already },
+        Scenario { name: "timelines::backup_of_a_standby", run: standby::backup },
+    ]
+}
