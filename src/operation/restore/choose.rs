@@ -1,6 +1,7 @@
 //! Timeline, backup and stopping point: what recovery will do, proven over the WAL itself.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use super::scan::{Scanned, scan};
 use super::{Request, Source, Target, TimelineChoice};
@@ -22,6 +23,8 @@ pub struct Chosen {
     /// `None` where recovery reads all WAL.
     pub stop: Option<StopPoint>,
     pub scanned: Scanned,
+    /// Whose `.history` files recovery must find.
+    pub histories: Vec<TimelineId>,
 }
 
 impl Chosen {
@@ -42,12 +45,12 @@ pub fn choose(source: &Source<'_>, request: &Request, sink: &dyn Sink) -> Result
     for backup in candidates {
         source.context.interrupt.check()?;
         let scanned = scan(source, &archive, backup, &timeline, &request.target, sink)?;
-        let (backup, timeline) = (backup.clone(), timeline.clone());
+        let (backup, timeline, histories) = (backup.clone(), timeline.clone(), histories(&timeline, &archive));
         match scanned.verdict.clone() {
-            Verdict::Stops(stop) => return Ok(Chosen { backup, timeline, stop: Some(stop), scanned }),
+            Verdict::Stops(stop) => return Ok(Chosen { backup, timeline, stop: Some(stop), scanned, histories }),
             Verdict::ReadsAll => {
                 scanned.refuse_hole(&archive)?;
-                return Ok(Chosen { backup, timeline, stop: None, scanned });
+                return Ok(Chosen { backup, timeline, stop: None, scanned, histories });
             }
             // An older backup begins before: there the target may be behind the consistent point.
             Verdict::BeforeConsistency(_) if wanted.is_none() => {}
@@ -62,6 +65,14 @@ pub fn choose(source: &Source<'_>, request: &Request, sink: &dyn Sink) -> Result
         }
     }
     Err(refusal.unwrap_or_else(|| no_backup_before(&catalog, &timeline, request)))
+}
+
+/// Those of the past, and all later ones: a server that opens takes the first number without a history
+/// (`findNewestTimeLine`), and its timeline must not be one that the archive knows already.
+fn histories(timeline: &Timeline, archive: &Archive) -> Vec<TimelineId> {
+    let past = timeline.ancestors.iter().map(|a| a.timeline).chain([timeline.id]);
+    let later = archive.timelines.range((Bound::Excluded(timeline.id), Bound::Unbounded));
+    past.chain(later.filter(|(_, wal)| wal.history).map(|(id, _)| *id)).filter(|id| *id > 1).collect()
 }
 
 /// What was not found after this backup may be found before it.
@@ -93,7 +104,7 @@ fn timeline(
     if id == 1 {
         return Ok(Timeline::root(1));
     }
-    history(source, id)
+    history(source, id, matches!(request.timeline, TimelineChoice::Id(_)))
 }
 
 fn newest_backup(catalog: &Catalog) -> Result<&Summary> {
@@ -119,7 +130,7 @@ fn latest(archive: &Archive, from: TimelineId) -> Result<TimelineId> {
     }
 }
 
-fn history(source: &Source<'_>, id: TimelineId) -> Result<Timeline> {
+fn history(source: &Source<'_>, id: TimelineId, asked: bool) -> Result<Timeline> {
     let name = WalName::History(id);
     let mut bytes = Vec::new();
     let found = fetch::read(&source.opened, &source.opener, &name, &mut |chunk| {
@@ -127,13 +138,23 @@ fn history(source: &Source<'_>, id: TimelineId) -> Result<Timeline> {
         Ok(())
     })?;
     if found.is_none() {
-        return Err(Error::new(Code::NotFound, format!("timeline {id} is not in the archive: {name} is missing"))
-            .hint("pgcairn wal list shows the timelines there are"));
+        return Err(no_history(id, asked));
     }
     Timeline::parse(id, &bytes).map_err(|e| {
         Error::new(Code::Damaged, format!("{name} cannot be used: {e}"))
             .hint("--timeline with another one: pgcairn wal list")
     })
+}
+
+/// `asked` for by number it is just not there; else the archive has lost it.
+fn no_history(id: TimelineId, asked: bool) -> Error {
+    let name = WalName::History(id);
+    match asked {
+        true => Error::new(Code::NotFound, format!("timeline {id} is not in the archive: {name} is missing"))
+            .hint("pgcairn wal list shows the timelines there are"),
+        false => Error::new(Code::WalGap, format!("{name} is missing, and the archive holds timeline {id}"))
+            .hint(format!("pgcairn init, where a server of this cluster still has {name} in its pg_wal")),
+    }
 }
 
 /// Backups on the way to the target, the latest first.

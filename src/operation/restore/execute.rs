@@ -228,8 +228,7 @@ fn fetch_wal(source: &Source<'_>, request: &Request, chosen: &Chosen, sink: &dyn
     sink.phase(Phase::FetchingWal);
     let directory = request.target_dir.join(wal::DIRECTORY);
     let size = chosen.backup.postgresql.wal_segment_size;
-    let histories = chosen.timeline.ancestors.iter().map(|a| a.timeline).chain([chosen.timeline.id]);
-    let histories = histories.filter(|id| *id > 1).map(WalName::History);
+    let histories = chosen.histories.iter().copied().map(WalName::History);
     let names: Vec<WalName> =
         chosen.scanned.segments.iter().map(|s| WalName::Segment(s.name(size))).chain(histories).collect();
     let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));

@@ -98,14 +98,9 @@ fn fail_over(primary: &Server, site: &mut Site, install: &'static Installation) 
     run(primary.program("pg_basebackup").args(["-c", "fast", "-X", "stream", "-D"]).arg(&data))?;
     let standby = |name: &str, value: &str| format!("{name} = '{value}'\n");
     let auto = data.join("postgresql.auto.conf");
-    let text = fs::read_to_string(&auto)?
-        + &standby("primary_conninfo", &primary.connection())
-        + &standby("recovery_target_timeline", "latest")
-        + &standby("restore_command", "")
-        // As the copy had it from the command line.
-        + &standby("archive_mode", "on");
+    // In place of the recovery settings that the primary was itself restored with.
+    let text = standby("primary_conninfo", &primary.connection());
     account().write(&auto, text, 0o600)?;
-    let _ = fs::remove_file(data.join("recovery.signal"));
     account().write(&data.join("standby.signal"), "", 0o600)?;
     let mut server = Server::adopt(install, &data)?;
     server.override_setting("archive_mode", "on");
