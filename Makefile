@@ -24,7 +24,7 @@ demo:
 
 build:
 	@test -x target/debug/pgcairn || echo 'building; the first build compiles all dependencies and takes minutes' >&2
-	@$(CARGO) build --locked --quiet
+	@$(CARGO) build --locked $$([ -t 2 ] || echo --quiet)
 
 # One build of everything, then the tests that need no server, then the scenarios on real servers. The last
 # line printed is the scenarios' own: the majors that ran and those that were skipped.
