@@ -11,6 +11,7 @@ use crate::support::scratch::Scratch;
 use crate::support::server::{Server, run};
 use crate::support::shared::shared;
 use crate::support::site::Site;
+use crate::support::wait::wait_for;
 
 /// Segments after the copies were made.
 const SEGMENTS: usize = 6;
@@ -107,9 +108,14 @@ impl Copy {
     pub fn refuses_to_open(&self, what: &str) -> Outcome<String> {
         let before = self.server.log().len();
         self.server.launch()?;
-        let status = self.server.wait_exit()?;
-        let log = self.server.log()[before..].to_owned();
         let opened = ["ready to accept connections", "selected new timeline", "archive recovery complete"];
+        let log = || self.server.log()[before..].to_owned();
+        let status = wait_for("the server to end or to open", || match self.server.exited()? {
+            Some(status) => Ok(Some(status)),
+            None if opened.iter().any(|text| log().contains(text)) => Err(format!("{what}: opened\n{}", log()).into()),
+            None => Ok(None),
+        })?;
+        let log = log();
         match opened.iter().find(|text| log.contains(**text)) {
             None if !status.success() && log.contains("FATAL:  could not restore file") => Ok(log),
             found => Err(format!("{what}: ended with {status}, {found:?}\n{log}").into()),

@@ -10,6 +10,9 @@ use super::super::support::site::{Run, Site};
 use super::super::support::{Outcome, damage};
 use super::Document;
 
+/// An offset in the first record of a segment.
+const FIRST_RECORD: usize = 100;
+
 pub fn refusals(install: &'static Installation) -> Outcome {
     let mut document = Document::new();
     let server = Server::builder(install).setting("archive_mode", "on").start()?;
@@ -22,6 +25,7 @@ pub fn refusals(install: &'static Installation) -> Outcome {
     push(&site, &path)?.ok()?;
     other_content(&mut document, &site, &path)?;
     fetch(&mut document, &site, &segment)?;
+    fetch_that_would_end_short(&mut document, &site, &path)?;
     document.end()
 }
 
@@ -103,5 +107,31 @@ fn fetch(document: &mut Document, site: &Site, segment: &str) -> Outcome {
     fs::remove_file(gone.object("pgcairn.json")?)?;
     let arguments = ["wal", "fetch", "000000010000000000000078", &to];
     document.refuses_with_identity("wal fetch from a repository that lost its marker", &gone, &arguments)?;
+    Ok(())
+}
+
+/// PostgreSQL would take the answer for the end of the archive.
+fn fetch_that_would_end_short(document: &mut Document, site: &Site, path: &std::path::Path) -> Outcome {
+    let to = site.path("RECOVERYXLOG").display().to_string();
+    let arguments = ["wal", "fetch", "000000010000000000000000", &to];
+    document.refuses_with_identity("wal fetch of a segment that is missing in the middle", site, &arguments)?;
+
+    let name = path.file_name().unwrap().to_string_lossy();
+    let mut other = site.command(&["wal", "fetch", "--cluster", "other", &name, &to, "--json"]);
+    other.env("PGCAIRN_IDENTITY", site.identity()).current_dir(site.data());
+    document.compare("wal fetch under a name that nothing was archived under", site, Run::of(&mut other)?)?;
+
+    let broken = site.fork()?;
+    fs::remove_file(broken.object(&name)?)?;
+    let original = fs::read(path)?;
+    damage::flip_bit(path, FIRST_RECORD)?;
+    push(&broken, path)?.ok()?;
+    damage::replace(path, &original)?;
+    let arguments = ["wal", "fetch", &name, &to];
+    document.refuses_with_identity(
+        "wal fetch of a segment that was broken when it was archived",
+        &broken,
+        &arguments,
+    )?;
     Ok(())
 }
