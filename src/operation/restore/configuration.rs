@@ -72,9 +72,10 @@ pub fn write(request: &Request, chosen: &Chosen, control: &ControlFile) -> Resul
     let some_left_out = if target.join("postgresql.conf").exists() {
         keep_here(target).map_err(cannot)?
     } else {
-        private_files(target, &required).map_err(cannot)?;
+        private_file(target, &required).map_err(cannot)?;
         false
     };
+    access_files(target).map_err(cannot)?;
     if some_left_out || chosen.scanned.reach.parameters.is_some() {
         let target_settings = settings.split_off(2);
         settings.extend(required_settings(&required).into_iter().chain(target_settings));
@@ -133,10 +134,14 @@ fn included_files(beside: &Path, include: &Include) -> io::Result<Vec<PathBuf>> 
 }
 
 /// A directory whose configuration lay elsewhere gets a minimal one of its own.
-fn private_files(target: &Path, required: &RequiredSettings) -> io::Result<()> {
+fn private_file(target: &Path, required: &RequiredSettings) -> io::Result<()> {
     let directory = target.to_string_lossy();
     let socket = if directory.len() <= MAX_SOCKET_DIRECTORY { &directory } else { FALLBACK_SOCKET_DIRECTORY };
-    replace(&target.join("postgresql.conf"), private_main_file(socket, required).as_bytes())?;
+    replace(&target.join("postgresql.conf"), private_main_file(socket, required).as_bytes())
+}
+
+/// Who may connect, where the origin kept that elsewhere: without a file no server starts (`load_hba`).
+fn access_files(target: &Path) -> io::Result<()> {
     for (name, content) in [("pg_hba.conf", PRIVATE_HBA), ("pg_ident.conf", "")] {
         if !target.join(name).exists() {
             replace(&target.join(name), content.as_bytes())?;

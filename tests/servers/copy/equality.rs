@@ -20,7 +20,7 @@ pub fn image_equals_data_directory(install: &'static Installation) -> Outcome {
     check_variety(&whole, &expected);
     let warnings = ["odd/fifo", "odd/link to a file", "odd/link to a directory", "pg_wal"];
     quiet.run.clone().says(&warnings)?;
-    assert_eq!(quiet.backup["skipped_files"], 3);
+    assert_eq!(quiet.backup["skipped_files"], 4, "with the link in the place of pg_ident.conf");
     Ok(())
 }
 
@@ -32,6 +32,8 @@ fn check_added(quiet: &Quiet, found: &mut Image) -> Outcome {
     let outside = quiet.outside.join("outside.conf");
     let captured = format!("pgcairn_config{}", outside.display());
     assert_eq!(found.file(&captured), Some(b"work_mem = '7MB'\n".as_slice()));
+    let linked = format!("pgcairn_config{}", quiet.server.data().join("pg_ident.conf").display());
+    assert!(found.file(&linked).is_some(), "a link leads out of the data directory, and what it leads to is lost");
     assert!(found.file("pgcairn_config/environment.json").is_some());
     for added in ["backup_label", "tablespace_map", "pgcairn_config"] {
         found.take(added);
@@ -97,6 +99,7 @@ fn check_changed(quiet: &Quiet, found: &mut Image, expected: &mut Image, moved: 
     let wal = found.take("pgcairn_wal");
     assert!(wal.contains_key(b"pgcairn_wal/index.json".as_slice()), "{:?}", wal.keys());
     assert_eq!(found.take("recovery.signal").len(), 1);
+    assert_eq!(found.take("pg_ident.conf").len(), 1, "one of its own for the link that is not restored");
     for node in expected.nodes.values_mut() {
         if let Node::Link { target } = node {
             *target = moved.to_string_lossy().into_owned().into_bytes();

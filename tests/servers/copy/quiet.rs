@@ -135,6 +135,10 @@ fn write_odd_files(data: &Path) -> Outcome {
 fn lead_away(server: &Server, outside: &Scratch) -> Outcome {
     let data = server.data().display();
     account().write(&outside.join("outside.conf"), "work_mem = '7MB'\n", 0o644)?;
+    let (ident, linked) = (server.data().join("pg_ident.conf"), outside.join("pg_ident.conf"));
+    account().write(&linked, fs::read(&ident)?, 0o644)?;
+    fs::remove_file(&ident)?;
+    symlink(&linked, &ident)?;
     account().make_dir(&server.data().join("conf.d"))?;
     let inside = format!("maintenance_work_mem = '33MB'\nident_file = '{data}/pg_ident.conf'\n");
     account().write(&server.data().join("conf.d/inside.conf"), inside, 0o600)?;
