@@ -25,7 +25,15 @@ pub struct KnownCluster {
 pub struct Catalog {
     pub backups: Vec<Summary>,
     /// Commit markers that cannot be read, each with its reason.
-    pub unreadable: Vec<(Key, CatalogError)>,
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// A commit marker that is no use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    pub id: BackupId,
+    pub key: Key,
+    pub error: CatalogError,
 }
 
 impl Catalog {
@@ -37,7 +45,7 @@ impl Catalog {
             let Some(bytes) = read_small(reader, &entry.key)? else { continue };
             match parse_commit_marker(&bytes, &id) {
                 Ok(summary) => catalog.backups.push(summary),
-                Err(error) => catalog.unreadable.push((entry.key, error)),
+                Err(error) => catalog.unreadable.push(Unreadable { id, key: entry.key, error }),
             }
         }
         catalog.backups.sort_by_key(|b| (b.timeline, b.stop_lsn, b.id.clone()));
@@ -45,12 +53,29 @@ impl Catalog {
     }
 
     pub fn select(&self, selector: &Selector) -> Result<&Summary> {
-        let ids: Vec<&BackupId> = self.backups.iter().map(|backup| &backup.id).collect();
+        let mut ids: Vec<&BackupId> = self.backups.iter().map(|backup| &backup.id).collect();
+        // Nobody knows how new an unreadable one is.
+        if matches!(selector, Selector::Prefix(_)) {
+            ids.extend(self.unreadable.iter().map(|unreadable| &unreadable.id));
+        }
         let id = selector
             .resolve(&ids)
             .map_err(|e| Error::new(Code::NotFound, e.to_string()).hint("pgcairn list shows what there is"))?;
+        if let Some(unreadable) = self.unreadable.iter().find(|unreadable| unreadable.id == *id) {
+            return Err(unreadable.as_error());
+        }
         let found = self.backups.iter().find(|backup| backup.id == *id);
         found.ok_or_else(|| Error::new(Code::Internal, format!("backup {id} is selected and not in the catalog")))
+    }
+}
+
+impl Unreadable {
+    pub fn as_error(&self) -> Error {
+        let message = format!("{}: {}", self.key, self.error);
+        match self.error {
+            CatalogError::TooNew { .. } => Error::new(Code::RepositoryTooNew, message).hint("install a newer pgcairn"),
+            _ => Error::new(Code::Damaged, message).hint("use another backup: pgcairn list"),
+        }
     }
 }
 

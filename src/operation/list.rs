@@ -3,7 +3,7 @@
 use super::catalog::{Catalog, clusters};
 use super::{Context, repository};
 use crate::model::catalog::{Method, Summary};
-use crate::model::error::{Code, Error, Result};
+use crate::model::error::Result;
 use crate::model::key::ClusterKeys;
 use crate::report::Sink;
 use crate::report::list::{List, Row};
@@ -18,11 +18,7 @@ pub fn run(context: &Context, sink: &dyn Sink) -> Result<List> {
         }
         let keys = ClusterKeys::new(&cluster.name, cluster.system_identifier, repository.encryption());
         let catalog = Catalog::read(&reader, &keys)?;
-        for (key, error) in catalog.unreadable {
-            sink.warning(
-                Error::new(Code::Damaged, format!("{key}: {error}")).hint("this backup cannot be used by name"),
-            );
-        }
+        catalog.unreadable.iter().for_each(|unreadable| sink.warning(unreadable.as_error()));
         backups.extend(catalog.backups.iter().map(row));
     }
     let next = match backups.last() {

@@ -4,6 +4,7 @@ mod choose;
 mod configuration;
 mod execute;
 mod layout;
+mod objects;
 mod refuse;
 mod scan;
 pub mod wal;
@@ -142,7 +143,9 @@ pub fn run(context: &Context, request: &Request, sink: &dyn Sink) -> Result<Rest
     let opener = opened.opener(context)?;
     let source = Source { context, opened, opener };
     let chosen = choose::choose(&source, request, sink)?;
+    objects::check(&source, &chosen.backup)?;
     let mut layout = layout::read(&source, &chosen.backup, request)?;
+    objects::compare_totals(&source, &chosen.backup, &layout)?;
     layout.measure(&request.target_dir, chosen.wal_bytes())?;
     refuse::unfit_target(&layout, &chosen, request)?;
     let plan = layout::plan(&source, request, &chosen, &layout);

@@ -7,8 +7,10 @@
 mod archive;
 mod by_hand;
 mod copy;
+mod damage_matrix;
 mod data_directory;
 mod demo;
+mod faults;
 mod frozen;
 mod oracle;
 mod readme;
@@ -46,8 +48,10 @@ fn scenarios() -> Vec<Scenario> {
         readme::scenarios(),
         refusals::scenarios(),
         copy::scenarios(),
+        damage_matrix::scenarios(),
         data_directory::scenarios(),
         demo::scenarios(),
+        faults::scenarios(),
         session::scenarios(),
         frozen::scenarios(),
         oracle::scenarios(),

@@ -13,7 +13,8 @@ use crate::model::timeline::Timeline;
 use crate::model::timestamp::TimestampTz;
 use crate::model::wal_name::{TimelineId, WalName};
 use crate::operation::catalog::Catalog;
-use crate::operation::wal::{archive, fetch};
+use crate::operation::wal::archive::{self, TimelineFacts};
+use crate::operation::wal::fetch;
 use crate::report::{Phase, Sink};
 
 /// What will be restored.
@@ -36,9 +37,13 @@ impl Chosen {
 
 pub fn choose(source: &Source<'_>, request: &Request, sink: &dyn Sink) -> Result<Chosen> {
     let catalog = Catalog::read(&source.opened.repository.reader(), &source.opened.keys)?;
-    let (archive, _) = archive::read(&source.opened)?;
+    let (archive, facts) = archive::read(&source.opened)?;
     let wanted = request.backup.as_ref().map(|selector| catalog.select(selector)).transpose()?;
+    if wanted.is_none() {
+        catalog.unreadable.iter().for_each(|unreadable| sink.warning(unreadable.as_error()));
+    }
     let timeline = timeline(source, request, &catalog, wanted, &archive)?;
+    agree(source, &timeline, &facts)?;
     let candidates = candidates(&catalog, wanted, &timeline, request)?;
     sink.phase(Phase::ReadingWal);
     let mut refusal = None;
@@ -154,6 +159,17 @@ fn no_history(id: TimelineId, asked: bool) -> Error {
             .hint("pgcairn wal list shows the timelines there are"),
         false => Error::new(Code::WalGap, format!("{name} is missing, and the archive holds timeline {id}"))
             .hint(format!("pgcairn init, where a server of this cluster still has {name} in its pg_wal")),
+    }
+}
+
+/// What is said of the timeline in plaintext must be what its history says, where it is said.
+fn agree(source: &Source<'_>, timeline: &Timeline, facts: &BTreeMap<TimelineId, TimelineFacts>) -> Result<()> {
+    match facts.get(&timeline.id) {
+        Some(found) if *found != TimelineFacts::from(timeline) => {
+            let (key, name) = (source.opened.keys.timeline_json(timeline.id), WalName::History(timeline.id));
+            Err(archive::damaged_timeline(&key, format!("it does not say what {name} says")))
+        }
+        _ => Ok(()),
     }
 }
 

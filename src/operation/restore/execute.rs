@@ -14,16 +14,18 @@ use sha2::{Digest, Sha256};
 
 use super::choose::Chosen;
 use super::layout::Layout;
+use super::objects::contradiction;
 use super::wal::{self, Entry, Index};
 use super::{Request, Source, configuration};
 use crate::model::catalog::Summary;
 use crate::model::control_file::ControlFile;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::BackupId;
-use crate::model::labels::TablespaceMap;
+use crate::model::labels::{BackupLabel, TablespaceMap};
+use crate::model::lsn::Lsn;
 use crate::model::path::RawPath;
 use crate::model::sha256::Sha256Sum;
-use crate::model::wal_name::WalName;
+use crate::model::wal_name::{TimelineId, WalName};
 use crate::operation::wal::fetch;
 use crate::report::{Phase, Progress, Sink};
 use crate::sink::DataDirectory;
@@ -60,7 +62,8 @@ pub fn execute(
     make_directories(&mut sink_directory, target, layout)?;
 
     copy_files(source, request, &chosen.backup, &sink_directory, sink)?;
-    let control = check_control_file(&sink_directory, &chosen.backup)?;
+    let control = check_control_file(source, &sink_directory, &chosen.backup)?;
+    check_label(source, target, &chosen.backup)?;
     fetch_wal(source, request, chosen, sink)?;
     if !layout.tablespaces.is_empty() {
         configuration::write_tablespace_map(target, &tablespace_map(layout)?)?;
@@ -105,7 +108,12 @@ pub fn is_unfinished(directory: &Path) -> bool {
     let Ok(text) = fs::read(directory.join(UNFINISHED)) else { return false };
     let mark = serde_json::from_slice::<Unfinished>(&text).ok();
     let target = mark.as_ref().map_or(directory, |mark| mark.target.as_path());
-    !directory.join(CONTROL_FILE).exists() && !target.join(CONTROL_FILE).exists()
+    !has_control_file(directory) && !has_control_file(target)
+}
+
+/// In doubt there is one: what may be complete is not cleared away.
+fn has_control_file(directory: &Path) -> bool {
+    directory.join(CONTROL_FILE).try_exists().unwrap_or(true)
 }
 
 /// Takes away what an interrupted restore left, its mark last. Anything else was refused before.
@@ -209,18 +217,47 @@ fn copy_files(
     Ok(())
 }
 
-/// It must be the control file of the cluster that the backup says it is of.
-fn check_control_file(target: &DataDirectory, backup: &Summary) -> Result<ControlFile> {
+/// It must be the control file of the cluster that the commit marker tells of.
+fn check_control_file(source: &Source<'_>, target: &DataDirectory, backup: &Summary) -> Result<ControlFile> {
     let bytes = target.read_waiting_control_file()?;
     let damaged =
         |reason: String| Error::new(Code::Damaged, format!("the control file of backup {}: {reason}", backup.id));
     let control = ControlFile::parse(&bytes).map_err(|e| damaged(e.to_string()))?;
-    match control.system_identifier == backup.system_identifier {
-        true => Ok(control),
-        false => {
-            Err(damaged(format!("it is of cluster {}, not {}", control.system_identifier, backup.system_identifier)))
-        }
+    if control.system_identifier != backup.system_identifier {
+        return Err(damaged(format!(
+            "it is of cluster {}, not {}",
+            control.system_identifier, backup.system_identifier
+        )));
     }
+    let says = &backup.postgresql;
+    let (said, found) = (
+        (says.major(), says.catalog_version, says.wal_segment_size, says.block_size),
+        (control.major, control.catalog_version_no, control.wal_segment_size, control.page_size),
+    );
+    if said == found {
+        return Ok(control);
+    }
+    let reason = format!(
+        "major, catalog version, WAL segment size and page size are {said:?} in it, {found:?} in the control file"
+    );
+    Err(contradiction(&source.opened.keys, backup, reason))
+}
+
+/// Recovery begins where the label says, and was planned from where the commit marker says.
+fn check_label(source: &Source<'_>, target: &Path, backup: &Summary) -> Result<()> {
+    let damaged = |reason: String| Error::new(Code::Damaged, format!("backup_label of backup {}: {reason}", backup.id));
+    let bytes = fs::read(target.join("backup_label")).map_err(|e| damaged(e.to_string()))?;
+    let label = BackupLabel::parse(&bytes).map_err(|e| damaged(e.to_string()))?;
+    let said = (backup.start_lsn, backup.timeline, backup.standby);
+    let found = (label.start_lsn, label.start_timeline, label.from_standby);
+    if said == found {
+        return Ok(());
+    }
+    let words = |(lsn, timeline, standby): (Lsn, TimelineId, bool)| {
+        format!("{lsn} on timeline {timeline} of a {}", if standby { "standby" } else { "primary" })
+    };
+    let reason = format!("the backup starts at {} in it, at {} in backup_label", words(said), words(found));
+    Err(contradiction(&source.opened.keys, backup, reason))
 }
 
 /// Lays all WAL that recovery needs beside the data, then the index that proves what is absent.

@@ -1,5 +1,6 @@
 //! Reads the WAL that recovery would read, decrypted, record by record, before anything is written.
 
+use super::objects::contradiction;
 use super::{Source, Target};
 use crate::model::catalog::Summary;
 use crate::model::error::{Code, Error, Result};
@@ -41,7 +42,7 @@ pub fn scan(
     let identity = identity(backup)?;
     let mut reader = WalReader::at_record(identity, backup.timeline, backup.start_lsn);
     let search = TargetSearch::new(model_target(wanted), backup.start_lsn, backup.stop_lsn);
-    let mut search = Search { search, commits: [None; 2] };
+    let mut search = Search { search, commits: [None; 2], start: backup.start_lsn, backup_end: None };
     let (mut segments, mut broken, mut missing, mut floor) = (Vec::new(), None, None, 0);
     let mut number = backup.start_lsn.0 / size;
     while !search.search.is_decided() && broken.is_none() {
@@ -58,7 +59,9 @@ pub fn scan(
         let bytes_done = segments.len() as u64 * size;
         sink.progress(Progress { bytes_done, ..Progress::new(Phase::ReadingWal) });
     }
+    let backup_end = search.backup_end;
     let (verdict, reach, last_commit) = search.finish();
+    check_stop(source, backup, backup_end, &verdict)?;
     Ok(Scanned { verdict, reach, last_commit, segments, broken, missing, timeline: timeline.clone() })
 }
 
@@ -66,6 +69,9 @@ pub fn scan(
 struct Search {
     search: TargetSearch,
     commits: [Option<(Lsn, TimestampTz)>; 2],
+    /// Of the backup, and where WAL says that it ends.
+    start: Lsn,
+    backup_end: Option<Lsn>,
 }
 
 impl Search {
@@ -74,6 +80,9 @@ impl Search {
             && end.outcome == Outcome::Commit
         {
             self.commits = [self.commits[1], Some((record.lsn, end.time))];
+        }
+        if record.event == Some(Event::BackupEnd { start: self.start }) {
+            self.backup_end = Some(record.end);
         }
         self.search.observe(record);
     }
@@ -89,6 +98,21 @@ impl Search {
         let applied = if not_applied { before } else { last };
         (verdict, reach, applied.map(|(_, time)| time))
     }
+}
+
+/// PostgreSQL takes the end of a backup from its record in WAL (`xlog_redo`), we take it from the commit
+/// marker, which nothing authenticates yet. A standby writes no such record.
+fn check_stop(source: &Source<'_>, backup: &Summary, found: Option<Lsn>, verdict: &Verdict) -> Result<()> {
+    let says = match found {
+        _ if backup.standby => return Ok(()),
+        Some(end) if end == backup.stop_lsn => return Ok(()),
+        Some(end) => format!("at {end}"),
+        None if matches!(verdict, Verdict::Stops(_) | Verdict::ReadsAll) => "later".to_owned(),
+        // Refused in any case: the copy does not become consistent.
+        None => return Ok(()),
+    };
+    let reason = format!("it says that the backup stops at {}, its WAL says {says}", backup.stop_lsn);
+    Err(contradiction(&source.opened.keys, backup, reason))
 }
 
 fn identity(backup: &Summary) -> Result<WalIdentity> {

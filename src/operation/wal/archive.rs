@@ -49,7 +49,13 @@ fn timeline_json(opened: &Opened, key: &Key, timeline: TimelineId) -> Result<Tim
     let object = opened.repository.reader().get(key)?;
     let read = object.take(MAX_TIMELINE_JSON).read_to_end(&mut bytes);
     read.map_err(|e| Error::new(Code::Unreachable, format!("{key} cannot be read: {e}")))?;
-    TimelineJson::parse(timeline, &bytes).map_err(|e| Error::new(Code::Damaged, format!("{key} is damaged: {e}")))
+    TimelineJson::parse(timeline, &bytes).map_err(|e| damaged_timeline(key, e.to_string()))
+}
+
+/// Nobody's recovery needs it, so nobody has to give up.
+pub fn damaged_timeline(key: &Key, reason: String) -> Error {
+    Error::new(Code::Damaged, format!("{key} is damaged: {reason}"))
+        .hint("move it out of the repository: a restore needs the .history file alone")
 }
 
 /// Every segment has the cluster's segment size, which the envelope of any one tells without a key. A

@@ -14,6 +14,7 @@ pub mod scratch;
 pub mod server;
 pub mod shared;
 pub mod site;
+pub mod small;
 pub mod sql;
 pub mod summary;
 pub mod time;

@@ -32,6 +32,8 @@ pub struct Site {
     connection: String,
     repository: PathBuf,
     pub recipient: Option<String>,
+    /// Of the repository, where the configuration names it.
+    repository_id: Option<String>,
     /// Lines added to the configuration, whole tables included.
     extra: String,
 }
@@ -53,7 +55,7 @@ impl Site {
         let recipient = encrypted.then(|| identity.to_public().to_string());
         let (data, connection) = (server.data().to_owned(), server.connection());
         let repository = scratch.join("repo");
-        let site = Site { scratch, data, connection, repository, recipient, extra: String::new() };
+        let site = Site { scratch, data, connection, repository, recipient, repository_id: None, extra: String::new() };
         site.write_config()?;
         Ok(site)
     }
@@ -124,11 +126,18 @@ impl Site {
         self.write_config()
     }
 
+    /// Makes the configuration name the repository by its id.
+    pub fn identify(&mut self, id: &str) -> Outcome {
+        self.repository_id = Some(id.to_owned());
+        self.write_config()
+    }
+
     fn write_config(&self) -> Outcome {
         let recipients = self.recipient.iter().map(|r| format!("{r:?}")).collect::<Vec<_>>().join(", ");
+        let id = self.repository_id.iter().map(|id| format!("id = {id:?}\n")).collect::<String>();
         let text = format!(
             "name = \"main\"\n[postgres]\ndata_dir = {:?}\nconnection = {:?}\n[encryption]\nrecipients = [{recipients}]\n\
-             [[repository]]\nname = \"local\"\nurl = \"file://{}\"\n{}",
+             [[repository]]\nname = \"local\"\nurl = \"file://{}\"\n{id}{}",
             self.data,
             self.connection,
             self.repository().display(),
@@ -150,6 +159,7 @@ impl Site {
             data: self.data.clone(),
             connection: self.connection.clone(),
             recipient: self.recipient.clone(),
+            repository_id: self.repository_id.clone(),
             extra: self.extra.clone(),
         };
         site.write_config()?;

@@ -1,0 +1,178 @@
+//! Whether all that a backup needs is in the repository, before anything is written: the list of objects
+//! is the one that the commit marker names, and every object in it is there with its size. What objects
+//! hold is checked when they are read.
+
+use std::collections::BTreeSet;
+use std::io::{self, BufRead, BufReader, Read};
+
+use sha2::{Digest, Sha256};
+
+use super::Source;
+use super::layout::Layout;
+use crate::codec::FrameReader;
+use crate::model::catalog::{Method, ObjectLine, ObjectsDigest, Summary};
+use crate::model::error::{Code, Error, Result};
+use crate::model::key::{ClusterKeys, Key};
+use crate::model::sha256::Sha256Sum;
+use crate::operation::failure;
+use crate::store::{Entry, Reader};
+
+/// Longer than any line of the list: a key has at most 1 KiB.
+const MAX_LINE: u64 = 4096;
+
+const OTHER_BACKUP: &str = "restore another backup: pgcairn list";
+
+pub fn check(source: &Source<'_>, backup: &Summary) -> Result<()> {
+    let (reader, keys) = (source.opened.repository.reader(), &source.opened.keys);
+    let mut census = Census::new(&reader, keys, backup);
+    read_list(&reader, &keys.objects(&backup.id), &backup.objects, |line| census.add(line))?;
+    census.finish()
+}
+
+/// The commit marker is signed by nobody yet, the manifest is authentic: they must tell the same.
+pub fn compare_totals(source: &Source<'_>, backup: &Summary, layout: &Layout) -> Result<()> {
+    let links = layout.tablespaces.len() as u64;
+    let found = [layout.files, layout.data_bytes, layout.directories.len() as u64 + links];
+    let totals = &backup.totals;
+    if found == [totals.files, totals.data_bytes, totals.directories] {
+        return Ok(());
+    }
+    let [files, bytes, directories] = found;
+    Err(contradiction(
+        &source.opened.keys,
+        backup,
+        format!(
+            "it tells of {} files, {} bytes and {} directories, the manifest of {files}, {bytes} and {directories}",
+            totals.files, totals.data_bytes, totals.directories
+        ),
+    ))
+}
+
+/// The commit marker says something that the rest of the backup does not.
+pub fn contradiction(keys: &ClusterKeys, backup: &Summary, reason: String) -> Error {
+    damaged(&keys.backup(&backup.id), reason)
+}
+
+fn damaged(key: &Key, reason: String) -> Error {
+    Error::new(Code::Damaged, format!("{key} is damaged: {reason}")).hint(OTHER_BACKUP)
+}
+
+/// Hands every line to `visit`; size and digest of the whole have been verified when it returns.
+fn read_list(
+    reader: &Reader,
+    key: &Key,
+    expected: &ObjectsDigest,
+    mut visit: impl FnMut(ObjectLine) -> Result<()>,
+) -> Result<()> {
+    let Some(stored) = reader.find(key)? else {
+        return Err(damaged(key, "it is missing, and the backup needs it".to_owned()));
+    };
+    let mut stored = Digesting { inner: stored, sha256: Sha256::new(), size: 0 };
+    let fail = |error| failure::object(key, error);
+    let mut lines = BufReader::new(FrameReader::new(&mut stored).map_err(fail)?);
+    let mut line = Vec::new();
+    while (&mut lines).take(MAX_LINE).read_until(b'\n', &mut line).map_err(|e| fail(e.into()))? > 0 {
+        visit(serde_json::from_slice(&line).map_err(|e| damaged(key, e.to_string()))?)?;
+        line.clear();
+    }
+    drop(lines);
+    let (size, sha256) = (stored.size, Sha256Sum(stored.sha256.finalize().into()));
+    if (size, sha256) == (expected.size, expected.sha256) {
+        return Ok(());
+    }
+    Err(damaged(
+        key,
+        format!(
+            "it has {size} bytes and SHA-256 {sha256}, the commit marker says {} and {}",
+            expected.size, expected.sha256
+        ),
+    ))
+}
+
+/// Digests what is read through it.
+struct Digesting<R> {
+    inner: R,
+    sha256: Sha256,
+    size: u64,
+}
+
+impl<R: Read> Read for Digesting<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.sha256.update(&buffer[..read]);
+        self.size += read as u64;
+        Ok(read)
+    }
+}
+
+/// Holds the list against the repository, one directory of it at a time, and then against the marker.
+struct Census<'a> {
+    reader: &'a Reader,
+    keys: &'a ClusterKeys,
+    backup: &'a Summary,
+    /// The directory that the lines have come to, and what lies there.
+    directory: String,
+    there: Vec<Entry>,
+    stored_bytes: u64,
+    packs: u64,
+    /// Manifest and digest parts.
+    parts: BTreeSet<Key>,
+}
+
+impl<'a> Census<'a> {
+    fn new(reader: &'a Reader, keys: &'a ClusterKeys, backup: &'a Summary) -> Census<'a> {
+        let (directory, there, parts) = (String::new(), Vec::new(), BTreeSet::new());
+        Census { reader, keys, backup, directory, there, stored_bytes: backup.objects.size, packs: 0, parts }
+    }
+
+    /// Lines ascend by key, so every directory is listed once.
+    fn add(&mut self, line: ObjectLine) -> Result<()> {
+        let directory = line.key.as_str().rsplit_once('/').map_or("", |(directory, _)| directory);
+        if directory != self.directory {
+            self.there = self.reader.list(&format!("{directory}/"))?;
+            self.directory = directory.to_owned();
+        }
+        let found = self.there.binary_search_by(|entry| entry.key.cmp(&line.key));
+        match found.ok().and_then(|at| self.there.get(at)).map(|entry| entry.size) {
+            Some(size) if size == line.size => {}
+            Some(size) => {
+                return Err(damaged(&line.key, format!("it has {size} bytes, the backup needs {}", line.size)));
+            }
+            None => return Err(damaged(&line.key, "it is missing, and the backup needs it".to_owned())),
+        }
+        self.stored_bytes = self.stored_bytes.saturating_add(line.size);
+        match self.directory.split('/').nth_back(1) {
+            Some("packs") => self.packs += 1,
+            _ => drop(self.parts.insert(line.key)),
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<()> {
+        let (backup, totals) = (self.backup, &self.backup.totals);
+        let part = |number| [self.keys.manifest(&backup.id, number), self.keys.digests(&backup.id, number)];
+        let unlisted = (1..=backup.parts).flat_map(part).find(|key| !self.parts.contains(key));
+        if let Some(key) = unlisted.or_else(|| (backup.parts == 0).then(|| self.keys.manifest(&backup.id, 1))) {
+            return Err(contradiction(
+                self.keys,
+                backup,
+                format!("it tells of {} parts, and the list of objects has no {key}", backup.parts),
+            ));
+        }
+        let packs = if backup.method == Method::Full { self.packs } else { totals.packs.into() };
+        if self.parts.len() as u64 == 2 * u64::from(backup.parts)
+            && (packs, self.stored_bytes) == (totals.packs.into(), totals.stored_bytes)
+        {
+            return Ok(());
+        }
+        let (parts, bytes) = (self.parts.len(), self.stored_bytes);
+        Err(contradiction(
+            self.keys,
+            backup,
+            format!(
+                "it tells of 2 x {} parts, {} packs and {} bytes, the list of objects of {parts}, {packs} and {bytes}",
+                backup.parts, totals.packs, totals.stored_bytes
+            ),
+        ))
+    }
+}

@@ -1,0 +1,78 @@
+//! Durable before success is said. Every call with which `wal push`, `wal fetch`, `backup` and `restore` touch
+//! the repository or the target fails, or the process is killed at it; afterwards the result is complete or
+//! absent, and the next run succeeds.
+
+#[allow(dead_code)]
+#[path = "../../store/layers.rs"]
+mod layers;
+#[path = "../../store/memory.rs"]
+mod memory;
+mod order;
+mod store_layer;
+mod strace;
+mod wal;
+mod whole;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::support::majors::Installation;
+use crate::support::{Outcome, Scenario, Stop, full_length};
+
+/// In short length so many faults of each command, evenly spread over its calls.
+const SAMPLE: usize = 36;
+
+/// Fewer faults than these prove too little.
+const FEWEST: usize = 150;
+
+pub fn scenarios() -> Vec<Scenario> {
+    vec![Scenario { name: "faults::complete_or_absent", run: complete_or_absent }]
+}
+
+/// How many were injected, and how many calls strace could not single out.
+#[derive(Default)]
+pub struct Tally {
+    injected: AtomicUsize,
+    in_process: AtomicUsize,
+    shadowed: AtomicUsize,
+}
+
+impl Tally {
+    fn hit(&self) {
+        self.injected.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn shadowed(&self, calls: usize) {
+        self.shadowed.fetch_add(calls, Ordering::Relaxed);
+    }
+}
+
+fn some(faults: Vec<strace::Fault>) -> Vec<strace::Fault> {
+    if full_length() { faults } else { strace::sample(faults, SAMPLE) }
+}
+
+fn complete_or_absent(install: &'static Installation) -> Outcome {
+    if !full_length() && install.major != 18 {
+        return crate::support::skip("18 alone unless in full length");
+    }
+    let tally = Tally::default();
+    std::thread::scope(|scope| {
+        let wal = scope.spawn(|| wal::faults(install, &tally).and_then(|()| store_layer::faults(install, &tally)));
+        let whole = whole::faults(install, &tally);
+        let wal = wal.join().unwrap_or_else(|_| Err("panicked".into()));
+        match (wal, whole) {
+            (Err(Stop::Fail(one)), Err(Stop::Fail(other))) => Err(Stop::Fail(format!("{one}\n{other}"))),
+            (wal, whole) => wal.and(whole),
+        }
+    })?;
+    let Tally { injected, in_process, shadowed } = tally;
+    let (injected, in_process, shadowed) = (injected.into_inner(), in_process.into_inner(), shadowed.into_inner());
+    let major = install.major;
+    println!(
+        "faults: {} injected on {major}: {injected} system calls, {in_process} store calls; {shadowed} system calls out of reach",
+        injected + in_process
+    );
+    if injected + in_process < FEWEST {
+        return Err(Stop::Fail(format!("{} faults are fewer than {FEWEST}", injected + in_process)));
+    }
+    Ok(())
+}
