@@ -57,6 +57,10 @@ fn damaged(key: &Key, reason: String) -> Error {
     Error::new(Code::Damaged, format!("{key} is damaged: {reason}")).hint(OTHER_BACKUP)
 }
 
+fn missing(key: &Key) -> Error {
+    Error::new(Code::Damaged, format!("{key} does not exist, and the backup needs it")).hint(OTHER_BACKUP)
+}
+
 /// Hands every line to `visit`; size and digest of the whole have been verified when it returns.
 fn read_list(
     reader: &Reader,
@@ -65,7 +69,7 @@ fn read_list(
     mut visit: impl FnMut(ObjectLine) -> Result<()>,
 ) -> Result<()> {
     let Some(stored) = reader.find(key)? else {
-        return Err(damaged(key, "it is missing, and the backup needs it".to_owned()));
+        return Err(missing(key));
     };
     let mut stored = Digesting { inner: stored, sha256: Sha256::new(), size: 0 };
     let fail = |error| failure::object(key, error);
@@ -138,7 +142,7 @@ impl<'a> Census<'a> {
             Some(size) => {
                 return Err(damaged(&line.key, format!("it has {size} bytes, the backup needs {}", line.size)));
             }
-            None => return Err(damaged(&line.key, "it is missing, and the backup needs it".to_owned())),
+            None => return Err(missing(&line.key)),
         }
         self.stored_bytes = self.stored_bytes.saturating_add(line.size);
         match self.directory.split('/').nth_back(1) {
