@@ -1,9 +1,5 @@
 //! What `wal push` and `wal fetch` ask of the store. Every request has its price there.
 
-#[allow(dead_code)]
-#[path = "../../store/layers.rs"]
-mod layers;
-
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -17,9 +13,9 @@ use pgcairn::operation::wal::push::{Archive, Pushed};
 use pgcairn::sink::wal_file;
 use pgcairn::store::{LocalBackend, Repository};
 
-use self::layers::Counting;
 use super::cluster::{Place, cluster};
 use crate::support::Outcome;
+use crate::support::layers::Counting;
 use crate::support::majors::Installation;
 
 /// Only the kinds of requests, `get_range pgcairn.json` as it is.

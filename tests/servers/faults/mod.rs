@@ -2,9 +2,6 @@
 //! the repository or the target fails, or the process is killed at it; afterwards the result is complete or
 //! absent, and the next run succeeds.
 
-#[allow(dead_code)]
-#[path = "../../store/layers.rs"]
-mod layers;
 #[path = "../../store/memory.rs"]
 mod memory;
 mod order;

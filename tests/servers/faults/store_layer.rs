@@ -20,16 +20,16 @@ use pgcairn::model::path::RelPath;
 use pgcairn::model::wal_name::WalName;
 use pgcairn::operation::repository::Opened;
 use pgcairn::operation::wal::fetch;
-use pgcairn::operation::wal::push::Archive;
+use pgcairn::operation::wal::push::{Archive, Pushed};
 use pgcairn::source::PageChecks;
 use pgcairn::source::data_directory::DataDirectory;
 use pgcairn::store::{Backend, Repository};
 
 use super::Tally;
-use super::layers::{Faulty, When};
 use super::memory::Memory;
 use crate::support::Outcome;
 use crate::support::account::account;
+use crate::support::layers::{Faulty, When};
 use crate::support::majors::Installation;
 use crate::support::scratch::{self, Scratch};
 use crate::support::server::{Server, run};
@@ -46,6 +46,7 @@ struct Place {
     /// A data directory of few files.
     data: PathBuf,
     scratch: Scratch,
+    segment: PathBuf,
     _server: Server,
 }
 
@@ -121,7 +122,8 @@ impl Place {
         let config = Config::read(&Site::unencrypted(&server)?.config()).map_err(|e| e.to_string())?;
         let system_identifier = DataDirectory::open(&data)?.control_file().system_identifier;
         let keys = ClusterKeys::new(&cluster()?, system_identifier, Encryption::None);
-        Ok(Place { config, keys, system_identifier, data, scratch, _server: server })
+        let segment = server.data().join("pg_wal").join(server.control("Latest checkpoint's REDO WAL file")?);
+        Ok(Place { config, keys, system_identifier, data, scratch, segment, _server: server })
     }
 
     fn opened(&self, repository: &Repository) -> Outcome<Opened> {
@@ -130,6 +132,7 @@ impl Place {
 
     fn push(&self, repository: &Repository) -> Outcome {
         let archive = Archive { opened: self.opened(repository)?, sealer: Sealer::plain(), level: 1 };
+        archive.push(&Pushed::locate(&self.config, &self.segment)?)?;
         Ok(archive.push_histories(&self.config)?)
     }
 

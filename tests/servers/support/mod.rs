@@ -7,6 +7,9 @@ pub mod damage;
 pub mod document;
 pub mod history;
 pub mod image;
+/// Shared with the conformance suite of stores.
+#[path = "../../store/layers.rs"]
+pub mod layers;
 pub mod ledger;
 pub mod majors;
 pub mod process;
