@@ -5,7 +5,7 @@
 
 use crate::model::lsn::Lsn;
 use crate::model::timestamp::TimestampTz;
-use crate::model::wal::event::{Parameters, WAL_LEVEL_MINIMAL};
+use crate::model::wal::event::{CreatedTablespace, Parameters, WAL_LEVEL_MINIMAL};
 use crate::model::wal::record::RM_XACT;
 use crate::model::wal::{Event, Record, RestorePoint, TransactionEnd};
 
@@ -104,6 +104,8 @@ pub struct Reach {
     pub restore_points: Vec<(Lsn, RestorePoint)>,
     /// The greatest settings that a record before the stop demands of the server.
     pub parameters: Option<Parameters>,
+    /// Tablespaces that replay makes before the stop, and where.
+    pub tablespaces: Vec<(Lsn, CreatedTablespace)>,
 }
 
 impl Reach {
@@ -215,6 +217,9 @@ impl TargetSearch {
 
     /// What replaying the record does to recovery itself (`xlog_redo`, `CheckRequiredParameterValues`).
     fn apply(&mut self, record: &Record) {
+        if let Some(Event::CreateTablespace(created)) = &record.event {
+            self.reach.tablespaces.push((record.lsn, created.clone()));
+        }
         if let Some(Event::ParameterChange(parameters)) = &record.event {
             self.reach.parameters = Some(greatest(self.reach.parameters, *parameters));
             if parameters.wal_level == WAL_LEVEL_MINIMAL {

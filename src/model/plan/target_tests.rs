@@ -168,3 +168,16 @@ fn minimal_wal_is_a_wall() {
     assert_eq!(reach.parameters.unwrap().max_connections, 100);
     assert_eq!(place(&wal, time(100, true)), (6, Side::Before));
 }
+
+#[test]
+fn tablespaces_that_replay_makes_are_told_up_to_the_stop() {
+    let mut wal = sample();
+    let create = |oid: u32, location: &str| [&oid.to_le_bytes()[..], location.as_bytes(), &[0]].concat();
+    let at = wal.record(5, 0x00, 20, &create(16400, "/srv/fast"));
+    wal.record(5, 0x10, 20, &16400u32.to_le_bytes());
+    wal.restore_point("made", 300);
+    wal.record(5, 0x00, 21, &create(16401, ""));
+    let (_, reach) = search(&wal, Target::Name("made".into()), wal.records[1]);
+    let made: Vec<_> = reach.tablespaces.iter().map(|(lsn, t)| (*lsn, t.oid, t.location.as_slice())).collect();
+    assert_eq!(made, [(at, 16400, b"/srv/fast".as_slice())]);
+}

@@ -2,7 +2,7 @@
 
 use super::bytes::Fields;
 use super::format::WalFormat;
-use super::record::{RM_XACT, RM_XLOG, RecordHeader, main_data};
+use super::record::{RM_TABLESPACE, RM_XACT, RM_XLOG, RecordHeader, main_data};
 use super::xact::{TransactionEnd, is_transaction_end, transaction_end};
 use crate::model::lsn::Lsn;
 use crate::model::timestamp::TimestampTz;
@@ -17,6 +17,8 @@ const PARAMETER_CHANGE: u8 = 0x60;
 const RESTORE_POINT: u8 = 0x70;
 const END_OF_RECOVERY: u8 = 0x90;
 const OVERWRITE_CONTRECORD: u8 = 0xD0;
+/// Of the resource manager Tablespace (`XLOG_TBLSPC_CREATE` in `tablespace.h`).
+const CREATE_TABLESPACE: u8 = 0x00;
 
 /// Room for the name of a restore point, its final NUL included (`MAXFNAMELEN`).
 pub const RESTORE_POINT_NAME: usize = 64;
@@ -49,6 +51,15 @@ pub enum Event {
         overwritten: Lsn,
         time: TimestampTz,
     },
+    CreateTablespace(CreatedTablespace),
+}
+
+/// A tablespace that replay makes, in the very directory that it was made in (`tblspc_redo`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreatedTablespace {
+    pub oid: u32,
+    /// Empty for one that is in place.
+    pub location: Vec<u8>,
 }
 
 /// A named restore point. The name is in the encoding of the database that made it.
@@ -93,6 +104,7 @@ pub(super) fn is_event(header: &RecordHeader) -> bool {
                 | END_OF_RECOVERY
                 | OVERWRITE_CONTRECORD
         ),
+        RM_TABLESPACE => header.rmgr_info() == CREATE_TABLESPACE,
         _ => false,
     }
 }
@@ -104,6 +116,9 @@ pub(super) fn decode(format: &WalFormat, header: &RecordHeader, record: &[u8]) -
         return transaction_end(format, header, data).map(Event::TransactionEnd);
     }
     let mut fields = Fields(data);
+    if header.rmid == RM_TABLESPACE {
+        return created_tablespace(&mut fields).map(Event::CreateTablespace);
+    }
     Some(match header.rmgr_info() {
         SWITCH => Event::Switch,
         BACKUP_END => Event::BackupEnd { start: Lsn(fields.u64()?) },
@@ -124,6 +139,13 @@ pub(super) fn decode(format: &WalFormat, header: &RecordHeader, record: &[u8]) -
             previous_timeline: fields.u32()?,
         },
     })
+}
+
+/// `xl_tblspc_create_rec`
+fn created_tablespace(fields: &mut Fields<'_>) -> Option<CreatedTablespace> {
+    let oid = fields.u32()?;
+    let location = fields.0.split(|byte| *byte == 0).next()?.to_vec();
+    Some(CreatedTablespace { oid, location })
 }
 
 fn restore_point(fields: &mut Fields<'_>) -> Option<RestorePoint> {

@@ -11,6 +11,7 @@ pub const CRC_OFFSET: usize = 20;
 /// Resource managers whose records are looked into.
 pub const RM_XLOG: u8 = 0;
 pub const RM_XACT: u8 = 1;
+pub const RM_TABLESPACE: u8 = 5;
 
 /// Bits of `xl_info` that belong to the resource manager (`XLR_RMGR_INFO_MASK`).
 pub const RMGR_INFO_MASK: u8 = 0xF0;
