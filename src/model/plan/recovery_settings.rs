@@ -6,10 +6,11 @@ use crate::model::wal::event::Parameters;
 
 /// Left over from the origin or from an earlier recovery, and wrong here: taken out of
 /// `postgresql.auto.conf`.
-const REPLACED: [&str; 16] = [
+const REPLACED: [&str; 17] = [
     "allow_in_place_tablespaces",
     "archive_cleanup_command",
     "archive_mode",
+    "max_logical_replication_workers",
     "primary_conninfo",
     "primary_slot_name",
     "recovery_end_command",
@@ -29,8 +30,16 @@ const REPLACED: [&str; 16] = [
 const TARGETS: [&str; 5] =
     ["recovery_target", "recovery_target_lsn", "recovery_target_name", "recovery_target_time", "recovery_target_xid"];
 
-/// Run by a recovery, wherever they are set: the origin's would clear the origin's archive.
-const COMMANDS: [&str; 2] = ["archive_cleanup_command", "recovery_end_command"];
+/// Made nothing of, wherever they are set: the origin's commands would clear the origin's archive, its delay would
+/// hold up recovery, and a synchronous standby that is not there every commit.
+const DEFUSED: [(&str, &str); 6] = [
+    ("archive_cleanup_command", ""),
+    ("recovery_end_command", ""),
+    ("primary_conninfo", ""),
+    ("primary_slot_name", ""),
+    ("recovery_min_apply_delay", "0"),
+    ("synchronous_standby_names", ""),
+];
 
 /// Would send the server to the origin's directory or files.
 const LEADING_AWAY: [&str; 5] = ["data_directory", "hba_file", "ident_file", "external_pid_file", "config_file"];
@@ -42,18 +51,22 @@ pub type Setting = (&'static str, String);
 
 /// `existing` without what must not remain, then `settings`.
 ///
-/// Every target is emptied before ours, and every command of a recovery, because the main file, or one that it
-/// includes, may set another. An empty target after a real one would clear that on every version, so ours stands last.
+/// Every target is emptied before ours, and all of [`DEFUSED`], because the main file, or one that it includes, may
+/// set another. An empty target after a real one would clear that on every version, so ours stands last.
 pub fn auto_conf(existing: &[u8], settings: &[Setting]) -> Vec<u8> {
-    let kept = existing.split_inclusive(|b| *b == b'\n').filter(|line| !sets_one_of(line, &REPLACED));
+    let must_go = |line: &[u8]| [&REPLACED[..], &LEADING_AWAY].iter().any(|names| sets_one_of(line, names));
+    let kept = existing.split_inclusive(|b| *b == b'\n').filter(|line| !must_go(line));
     let mut text: Vec<u8> = kept.flatten().copied().collect();
     if text.last().is_some_and(|b| *b != b'\n') {
         text.push(b'\n');
     }
     text.extend_from_slice(HEADING.as_bytes());
     let ours = |name: &&str| settings.iter().any(|(set, _)| set == name);
-    for name in TARGETS.iter().chain(&COMMANDS).filter(|name| !ours(name)) {
+    for name in TARGETS.iter().filter(|name| !ours(name)) {
         text.extend_from_slice(line(name, "").as_bytes());
+    }
+    for (name, nothing) in DEFUSED {
+        text.extend_from_slice(line(name, nothing).as_bytes());
     }
     for (name, value) in settings {
         text.extend_from_slice(line(name, value).as_bytes());
@@ -123,9 +136,16 @@ fn value(line: &[u8]) -> Vec<u8> {
     }
 }
 
-/// `name = 'value'` as PostgreSQL reads it (`GUC_scanstr`: quotes and backslashes are doubled).
+/// `name = 'value'` as PostgreSQL reads it (`GUC_scanstr`: quotes and backslashes are doubled, and a line
+/// ends nowhere but at its end).
 pub fn line(name: &str, value: &str) -> String {
-    format!("{name} = '{}'\n", value.replace('\\', "\\\\").replace('\'', "''"))
+    format!("{name} = '{}'\n", value.replace('\\', "\\\\").replace('\'', "''").replace('\n', "\\n"))
+}
+
+/// One element of a setting that is a list of directories (`SplitDirectoriesString`).
+fn list_element(path: &str) -> String {
+    let plain = !path.contains([',', '"']) && path.trim() == path;
+    if plain { path.to_owned() } else { format!("\"{}\"", path.replace('"', "\"\"")) }
 }
 
 /// Whether a line of a configuration file sets one of `names`. Names are case-insensitive, `=` is optional.
@@ -147,7 +167,7 @@ pub fn private_main_file(socket_directory: &str, required: &RequiredSettings) ->
          # The origin's files, as they were when the backup was made, are in pgcairn_config/.\n",
     );
     text += &line("listen_addresses", "");
-    text += &line("unix_socket_directories", socket_directory);
+    text += &line("unix_socket_directories", &list_element(socket_directory));
     text += &line("unix_socket_permissions", "0700");
     for (name, value) in required_settings(required) {
         text += &line(name, &value);
@@ -190,6 +210,36 @@ impl RequiredSettings {
         self.max_locks_per_transaction = self.max_locks_per_transaction.max(changed.max_locks_per_transaction);
     }
 }
+
+/// Those that `main_file` and `auto_conf`, which beats it, may leave lower: on the origin they may have been
+/// raised later, in a file that is left out here, or on the server's command line.
+pub fn lacking_settings(required: &RequiredSettings, main_file: &[u8], auto_conf: &[u8]) -> Vec<Setting> {
+    let includes = !includes(main_file).is_empty();
+    let is_enough = |name: &str, wanted: &str| {
+        let in_main_file = if includes { Some(None) } else { last_number(main_file, name) };
+        let held = match last_number(auto_conf, name).or(in_main_file) {
+            Some(value) => value,
+            None => DEFAULTS.iter().find(|default| default.0 == name).map(|default| default.1),
+        };
+        held.is_some_and(|held| wanted.parse().is_ok_and(|wanted: i32| wanted <= held))
+    };
+    required_settings(required).into_iter().filter(|(name, wanted)| !is_enough(name, wanted)).collect()
+}
+
+/// The last value that a configuration gives to `name`; `Some(None)` for one that is no plain number.
+fn last_number(text: &[u8], name: &str) -> Option<Option<i32>> {
+    let line = text.split(|b| *b == b'\n').rfind(|line| sets_one_of(line, &[name]))?;
+    Some(std::str::from_utf8(&value(line)).ok().and_then(|value| value.parse().ok()))
+}
+
+/// What a server has that is told nothing.
+const DEFAULTS: [(&str, i32); 5] = [
+    ("max_connections", 100),
+    ("max_worker_processes", 8),
+    ("max_wal_senders", 10),
+    ("max_prepared_transactions", 0),
+    ("max_locks_per_transaction", 64),
+];
 
 /// As lines of a configuration.
 pub fn required_settings(required: &RequiredSettings) -> Vec<Setting> {
@@ -240,6 +290,8 @@ mod tests {
         let written = text(auto_conf(b"", &[("recovery_target_lsn", "0/1".into())]));
         let expected = "recovery_target = ''\nrecovery_target_name = ''\nrecovery_target_time = ''\n\
                         recovery_target_xid = ''\narchive_cleanup_command = ''\nrecovery_end_command = ''\n\
+                        primary_conninfo = ''\nprimary_slot_name = ''\nrecovery_min_apply_delay = '0'\n\
+                        synchronous_standby_names = ''\n\
                         recovery_target_lsn = '0/1'\n";
         assert!(written.ends_with(expected), "{written}");
         assert_eq!(written.matches("recovery_target_lsn").count(), 1);
@@ -264,6 +316,32 @@ mod tests {
         assert_eq!(edited.matches("# taken out by pgcairn restore: ").count(), 2, "{edited}");
         assert_eq!(stay_here(b"include_dir 'conf.d'\n"), None);
         assert_eq!(text(value(br"include 'a\'b")), "a'b");
+    }
+
+    #[test]
+    fn a_line_stays_a_line_and_a_directory_one_element() {
+        assert_eq!(line("a", "x\ny\\"), "a = 'x\\ny\\\\'\n");
+        assert_eq!(list_element("/a b"), "/a b");
+        assert_eq!(list_element("/a,b\"c"), "\"/a,b\"\"c\"");
+    }
+
+    #[test]
+    fn only_what_may_be_too_low_is_raised() {
+        let required = RequiredSettings {
+            max_connections: 300,
+            max_worker_processes: 8,
+            max_wal_senders: 10,
+            max_prepared_transactions: 0,
+            max_locks_per_transaction: 64,
+        };
+        let names = |main: &[u8], auto: &[u8]| -> Vec<&str> {
+            lacking_settings(&required, main, auto).into_iter().map(|setting| setting.0).collect()
+        };
+        assert_eq!(names(b"", b""), ["max_connections"]);
+        assert_eq!(names(b"max_connections = 500\nmax_connections = 300 # enough", b""), [""; 0]);
+        assert_eq!(names(b"max_connections=500\n", b"Max_Connections '20'\n"), ["max_connections"]);
+        assert_eq!(names(b"max_connections=0x1000\n", b""), ["max_connections"]);
+        assert_eq!(names(b"include 'x'\nmax_connections 300", b"").len(), 5);
     }
 
     #[test]

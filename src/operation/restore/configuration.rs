@@ -13,7 +13,7 @@ use super::{Request, Target};
 use crate::model::control_file::ControlFile;
 use crate::model::error::{Code, Error, Result};
 use crate::model::plan::recovery_settings::{
-    Include, PRIVATE_HBA, RequiredSettings, Setting, auto_conf, includes, private_main_file, required_settings,
+    Include, PRIVATE_HBA, RequiredSettings, Setting, auto_conf, includes, lacking_settings, private_main_file,
     restore_command_word, stay_here,
 };
 use crate::model::timestamp::TimestampTz;
@@ -34,6 +34,8 @@ pub fn settings(request: &Request, chosen: &Chosen) -> Vec<Setting> {
     let wal = request.target_dir.join(super::wal::DIRECTORY);
     let mut settings = vec![
         ("archive_mode", "off".to_owned()),
+        // A subscription of the copy would use up what the publisher holds for the origin's.
+        ("max_logical_replication_workers", "0".to_owned()),
         ("restore_command", format!("{} wal fetch --from {} %f %p", word(&program), word(&wal))),
         ("recovery_target_timeline", chosen.timeline.id.to_string()),
     ];
@@ -63,39 +65,35 @@ pub fn write(request: &Request, chosen: &Chosen, control: &ControlFile) -> Resul
     let target = &request.target_dir;
     let cannot =
         |e: io::Error| Error::new(Code::Io, format!("cannot write the configuration of {}: {e}", target.display()));
-    let mut settings = settings(request, chosen);
     let mut required = RequiredSettings::of_control_file(control);
     // The origin raised a setting after the backup: replay would stop where it did.
     if let Some(parameters) = &chosen.scanned.reach.parameters {
         required.raise(parameters);
     }
-    let some_left_out = if target.join("postgresql.conf").exists() {
-        keep_here(target).map_err(cannot)?
-    } else {
-        private_file(target, &required).map_err(cannot)?;
-        false
-    };
+    match target.join("postgresql.conf").exists() {
+        true => keep_here(target).map_err(cannot)?,
+        false => private_main(target, &required).map_err(cannot)?,
+    }
     access_files(target).map_err(cannot)?;
-    if some_left_out || chosen.scanned.reach.parameters.is_some() {
-        let target_settings = settings.split_off(2);
-        settings.extend(required_settings(&required).into_iter().chain(target_settings));
-    }
-    if has_tablespace_in_place(target).map_err(cannot)? {
-        settings.insert(0, ("allow_in_place_tablespaces", "on".to_owned()));
-    }
+    let main_file = fs::read(target.join("postgresql.conf")).map_err(cannot)?;
     let existing = match fs::read(target.join("postgresql.auto.conf")) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         other => other,
     };
-    let auto = auto_conf(&existing.map_err(cannot)?, &settings);
+    let existing = existing.map_err(cannot)?;
+    let mut settings = lacking_settings(&required, &main_file, &existing);
+    settings.extend(self::settings(request, chosen));
+    if has_tablespace_in_place(target).map_err(cannot)? {
+        settings.insert(0, ("allow_in_place_tablespaces", "on".to_owned()));
+    }
+    let auto = auto_conf(&existing, &settings);
     replace(&target.join("postgresql.auto.conf"), &auto).map_err(cannot)?;
     replace(&target.join("recovery.signal"), b"").map_err(cannot)
 }
 
 /// Takes the lines that lead to the origin out of its own postgresql.conf and of what that includes in the data
-/// directory. True where an include led away, and with it settings that replay may require.
-fn keep_here(target: &Path) -> io::Result<bool> {
-    let mut some_left_out = false;
+/// directory.
+fn keep_here(target: &Path) -> io::Result<()> {
     let (mut seen, mut waiting) = (BTreeSet::new(), vec![target.join("postgresql.conf")]);
     while let Some(path) = waiting.pop().filter(|_| seen.len() < MAX_INCLUDED_FILES) {
         if !seen.insert(path.clone()) {
@@ -105,15 +103,12 @@ fn keep_here(target: &Path) -> io::Result<bool> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             text => text?,
         };
-        for include in includes(&text) {
-            some_left_out |= include.leads_away();
-            if !include.leads_away() {
-                waiting.extend(included_files(path.parent().unwrap_or(target), &include)?);
-            }
+        for include in includes(&text).iter().filter(|include| !include.leads_away()) {
+            waiting.extend(included_files(path.parent().unwrap_or(target), include)?);
         }
         stay_here(&text).map_or(Ok(()), |edited| replace(&path, &edited))?;
     }
-    Ok(some_left_out)
+    Ok(())
 }
 
 /// Of a directory the files that PostgreSQL reads there (`GetConfFilesInDir`).
@@ -134,13 +129,13 @@ fn included_files(beside: &Path, include: &Include) -> io::Result<Vec<PathBuf>> 
 }
 
 /// A directory whose configuration lay elsewhere gets a minimal one of its own.
-fn private_file(target: &Path, required: &RequiredSettings) -> io::Result<()> {
+fn private_main(target: &Path, required: &RequiredSettings) -> io::Result<()> {
     let directory = target.to_string_lossy();
     let socket = if directory.len() <= MAX_SOCKET_DIRECTORY { &directory } else { FALLBACK_SOCKET_DIRECTORY };
     replace(&target.join("postgresql.conf"), private_main_file(socket, required).as_bytes())
 }
 
-/// Who may connect, where the origin kept that elsewhere: without a file no server starts (`load_hba`).
+/// Private ones, where the origin's lay elsewhere.
 fn access_files(target: &Path) -> io::Result<()> {
     for (name, content) in [("pg_hba.conf", PRIVATE_HBA), ("pg_ident.conf", "")] {
         if !target.join(name).exists() {
