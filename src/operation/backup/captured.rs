@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::SystemTime;
 
 use super::Prepared;
@@ -150,9 +150,23 @@ fn captured_content(file: &Path, bytes: Vec<u8>) -> Result<Content> {
     Ok(Content { path: captured_path(file)?, ..content(ENVIRONMENT_FILE, bytes)? })
 }
 
+/// Without `.`, `..` and doubled slashes, which no path of a manifest may have.
+fn without_detours(file: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in file.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => _ = plain.pop(),
+            part => plain.push(part),
+        }
+    }
+    plain
+}
+
 /// Where the copy of a configuration file lies.
 pub fn captured_path(file: &Path) -> Result<RelPath> {
     use std::os::unix::ffi::OsStrExt;
+    let file = without_detours(file);
     let below = file.as_os_str().as_bytes().strip_prefix(b"/").unwrap_or(file.as_os_str().as_bytes());
     let path = [CAPTURED_CONFIGURATION.as_bytes(), b"/", below].concat();
     RelPath::new(path).map_err(|e| Error::new(Code::ConfigValue, e.to_string()))

@@ -94,10 +94,13 @@ fn wait_for(connection: &mut Connection, context: &Context, prepared: &Prepared,
     Ok(())
 }
 
+/// An object of this name may be another server's, a clone's: what this one has still to archive
+/// (`XLogArchiveNotify` leaves a `.ready` file) has not arrived.
 fn has_arrived(prepared: &Prepared, segment: Segment) -> Result<bool> {
-    let key = prepared.opened.keys.segment(segment.name(prepared.settings.wal_segment_size));
-    match prepared.opened.repository.reader().stat(&key) {
-        Ok(_) => Ok(true),
+    let name = segment.name(prepared.settings.wal_segment_size);
+    let waiting = prepared.directory.path().join(format!("pg_wal/archive_status/{name}.ready"));
+    match prepared.opened.repository.reader().stat(&prepared.opened.keys.segment(name)) {
+        Ok(_) => Ok(!waiting.exists()),
         Err(error) if error.is_not_found() => Ok(false),
         Err(error) => Err(error.into()),
     }
