@@ -58,10 +58,21 @@ impl Index {
         }
     }
 
-    pub fn entry(&self, name: &WalName) -> Option<&Entry> {
+    /// `None` where the restore found no such file. A file that lies there and is not in the index makes
+    /// the index doubtful, and nothing is proven by it.
+    pub fn entry(&self, directory: &Path, name: &WalName) -> Result<Option<&Entry>> {
         let name = name.to_string();
-        let at = self.files.binary_search_by(|entry| entry.name.as_str().cmp(&name)).ok()?;
-        self.files.get(at)
+        if let Some(entry) = self.files.iter().find(|entry| entry.name == name) {
+            return Ok(Some(entry));
+        }
+        match fs::symlink_metadata(directory.join(&name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            _ => Err(Error::new(
+                Code::Damaged,
+                format!("{name} lies in {} and is not in its index", directory.display()),
+            )
+            .hint("run the same pgcairn restore again, it fetches the WAL anew")),
+        }
     }
 
     /// Durable when it returns; the files it names must be durable before.

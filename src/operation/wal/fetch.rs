@@ -51,7 +51,7 @@ pub fn run(context: &Context, request: &Request, _sink: &dyn Sink) -> Result<Fet
 /// nor network.
 pub fn run_from(directory: &Path, request: &Request, _sink: &dyn Sink) -> Result<Fetch> {
     let index = crate::operation::restore::wal::Index::read(directory)?;
-    let delivered = match index.entry(&request.name) {
+    let delivered = match index.entry(directory, &request.name)? {
         Some(entry) => deliver_from(directory, &request.name, entry, &request.path).map(|()| true)?,
         None => false,
     };
