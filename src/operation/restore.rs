@@ -4,9 +4,11 @@ mod choose;
 mod configuration;
 mod execute;
 mod layout;
+mod lock;
 mod objects;
 mod refuse;
 mod scan;
+mod tablespaces;
 pub mod wal;
 
 use std::num::NonZeroU16;
@@ -139,6 +141,7 @@ impl Source<'_> {
 /// The plan is complete, and everything that can be refused is refused, before a byte is written.
 pub fn run(context: &Context, request: &Request, sink: &dyn Sink) -> Result<Restore> {
     let began = Instant::now();
+    refuse::unspeakable(&request.target_dir)?;
     let opened = choose_cluster(&context.config, repository::open(&context.config)?)?;
     let opener = opened.opener(context)?;
     let source = Source { context, opened, opener };
@@ -147,6 +150,7 @@ pub fn run(context: &Context, request: &Request, sink: &dyn Sink) -> Result<Rest
     let mut layout = layout::read(&source, &chosen.backup, request)?;
     objects::compare_totals(&source, &chosen.backup, &layout)?;
     layout.measure(&request.target_dir, chosen.wal_bytes())?;
+    tablespaces::refuse(&layout, &chosen, request)?;
     refuse::unfit_target(&layout, &chosen, request)?;
     let plan = layout::plan(&source, request, &chosen, &layout);
     let done = match request.plan {

@@ -12,6 +12,7 @@ mod data_directory;
 mod demo;
 mod faults;
 mod frozen;
+mod hostile;
 mod oracle;
 mod readme;
 mod refusals;
@@ -52,6 +53,7 @@ fn scenarios() -> Vec<Scenario> {
         data_directory::scenarios(),
         demo::scenarios(),
         faults::scenarios(),
+        hostile::scenarios(),
         session::scenarios(),
         frozen::scenarios(),
         oracle::scenarios(),

@@ -14,9 +14,10 @@ use sha2::{Digest, Sha256};
 
 use super::choose::Chosen;
 use super::layout::Layout;
+use super::lock::lock;
 use super::objects::contradiction;
 use super::wal::{self, Entry, Index};
-use super::{Request, Source, configuration};
+use super::{Request, Source, configuration, refuse};
 use crate::model::catalog::Summary;
 use crate::model::control_file::ControlFile;
 use crate::model::error::{Code, Error, Result};
@@ -53,11 +54,7 @@ pub fn execute(
     sink: &dyn Sink,
 ) -> Result<()> {
     let target = &request.target_dir;
-    for directory in [target.as_path()].into_iter().chain(layout.tablespaces.values().map(|t| t.becomes.as_path())) {
-        let prepared =
-            prepare_directory(directory).and_then(|()| clear(directory)).and_then(|()| mark(directory, target, chosen));
-        prepared.map_err(|e| io_error("prepare", directory, e))?;
-    }
+    let _locks = prepare(request, chosen, layout)?;
     let mut sink_directory = DataDirectory::open(target)?;
     make_directories(&mut sink_directory, target, layout)?;
 
@@ -74,6 +71,21 @@ pub fn execute(
     source.context.interrupt.check()?;
     sink_directory.commit()?;
     unmark(target, layout).map_err(|e| io_error("finish", target, e))
+}
+
+/// Makes, locks, clears and marks every directory. Whether it may be cleared is asked again under the lock.
+fn prepare(request: &Request, chosen: &Chosen, layout: &Layout) -> Result<Vec<File>> {
+    let target = request.target_dir.as_path();
+    let directories = || [target].into_iter().chain(layout.tablespaces.values().map(|t| t.becomes.as_path()));
+    let made = |directory: &Path| prepare_directory(directory).map_err(|e| io_error("make", directory, e));
+    let locks = directories().map(|directory| made(directory).and_then(|()| lock(directory)));
+    let locks = locks.collect::<Result<Vec<_>>>()?;
+    refuse::directories_in_use(layout, request)?;
+    for directory in directories() {
+        let prepared = clear(directory, target).and_then(|()| mark(directory, target, chosen));
+        prepared.map_err(|e| io_error("prepare", directory, e))?;
+    }
+    Ok(locks)
 }
 
 fn io_error(action: &str, path: &Path, error: io::Error) -> Error {
@@ -102,23 +114,23 @@ fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-/// Whether an interrupted restore left this directory. One whose data directory has a control file is
-/// complete, whatever else lies in it: a kill at the very end leaves marks behind.
-pub fn is_unfinished(directory: &Path) -> bool {
+/// Whether an interrupted restore to `target` left this directory, the target itself or a tablespace of it. With a
+/// control file the target is complete, whatever else lies in it: a kill at the very end leaves marks behind,
+/// which say nothing either once the target was moved.
+pub fn is_unfinished(directory: &Path, target: &Path) -> bool {
     let Ok(text) = fs::read(directory.join(UNFINISHED)) else { return false };
-    let mark = serde_json::from_slice::<Unfinished>(&text).ok();
-    let target = mark.as_ref().map_or(directory, |mark| mark.target.as_path());
-    !has_control_file(directory) && !has_control_file(target)
-}
-
-/// In doubt there is one: what may be complete is not cleared away.
-fn has_control_file(directory: &Path) -> bool {
-    directory.join(CONTROL_FILE).try_exists().unwrap_or(true)
+    let is_ours = match serde_json::from_slice::<Unfinished>(&text) {
+        Ok(mark) => mark.target == target,
+        // Killed while it was written: nothing else had been.
+        Err(_) => fs::read_dir(directory).is_ok_and(|entries| entries.count() == 1),
+    };
+    // In doubt there is one: what may be complete is not cleared away.
+    is_ours && !target.join(CONTROL_FILE).try_exists().unwrap_or(true)
 }
 
 /// Takes away what an interrupted restore left, its mark last. Anything else was refused before.
-fn clear(directory: &Path) -> io::Result<()> {
-    if is_unfinished(directory) { clear_directory(directory, UNFINISHED) } else { Ok(()) }
+fn clear(directory: &Path, target: &Path) -> io::Result<()> {
+    if is_unfinished(directory, target) { clear_directory(directory, UNFINISHED) } else { Ok(()) }
 }
 
 fn clear_directory(directory: &Path, keep: &str) -> io::Result<()> {

@@ -2,21 +2,18 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Request;
 use super::choose::Chosen;
-use super::execute::is_unfinished;
+use super::execute::{UNFINISHED, is_unfinished};
 use super::layout::Layout;
 use crate::model::error::{Code, Error, Result};
 
 pub fn unfit_target(layout: &Layout, chosen: &Chosen, request: &Request) -> Result<()> {
     refuse_server(&request.target_dir)?;
-    refuse_files(&request.target_dir)?;
+    directories_in_use(layout, request)?;
     refuse_shared_places(layout, request)?;
-    for tablespace in layout.tablespaces.values() {
-        refuse_tablespace(&tablespace.was, &tablespace.becomes)?;
-    }
     if chosen.backup.environment.architecture != std::env::consts::ARCH {
         return Err(Error::new(
             Code::Refused,
@@ -32,6 +29,22 @@ pub fn unfit_target(layout: &Layout, chosen: &Chosen, request: &Request) -> Resu
     refuse_little_space(layout)
 }
 
+/// Whatever holds files that no interrupted restore to this target has left.
+pub fn directories_in_use(layout: &Layout, request: &Request) -> Result<()> {
+    let target = &request.target_dir;
+    refuse_files(target)?;
+    layout.tablespaces.values().try_for_each(|moved| refuse_tablespace(&moved.was, &moved.becomes, target))
+}
+
+/// The path becomes part of settings, which are text.
+pub fn unspeakable(target: &Path) -> Result<()> {
+    match target.to_str() {
+        Some(_) => Ok(()),
+        None => Err(Error::new(Code::Usage, format!("the name of {} is not UTF-8", target.display()))
+            .hint("restore into another directory: --target-dir DIR")),
+    }
+}
+
 /// `postmaster.pid` names a process: as long as that process lives, the directory is its.
 fn refuse_server(target: &Path) -> Result<()> {
     let Ok(text) = fs::read_to_string(target.join("postmaster.pid")) else { return Ok(()) };
@@ -45,7 +58,7 @@ fn refuse_server(target: &Path) -> Result<()> {
 
 /// An empty or absent directory, or one that an interrupted restore left.
 fn refuse_files(target: &Path) -> Result<()> {
-    if is_unfinished(target) {
+    if is_unfinished(target, target) {
         return Ok(());
     }
     match first_name(target)? {
@@ -57,8 +70,8 @@ fn refuse_files(target: &Path) -> Result<()> {
     }
 }
 
-fn refuse_tablespace(was: &Path, location: &Path) -> Result<()> {
-    if is_unfinished(location) {
+fn refuse_tablespace(was: &Path, location: &Path, target: &Path) -> Result<()> {
+    if is_unfinished(location, target) {
         return Ok(());
     }
     match first_name(location)? {
@@ -73,10 +86,10 @@ fn refuse_tablespace(was: &Path, location: &Path) -> Result<()> {
 
 /// Two tablespaces in one place would overwrite each other's files, which have the same names.
 fn refuse_shared_places(layout: &Layout, request: &Request) -> Result<()> {
-    let mut places = vec![&request.target_dir];
+    let mut places = vec![resolved(&request.target_dir)];
     for tablespace in layout.tablespaces.values() {
-        let place = &tablespace.becomes;
-        if let Some(other) = places.iter().find(|other| other.starts_with(place) || place.starts_with(other)) {
+        let place = resolved(&tablespace.becomes);
+        if let Some(other) = places.iter().find(|other| other.starts_with(&place) || place.starts_with(other)) {
             let message = format!(
                 "tablespace {} cannot go to {}, which overlaps with {}",
                 tablespace.was.display(),
@@ -91,17 +104,29 @@ fn refuse_shared_places(layout: &Layout, request: &Request) -> Result<()> {
     Ok(())
 }
 
-/// A name in the directory, `None` where it is empty or not there.
+/// The path without symbolic links, as far as it exists.
+fn resolved(path: &Path) -> PathBuf {
+    let existing = path.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
+    let Some((above, real)) = existing else { return path.to_owned() };
+    match path.strip_prefix(above) {
+        Ok(rest) if !rest.as_os_str().is_empty() => real.join(rest),
+        _ => real,
+    }
+}
+
+/// A name in the directory, `None` where it is empty or not there. A mark alone comes from a restore that was killed
+/// before it wrote anything.
 fn first_name(directory: &Path) -> Result<Option<String>> {
     let cannot = |e: std::io::Error| {
         let code = if e.kind() == ErrorKind::PermissionDenied { Code::Permission } else { Code::Usage };
         Error::new(code, format!("{} cannot be used: {e}", directory.display()))
     };
     match fs::read_dir(directory) {
-        Ok(mut entries) => match entries.next() {
-            None => Ok(None),
-            Some(entry) => Ok(Some(entry.map_err(cannot)?.file_name().to_string_lossy().into_owned())),
-        },
+        Ok(mut entries) => {
+            let other = entries.find(|entry| entry.as_ref().map_or(true, |entry| entry.file_name() != UNFINISHED));
+            let name = other.map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()));
+            name.transpose().map_err(cannot)
+        }
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(cannot(error)),
     }

@@ -1,0 +1,53 @@
+//! Where tablespaces go: each is mapped once, and replay makes none in a directory in use.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use super::Request;
+use super::choose::Chosen;
+use super::layout::Layout;
+use crate::model::error::{Code, Error, Result};
+use crate::model::lsn::Lsn;
+
+pub fn refuse(layout: &Layout, chosen: &Chosen, request: &Request) -> Result<()> {
+    refuse_mapped_twice(request)?;
+    for (at, created) in &chosen.scanned.reach.tablespaces {
+        let location = Path::new(OsStr::from_bytes(&created.location));
+        let restored = layout.tablespaces.get(&created.oid);
+        // An empty one is in place. Into one that the restore itself fills, replay may go.
+        if !created.location.is_empty() && restored.is_none_or(|moved| moved.becomes != location) {
+            refuse_replay_into(location, *at)?;
+        }
+    }
+    Ok(())
+}
+
+fn refuse_mapped_twice(request: &Request) -> Result<()> {
+    let mut seen = HashSet::new();
+    match request.tablespaces.iter().find(|mapping| !seen.insert(&mapping.old)) {
+        None => Ok(()),
+        Some(twice) => Err(Error::new(Code::Usage, format!("--tablespace names {} twice", twice.old.display()))
+            .hint("--tablespace OLD=NEW once for each tablespace")),
+    }
+}
+
+/// Replay of CREATE TABLESPACE takes the directory that it was made in, whatever is in it, and no mapping
+/// can lead it elsewhere (`create_tablespace_directories` in tablespace.c). On the origin's own machine
+/// that directory is in use: the copy would write into the living cluster's files.
+fn refuse_replay_into(location: &Path, at: Lsn) -> Result<()> {
+    let (path, before) = (location.display(), format!("or choose a backup made after it, or a target before {at}"));
+    let replays = format!("at {at} replay creates a tablespace in {path}");
+    match std::fs::read_dir(location).map(|mut entries| entries.next().is_none()) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Error::new(Code::TargetNotEmpty, format!("{replays}, which is not empty"))
+            .hint(format!("restore on a machine where that directory is empty, {before}"))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(Error::new(Code::Refused, format!("{replays}, which does not exist"))
+                .hint(format!("mkdir -p -m 700 {path}, {before}")))
+        }
+        Err(error) => Err(Error::new(Code::Refused, format!("{replays}, which cannot be used: {error}"))
+            .hint(format!("restore on a machine where it can, {before}"))),
+    }
+}
