@@ -120,7 +120,7 @@ fn sync_directory(path: &Path) -> io::Result<()> {
 pub fn is_unfinished(directory: &Path, target: &Path) -> bool {
     let Ok(text) = fs::read(directory.join(UNFINISHED)) else { return false };
     let is_ours = match serde_json::from_slice::<Unfinished>(&text) {
-        Ok(mark) => mark.target == target,
+        Ok(mark) => mark.target.as_path() == target,
         // Killed while it was written: nothing else had been.
         Err(_) => fs::read_dir(directory).is_ok_and(|entries| entries.count() == 1),
     };
