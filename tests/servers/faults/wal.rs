@@ -10,7 +10,7 @@ use crate::support::Outcome;
 use crate::support::account::account;
 use crate::support::majors::Installation;
 use crate::support::scratch::Scratch;
-use crate::support::server::Server;
+use crate::support::server::{Server, Shutdown};
 use crate::support::site::{Run, Site};
 
 const HISTORY: &str = "00000002.history";
@@ -20,19 +20,20 @@ const ABSENT: i32 = 1;
 const STOP: i32 = 126;
 
 struct Place {
-    /// Never started: initdb leaves a segment.
+    /// Stopped.
     server: Server,
     scratch: Scratch,
 }
 
 pub fn faults(install: &'static Installation, tally: &Tally) -> Outcome {
-    let server = Server::builder(install).segment_mib(1).create()?;
+    let server = Server::builder(install).segment_mib(1).start()?;
+    let segment = server.switch_segment()?;
+    server.stop(Shutdown::Fast)?;
     let history = server.data().join("pg_wal").join(HISTORY);
     account().write(&history, "1\t0/180000\tno recovery target specified\n", 0o600)?;
     let place = Place { server, scratch: Scratch::new()? };
     let empty = Site::new(&place.server)?;
     empty.init()?;
-    let segment = place.server.control("Latest checkpoint's REDO WAL file")?;
     for name in [&*segment, HISTORY] {
         place.push(&empty, name, tally)?;
         let full = empty.fork()?;
