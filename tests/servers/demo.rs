@@ -82,7 +82,8 @@ fn every_row_comes_back(install: &'static Installation) -> Outcome {
 }
 
 fn ends_in_order_on_a_signal(install: &'static Installation) -> Outcome {
-    let every: Vec<usize> = (1..=CHAPTERS).collect();
+    // In the last one the demo may be done before it hears.
+    let every: Vec<usize> = (1..CHAPTERS).collect();
     for chapter in if full_length() { &every } else { INTERRUPTED_CHAPTERS } {
         let stage = Stage::new()?;
         let mut running = Running::start(&stage, install)?;
