@@ -3,7 +3,7 @@
 //! The rooms and the one way through them are drawn in `ARCHITECTURE.md`; a test holds the imports
 //! against it. Data goes one way: outward `source -> codec -> store`, inward `store -> codec -> sink`.
 
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 
 pub mod cli;
 pub mod codec;
