@@ -70,11 +70,6 @@ impl FrameDecompressor {
     }
 }
 
-/// [`FrameDecompressor::decompress`] for a frame now and then; many are opened faster in one context.
-pub fn decompress_frame(frame: &[u8], expected: usize, out: &mut Vec<u8>) -> Result<(), CodecError> {
-    FrameDecompressor::new()?.decompress(frame, expected, out)
-}
-
 fn zstd_damage(code: usize) -> CodecError {
     CodecError::damaged(get_error_name(code))
 }

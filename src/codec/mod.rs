@@ -15,9 +15,9 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-pub use crate::model::envelope::{Envelope, WalFacts};
+pub use crate::model::envelope::Envelope;
 pub use compress::{FRAME_SIZE, FrameCompressor, FrameWriter, MAX_LEVEL, MIN_LEVEL};
-pub use decompress::{FrameDecompressor, FrameReader, decompress_frame};
+pub use decompress::{FrameDecompressor, FrameReader};
 pub use error::CodecError;
 pub use header::{MAX_HEADER, Peeked, peek};
 pub use identity::{Identities, IdentityError, MAX_IDENTITY_FILE};

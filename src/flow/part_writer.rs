@@ -158,11 +158,6 @@ impl<'a> PartWriter<'a> {
         self.line(&Line::File(file.line))
     }
 
-    /// Takes back what was begun: the file vanished before its first byte was read.
-    pub fn forget_file(&mut self) {
-        self.file = None;
-    }
-
     /// Ends the last part. Everything is handed to the uploads; they decide about success.
     pub fn finish(mut self) -> Result<()> {
         self.end_part()

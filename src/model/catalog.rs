@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::key::{BackupId, ClusterName};
 use super::lsn::Lsn;
 use super::sha256::Sha256Sum;
-use super::wal_name::{Segment, TimelineId};
+use super::wal_name::TimelineId;
 
 /// Version of `backups/<id>.json` that this program writes, and the newest it reads.
 pub const FORMAT: u32 = 1;
@@ -66,14 +66,6 @@ pub struct Summary {
 }
 
 impl Summary {
-    pub fn start_segment(&self) -> Segment {
-        Segment::containing(self.timeline, self.start_lsn, self.postgresql.wal_segment_size)
-    }
-
-    pub fn stop_segment(&self) -> Segment {
-        Segment::before(self.timeline, self.stop_lsn, self.postgresql.wal_segment_size)
-    }
-
     /// Something is wrong with the result, though it is complete.
     pub fn is_flagged(&self) -> bool {
         self.flagged.count > 0 || self.wal_broken_at.is_some()

@@ -1,6 +1,6 @@
 //! Errors of the inner rooms as the user meets them: the fact, and the next command.
 
-use crate::codec::{CodecError, IdentityError};
+use crate::codec::CodecError;
 use crate::flow::inward::InwardError;
 use crate::flow::part_writer::OutwardError;
 use crate::model::error::{Code, Error};
@@ -107,10 +107,4 @@ impl From<InwardError> for Error {
             _ => damaged(message),
         }
     }
-}
-
-/// An identity file that cannot be used.
-pub fn identity(origin: &std::path::Path, error: IdentityError) -> Error {
-    Error::new(Code::Identity, format!("identity {}: {error}", origin.display()))
-        .hint("give the file that pgcairn key generate wrote: --identity FILE")
 }

@@ -10,7 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use rustix::fs::{self, AtFlags, Mode, OFlags, ResolveFlags};
+use rustix::fs::{self, Mode, OFlags, ResolveFlags};
 
 use crate::model::path::RelPath;
 
@@ -52,10 +52,6 @@ impl DataDirectory {
     pub fn open(path: &Path) -> Result<DataDirectory> {
         let root = open_root(path)?;
         Ok(DataDirectory { path: path.to_owned(), root, tablespaces: BTreeMap::new(), closed: Mutex::default() })
-    }
-
-    pub fn path(&self) -> &Path {
-        &self.path
     }
 
     /// Files below `pg_tblspc/<name>/` go to `location`, and the link is made to point there.
@@ -216,9 +212,4 @@ impl TargetFile {
     pub fn read_at(&self, bytes: &mut [u8], offset: u64) -> Result<()> {
         self.file.read_exact_at(bytes, offset).map_err(|e| error("read back", &self.path, e))
     }
-}
-
-/// Whether anything lies at `path` below `root`, without following a link.
-pub fn exists(root: &impl AsFd, path: &Path) -> bool {
-    fs::statat(root, path, AtFlags::SYMLINK_NOFOLLOW).is_ok()
 }

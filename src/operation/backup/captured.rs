@@ -99,7 +99,7 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) {
         return files.push(path.to_owned());
     }
     let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
-    entries.take_while(|_| true).for_each(|entry| {
+    entries.for_each(|entry| {
         if files.len() <= MAX_CONFIG_FILES {
             collect(&entry.path(), files);
         }
