@@ -89,6 +89,12 @@ impl Session {
         self.begin(config, None, &belongings)
     }
 
+    /// For `check`: the same, and whatever key is at hand, because here it should not be.
+    pub fn checking_context(&self, key: &IdentityArguments) -> Result<Context> {
+        let identities = self.identities(key)?;
+        Ok(Context { identities, ..self.context()? })
+    }
+
     /// For `init`, which makes the repository too. `refused` says that it will not come to that.
     pub fn founding_context(&self, refused: impl Fn(&Config) -> bool) -> Result<Context> {
         let config = self.config()?;

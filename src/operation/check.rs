@@ -6,10 +6,12 @@ use std::time::Duration;
 use super::repository::{self, sealer};
 use super::wal::flush;
 use super::{Context, server_findings};
+use crate::codec::Identities;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::{Encryption, Key};
 use crate::postgres::{Connection, Settings, check_cluster};
 use crate::report::check::{Check, Finding};
+use crate::report::text::count;
 use crate::report::{Quiet, Sink};
 use crate::source::data_directory::DataDirectory;
 use crate::store::{Error as StoreError, Repository, RepositoryUrl};
@@ -38,39 +40,43 @@ pub fn run(context: &Context, _sink: &dyn Sink) -> Result<Check> {
 
 fn repository_findings(context: &Context, repository: &Repository) -> Vec<Finding> {
     let mut findings = vec![Finding::pass("repository", format!("{} is {}", repository.url(), repository.id()))];
-    findings.push(match sealer(&context.config, repository.encryption()) {
-        Ok(_) => keys(context, repository),
-        Err(error) => Finding::fail("encryption", error),
-    });
+    match sealer(&context.config, repository.encryption()) {
+        Ok(_) => findings.extend(encryption(context, repository)),
+        Err(error) => findings.push(Finding::fail("encryption", error)),
+    }
     findings.push(create_only(repository));
     findings.push(absence(context, repository));
     findings.extend(disk(context));
     findings
 }
 
-/// A key on this host that opens the backups is worth a warning: whoever takes the host takes them too.
-fn keys(context: &Context, repository: &Repository) -> Finding {
+fn encryption(context: &Context, repository: &Repository) -> Vec<Finding> {
     if repository.encryption() == Encryption::None {
-        return Finding::advice(
+        return vec![Finding::advice(
             "encryption",
             "none: whoever reads the repository reads the database",
             "pgcairn key generate --output FILE, and a new repository",
-        );
+        )];
     }
-    let recipients = &context.config.recipients;
-    match &context.identities {
-        None => Finding::pass("encryption", format!("age, {} recipients", recipients.len())),
-        Some(identities) => {
-            let ours: Vec<String> = identities.recipients().iter().map(ToString::to_string).collect();
-            match recipients.iter().any(|r| ours.contains(&r.to_string())) {
-                true => Finding::pass("identity", "it belongs to one of the recipients"),
-                false => Finding::fail(
-                    "identity",
-                    Error::new(Code::Identity, "the given identity belongs to none of the configured recipients")
-                        .hint("give the identity of one of the recipients: --identity FILE"),
-                ),
-            }
-        }
+    let recipients = count(context.config.recipients.len() as u64, "recipient");
+    let pass = Finding::pass("encryption", format!("age, {recipients}"));
+    [pass].into_iter().chain(context.identities.as_ref().map(|given| identity(context, given))).collect()
+}
+
+/// A key on this host that opens the backups is worth a warning: whoever takes the host takes them too.
+fn identity(context: &Context, given: &Identities) -> Finding {
+    let ours: Vec<String> = given.recipients().iter().map(ToString::to_string).collect();
+    match context.config.recipients.iter().any(|recipient| ours.contains(&recipient.to_string())) {
+        true => Finding::warning(
+            "identity",
+            "it opens the backups, and it is on the database host: whoever takes this host reads them all",
+            "move the identity file to another machine and remove it here",
+        ),
+        false => Finding::fail(
+            "identity",
+            Error::new(Code::Identity, "the given identity belongs to none of the configured recipients")
+                .hint("give the identity of one of the recipients: --identity FILE"),
+        ),
     }
 }
 
@@ -172,5 +178,36 @@ fn round_trip(context: &Context, settings: &Settings) -> Finding {
             format!("segment {} was archived in {:.1} s", flush.last_segment, flush.seconds),
         ),
         Err(error) => Finding::fail("round trip", error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+    use crate::codec::generate_identity;
+    use crate::config::Config;
+    use crate::model::interrupt::Interrupt;
+    use crate::report::check::Verdict;
+
+    #[test]
+    fn a_key_on_the_database_host_is_no_plain_pass() {
+        let place = tempfile::tempdir().unwrap();
+        let url = format!("file://{}", place.path().join("repository").display());
+        let (secret, recipient) = generate_identity();
+        let mut config = Config::without_file(url.parse().unwrap(), None);
+        config.recipients = vec![recipient];
+        let repository = Repository::create(config.repository.url.place(), Encryption::Age).unwrap();
+        let verdicts = |given: Option<&str>| -> Vec<Verdict> {
+            let identities = given.map(|text| Identities::parse(text.as_bytes(), || None).ok().unwrap());
+            let (config, interrupt) = (config.clone(), Interrupt::default());
+            let context = Context { config, identities, now: jiff::Timestamp::UNIX_EPOCH, interrupt };
+            encryption(&context, &repository).iter().map(|finding| finding.verdict).collect()
+        };
+        assert_eq!(verdicts(None), [Verdict::Pass]);
+        assert_eq!(verdicts(Some(secret.expose_secret())), [Verdict::Pass, Verdict::Warning]);
+        let (other, _) = generate_identity();
+        assert_eq!(verdicts(Some(other.expose_secret())), [Verdict::Pass, Verdict::Fail]);
     }
 }
