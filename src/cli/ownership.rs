@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{Gid, Group, Uid, User, geteuid, initgroups, setgid, setgroups, setuid};
 use rustix::fs::{Dir, DirEntry as Entry, Mode, OFlags};
 
-use crate::config::shell_word;
 use crate::model::error::{Code, Error, Result};
+use crate::model::shell_word::shell_word;
 
 /// Who owns a cluster where nothing else tells: the user of every packaged PostgreSQL.
 const USUAL_OWNER: &str = "postgres";

@@ -9,9 +9,11 @@ use super::session::{IdentityArguments, RepositoryArguments, Session};
 use super::{Status, argument, time};
 use crate::model::error::{Code, Error, Result};
 use crate::model::lsn::Lsn;
+use crate::model::plan::target::Target;
 use crate::model::selector::Selector;
+use crate::model::timestamp::TimestampTz;
 use crate::operation;
-use crate::operation::restore::{Action, Request, TablespaceMapping, Target, TimelineChoice};
+use crate::operation::restore::{Action, Request, TablespaceMapping, TimelineChoice};
 
 /// Restore a data directory that recovers to a chosen moment
 #[derive(Debug, Args)]
@@ -85,7 +87,9 @@ const LATEST: &str = "latest";
 impl Arguments {
     pub fn run(self, session: &Session) -> Status {
         let request = self.request(session)?;
-        if let Target::Time { at, .. } = request.target {
+        if let Target::Time { at, .. } = request.target
+            && let Some(at) = at.to_jiff()
+        {
             session.say(format!("target: {}", crate::report::text::utc_and_local(at)));
         }
         let made = std::iter::once(&request.target_dir).chain(request.tablespaces.iter().map(|mapping| &mapping.new));
@@ -114,7 +118,9 @@ impl Arguments {
         let inclusive = !self.exclusive;
         let target = match self {
             Arguments { to: Some(word), .. } if word == LATEST => Target::Latest,
-            Arguments { to: Some(text), .. } => Target::Time { at: time::resolve(text, session.now)?, inclusive },
+            Arguments { to: Some(text), .. } => {
+                Target::Time { at: time::resolve(text, session.now).map(TimestampTz::from_jiff)?, inclusive }
+            }
             Arguments { to_lsn: Some(at), .. } => Target::Lsn { at: *at, inclusive },
             Arguments { to_xid: Some(xid), .. } => Target::Xid { xid: *xid, inclusive },
             Arguments { before_xid: Some(xid), .. } => Target::Xid { xid: *xid, inclusive: false },

@@ -3,6 +3,8 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use crate::model::shell_word::shell_word;
+
 pub const CONFIG_DIRECTORY: &str = "/etc/pgcairn";
 pub const ENVIRONMENT_VARIABLE: &str = "PGCAIRN_CONFIG";
 pub(super) const DEFAULT_NAME: &str = "main";
@@ -44,7 +46,7 @@ pub(super) fn short_name(file: &Path) -> Option<&str> {
 pub(super) fn argument(file: &Path) -> String {
     match short_name(file) {
         Some(name) => name.to_owned(),
-        None => super::shell_word(&file.to_string_lossy()),
+        None => shell_word(&file.to_string_lossy()),
     }
 }
 

@@ -14,6 +14,7 @@ use std::time::Duration;
 use crate::codec::Recipient;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::ClusterName;
+use crate::model::shell_word::shell_word;
 
 pub use keys::{KEYS, Key};
 pub use locate::{CONFIG_DIRECTORY, ENVIRONMENT_VARIABLE, locate};
@@ -152,14 +153,4 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Error {
         _ => "pgcairn -c FILE config check",
     };
     Error::new(Code::Config, format!("configuration {} cannot be read: {error}", path.display())).hint(hint)
-}
-
-/// A word as a shell takes it, quoted where it must be.
-pub fn shell_word(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%,+~".contains(c);
-    if !word.is_empty() && word.chars().all(plain) && !word.starts_with('~') {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }

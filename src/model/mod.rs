@@ -16,6 +16,7 @@ pub mod plan;
 pub mod relation;
 pub mod selector;
 pub mod sha256;
+pub mod shell_word;
 pub mod timeline;
 pub mod timestamp;
 pub mod wal;

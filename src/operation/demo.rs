@@ -16,6 +16,7 @@ use super::{Context, backup, init, key, restore, wal};
 use crate::config::{Config, identity};
 use crate::model::error::{Code, Error, Result};
 use crate::model::interrupt::Interrupt;
+use crate::model::plan::target::Target;
 use crate::postgres::{Installation, ScratchServer};
 use crate::report::Sink;
 use crate::report::backup::Backup;
@@ -214,7 +215,7 @@ impl Stage<'_> {
         let request = restore::Request {
             target_dir: self.place.recovered(),
             backup: None,
-            target: restore::Target::Xid { xid: mistake.xid, inclusive: false },
+            target: Target::Xid { xid: mistake.xid, inclusive: false },
             timeline: restore::TimelineChoice::Latest,
             action: restore::Action::Promote,
             tablespaces: Vec::new(),

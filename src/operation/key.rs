@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
 use crate::codec::generate_identity;
-use crate::config::shell_word;
 use crate::model::error::{Code, Error, Result};
+use crate::model::shell_word::shell_word;
 use crate::report::key::GeneratedKey;
 
 /// Readable by nobody else.

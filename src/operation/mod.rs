@@ -21,7 +21,7 @@ use crate::codec::Identities;
 use crate::config::Config;
 use crate::model::error::{Code, Error, Result};
 use crate::model::interrupt::Interrupt;
-use crate::model::plan::recovery_settings::restore_command_word;
+use crate::model::shell_word::command_setting_word;
 
 /// What every operation stands on. Made once by the command line, after root was given up.
 #[derive(Clone)]
@@ -43,7 +43,7 @@ impl Context {
     /// What PostgreSQL's `archive_command` must be for this configuration.
     pub fn archive_command(&self) -> String {
         let program = std::env::current_exe().unwrap_or_else(|_| "pgcairn".into());
-        let word = |path: &std::path::Path| restore_command_word(&path.to_string_lossy());
+        let word = |path: &std::path::Path| command_setting_word(&path.to_string_lossy());
         match &self.config.file {
             Some(file) => format!("{} -c {} wal push %p", word(&program), word(file)),
             None => format!("{} wal push %p", word(&program)),

@@ -16,8 +16,6 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
-use jiff::Timestamp;
-
 use super::catalog::choose_cluster;
 use super::repository::Opened;
 use super::{Context, repository};
@@ -26,8 +24,9 @@ use crate::flow::inward::Inward;
 use crate::flow::memory::share;
 use crate::model::catalog::Summary;
 use crate::model::error::Result;
-use crate::model::lsn::Lsn;
+use crate::model::plan::target::Target;
 use crate::model::selector::Selector;
+use crate::model::shell_word::shell_word;
 use crate::model::wal_name::TimelineId;
 use crate::report::Sink;
 use crate::report::restore::{Done, Restore};
@@ -46,28 +45,6 @@ pub struct Request {
     /// Only the plan.
     pub plan: bool,
     pub jobs: Option<NonZeroU16>,
-}
-
-/// Where recovery ends. `inclusive` is `recovery_target_inclusive`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
-    /// `--backup` alone: as soon as the copy is consistent (`recovery_target = 'immediate'`).
-    Immediate,
-    /// All WAL there is; no recovery target is set.
-    Latest,
-    Time {
-        at: Timestamp,
-        inclusive: bool,
-    },
-    Lsn {
-        at: Lsn,
-        inclusive: bool,
-    },
-    Xid {
-        xid: u32,
-        inclusive: bool,
-    },
-    Name(String),
 }
 
 /// `recovery_target_timeline`.
@@ -165,7 +142,7 @@ pub fn run(context: &Context, request: &Request, sink: &dyn Sink) -> Result<Rest
 }
 
 fn next(request: &Request) -> String {
-    let directory = crate::model::plan::recovery_settings::shell_word(&request.target_dir.to_string_lossy());
+    let directory = shell_word(&request.target_dir.to_string_lossy());
     match (request.plan, request.action) {
         (true, _) => "the same command without --plan".to_owned(),
         (false, Action::Pause) => {

@@ -252,20 +252,6 @@ pub fn required_settings(required: &RequiredSettings) -> Vec<Setting> {
     ]
 }
 
-/// One word of a shell command line.
-pub fn shell_word(text: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-+=:@,".contains(&b);
-    match !text.is_empty() && text.bytes().all(plain) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', r"'\''")),
-    }
-}
-
-/// The same within `restore_command`, where a percent sign begins a placeholder.
-pub fn restore_command_word(text: &str) -> String {
-    shell_word(text).replace('%', "%%")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -342,12 +328,5 @@ mod tests {
         assert_eq!(names(b"max_connections=500\n", b"Max_Connections '20'\n"), ["max_connections"]);
         assert_eq!(names(b"max_connections=0x1000\n", b""), ["max_connections"]);
         assert_eq!(names(b"include 'x'\nmax_connections 300", b"").len(), 5);
-    }
-
-    #[test]
-    fn shell_words() {
-        assert_eq!(shell_word("/usr/bin/pgcairn"), "/usr/bin/pgcairn");
-        assert_eq!(shell_word("/a b/it's"), r"'/a b/it'\''s'");
-        assert_eq!(restore_command_word("/100%"), "'/100%%'");
     }
 }

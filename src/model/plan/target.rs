@@ -15,7 +15,7 @@ pub const LISTED_RESTORE_POINTS: usize = 20;
 /// Where recovery is to end. `inclusive` is `recovery_target_inclusive`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// As soon as the copy is consistent.
+    /// As soon as the copy is consistent (`recovery_target = 'immediate'`).
     Immediate,
     /// All WAL there is; no recovery target is set.
     Latest,

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, access};
 use tempfile::TempDir;
 
-use crate::config::shell_word;
 use crate::model::error::{Code, Error, Result};
+use crate::model::shell_word::shell_word;
 use crate::postgres::MAX_ROOM;
 
 const PREFIX: &str = "pgcairn-demo.";

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use super::scan::{Scanned, scan};
-use super::{Request, Source, Target, TimelineChoice};
+use super::{Request, Source, TimelineChoice};
 use crate::model::catalog::Summary;
 use crate::model::error::{Code, Error, Result};
 use crate::model::plan::coverage::Archive;
-use crate::model::plan::target::{Reach, StopPoint, Unreachable, Verdict};
+use crate::model::plan::target::{Reach, StopPoint, Target, Unreachable, Verdict};
 use crate::model::timeline::Timeline;
 use crate::model::timestamp::TimestampTz;
 use crate::model::wal_name::{TimelineId, WalName};
@@ -204,7 +204,7 @@ fn candidates<'c>(
 /// Commits after the start of a backup are later than `started`, by the same clock. WAL decides in the end.
 fn may_lie_before(backup: &Summary, target: &Target) -> bool {
     match target {
-        Target::Time { at, .. } => backup.started <= *at,
+        Target::Time { at, .. } => TimestampTz::from_jiff(backup.started) <= *at,
         Target::Lsn { at, .. } => backup.stop_lsn <= *at,
         _ => true,
     }
@@ -319,7 +319,7 @@ pub fn words(target: &Target) -> String {
     match target {
         Target::Immediate => "the end of the backup".to_owned(),
         Target::Latest => "the end of the archive".to_owned(),
-        Target::Time { at, inclusive } => format!("{}{at}", side(inclusive)),
+        Target::Time { at, inclusive } => format!("{}{}", side(inclusive), moment(*at)),
         Target::Lsn { at, inclusive } => format!("{}LSN {at}", side(inclusive)),
         Target::Xid { xid, inclusive } => format!("{}transaction {xid}", side(inclusive)),
         Target::Name(name) => format!("restore point \"{name}\""),

@@ -8,15 +8,16 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use super::Request;
 use super::choose::Chosen;
-use super::{Request, Target};
 use crate::model::control_file::ControlFile;
 use crate::model::error::{Code, Error, Result};
 use crate::model::plan::recovery_settings::{
     Include, PRIVATE_HBA, RequiredSettings, Setting, auto_conf, includes, lacking_settings, private_main_file,
-    restore_command_word, stay_here,
+    stay_here,
 };
-use crate::model::timestamp::TimestampTz;
+use crate::model::plan::target::Target;
+use crate::model::shell_word::command_setting_word;
 
 /// A socket's path has at most this many bytes (`UNIXSOCK_PATH_BUFLEN`), its name among them.
 const MAX_SOCKET_DIRECTORY: usize = 107 - "/.s.PGSQL.65535".len();
@@ -29,7 +30,7 @@ const MAX_INCLUDED_FILES: usize = 1000;
 
 /// Lines for `postgresql.auto.conf`, the recovery target last.
 pub fn settings(request: &Request, chosen: &Chosen) -> Vec<Setting> {
-    let word = |path: &Path| restore_command_word(&path.to_string_lossy());
+    let word = |path: &Path| command_setting_word(&path.to_string_lossy());
     let program = std::env::current_exe().unwrap_or_else(|_| "pgcairn".into());
     let wal = request.target_dir.join(super::wal::DIRECTORY);
     let mut settings = vec![
@@ -47,7 +48,7 @@ pub fn settings(request: &Request, chosen: &Chosen) -> Vec<Setting> {
         Target::Latest => {}
         Target::Immediate => settings.push(("recovery_target", "immediate".to_owned())),
         Target::Time { at, inclusive: side } => {
-            settings.extend([inclusive(*side), ("recovery_target_time", TimestampTz::from_jiff(*at).to_string())]);
+            settings.extend([inclusive(*side), ("recovery_target_time", at.to_string())]);
         }
         Target::Lsn { at, inclusive: side } => {
             settings.extend([inclusive(*side), ("recovery_target_lsn", at.to_string())]);

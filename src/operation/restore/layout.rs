@@ -5,12 +5,13 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::choose::{Chosen, words};
-use super::{Request, Source, Target, configuration};
+use super::{Request, Source, configuration};
 use crate::model::catalog::Summary;
 use crate::model::error::{Code, Error, Result};
 use crate::model::manifest::{Directory, Part};
 use crate::model::path::RelPath;
 use crate::model::plan::recovery_settings::line;
+use crate::model::plan::target::Target;
 use crate::report::restore::{Plan, Tablespace};
 
 /// Read off the manifest before anything is written.
@@ -168,7 +169,7 @@ pub fn plan(source: &Source<'_>, request: &Request, chosen: &Chosen, layout: &La
     let tablespace =
         |(oid, t): (&u32, &Moved)| Tablespace { oid: *oid, was: t.was.clone(), becomes: t.becomes.clone() };
     let target_time = match request.target {
-        Target::Time { at, .. } => Some(at),
+        Target::Time { at, .. } => at.to_jiff(),
         _ => None,
     };
     Plan {

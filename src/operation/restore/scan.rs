@@ -1,12 +1,12 @@
 //! Reads the WAL that recovery would read, decrypted, record by record, before anything is written.
 
+use super::Source;
 use super::objects::contradiction;
-use super::{Source, Target};
 use crate::model::catalog::Summary;
 use crate::model::error::{Code, Error, Result};
 use crate::model::lsn::Lsn;
 use crate::model::plan::coverage::Archive;
-use crate::model::plan::target::{self, Reach, Side, TargetSearch, Verdict};
+use crate::model::plan::target::{Reach, Side, Target, TargetSearch, Verdict};
 use crate::model::timeline::Timeline;
 use crate::model::timestamp::TimestampTz;
 use crate::model::wal::{Break, Event, Outcome, Record, WalFormat, WalIdentity, WalReader};
@@ -41,7 +41,7 @@ pub fn scan(
     let size = backup.postgresql.wal_segment_size;
     let identity = identity(backup)?;
     let mut reader = WalReader::at_record(identity, backup.timeline, backup.start_lsn);
-    let search = TargetSearch::new(model_target(wanted), backup.start_lsn, backup.stop_lsn);
+    let search = TargetSearch::new(wanted.clone(), backup.start_lsn, backup.stop_lsn);
     let mut search = Search { search, commits: [None; 2], start: backup.start_lsn, backup_end: None };
     let (mut segments, mut broken, mut missing, mut floor) = (Vec::new(), None, None, 0);
     let mut number = backup.start_lsn.0 / size;
@@ -150,19 +150,6 @@ fn read_segment(
         ));
     }
     Ok(broken)
-}
-
-fn model_target(wanted: &Target) -> target::Target {
-    match wanted {
-        Target::Immediate => target::Target::Immediate,
-        Target::Latest => target::Target::Latest,
-        Target::Time { at, inclusive } => {
-            target::Target::Time { at: TimestampTz::from_jiff(*at), inclusive: *inclusive }
-        }
-        Target::Lsn { at, inclusive } => target::Target::Lsn { at: *at, inclusive: *inclusive },
-        Target::Xid { xid, inclusive } => target::Target::Xid { xid: *xid, inclusive: *inclusive },
-        Target::Name(name) => target::Target::Name(name.clone()),
-    }
 }
 
 impl Scanned {
