@@ -9,12 +9,11 @@ use crate::model::catalog::Summary;
 use crate::model::error::{Code, Error, Result};
 use crate::model::plan::coverage::Archive;
 use crate::model::plan::target::{Reach, StopPoint, Target, Unreachable, Verdict};
-use crate::model::timeline::Timeline;
+use crate::model::timeline::{Timeline, TimelineJson};
 use crate::model::timestamp::TimestampTz;
 use crate::model::wal_name::{TimelineId, WalName};
 use crate::operation::catalog::Catalog;
-use crate::operation::wal::archive::{self, TimelineFacts};
-use crate::operation::wal::fetch;
+use crate::operation::wal::{archive, fetch};
 use crate::report::{Phase, Sink};
 
 /// What will be restored.
@@ -163,9 +162,9 @@ fn no_history(id: TimelineId, asked: bool) -> Error {
 }
 
 /// What is said of the timeline in plaintext must be what its history says, where it is said.
-fn agree(source: &Source<'_>, timeline: &Timeline, facts: &BTreeMap<TimelineId, TimelineFacts>) -> Result<()> {
+fn agree(source: &Source<'_>, timeline: &Timeline, facts: &BTreeMap<TimelineId, TimelineJson>) -> Result<()> {
     match facts.get(&timeline.id) {
-        Some(found) if *found != TimelineFacts::from(timeline) => {
+        Some(found) if *found != TimelineJson::from(timeline) => {
             let (key, name) = (source.opened.keys.timeline_json(timeline.id), WalName::History(timeline.id));
             Err(archive::damaged_timeline(&key, format!("it does not say what {name} says")))
         }

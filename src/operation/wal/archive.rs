@@ -14,15 +14,13 @@ use crate::operation::failure;
 use crate::operation::repository::Opened;
 use crate::report::wal::Flaw;
 
-pub use crate::model::timeline::TimelineJson as TimelineFacts;
-
 /// Larger than any `timeline.json`.
 const MAX_TIMELINE_JSON: u64 = 1024 * 1024;
 
 /// Every WAL file with its stored size, and what is known of each timeline.
 pub struct Listed {
     pub names: Vec<(WalName, u64)>,
-    pub timelines: BTreeMap<TimelineId, TimelineFacts>,
+    pub timelines: BTreeMap<TimelineId, TimelineJson>,
 }
 
 /// One listing, and one small read for each timeline.
@@ -39,7 +37,7 @@ pub fn list(opened: &Opened) -> Result<Listed> {
     Ok(Listed { names, timelines })
 }
 
-pub fn read(opened: &Opened) -> Result<(Archive, BTreeMap<TimelineId, TimelineFacts>)> {
+pub fn read(opened: &Opened) -> Result<(Archive, BTreeMap<TimelineId, TimelineJson>)> {
     let Listed { names, timelines } = list(opened)?;
     Ok((Archive::new(segment_size(opened, &names)?, names), timelines))
 }

@@ -2,9 +2,10 @@
 
 use crate::model::error::Result;
 use crate::model::plan::coverage::{Archive, TimelineWal};
+use crate::model::timeline::TimelineJson;
 use crate::model::wal_name::TimelineId;
 use crate::operation::catalog::choose_cluster;
-use crate::operation::wal::archive::{self, Listed, TimelineFacts};
+use crate::operation::wal::archive::{self, Listed};
 use crate::operation::{Context, repository};
 use crate::report::Sink;
 use crate::report::wal::{Range, Timeline, WalList};
@@ -38,7 +39,7 @@ fn timeline(
     archive: &Archive,
     id: TimelineId,
     wal: &TimelineWal,
-    facts: Option<&TimelineFacts>,
+    facts: Option<&TimelineJson>,
     gaps: bool,
 ) -> Timeline {
     let name = |number| archive.name(id, number).to_string();
