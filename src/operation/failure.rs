@@ -1,12 +1,15 @@
 //! Errors of the inner rooms as the user meets them: the fact, and the next command.
 
+use std::io::ErrorKind;
+
 use crate::codec::CodecError;
 use crate::flow::inward::InwardError;
 use crate::flow::part_writer::OutwardError;
+use crate::model::control_file::InvalidControlFile;
 use crate::model::error::{Code, Error};
 use crate::model::key::Key;
 use crate::sink::SinkError;
-use crate::store;
+use crate::{source, store};
 
 const CHECK: &str = "pgcairn check";
 const IDENTITY_HINT: &str = "give the identity of one of the recipients: --identity FILE";
@@ -70,13 +73,46 @@ impl From<CodecError> for Error {
     }
 }
 
+impl From<source::Error> for Error {
+    fn from(error: source::Error) -> Error {
+        use source::Error as E;
+        let ours = Error::new(code(&error), error.to_string());
+        match &error {
+            E::NotADataDirectory { .. } => {
+                ours.hint("set data_dir in the configuration to the directory that holds PG_VERSION")
+            }
+            E::EssentialLink { target, .. } => {
+                ours.hint(format!("stop the server and move {target} into the data directory"))
+            }
+            E::TablespaceMissing { location, .. } => ours.hint(format!("ls -l {location}")),
+            E::Io { source, path, .. } if source.kind() == ErrorKind::PermissionDenied => {
+                ours.hint(format!("ls -ld {}", path.display()))
+            }
+            _ => ours,
+        }
+    }
+}
+
+fn code(error: &source::Error) -> Code {
+    use source::Error as E;
+    match error {
+        E::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => Code::Permission,
+        E::Io { .. } | E::ListingTooLarge { .. } => Code::Io,
+        E::ControlFile { reason: InvalidControlFile::Version(_) | InvalidControlFile::Catalog(_), .. } => Code::Refused,
+        E::ControlFile { .. } | E::ControlFileSize { .. } => Code::Damaged,
+        E::NotADataDirectory { .. } => Code::ConfigValue,
+        E::EssentialLink { .. } | E::TablespaceMissing { .. } | E::TooDeep { .. } => Code::Refused,
+        E::Path(_) => Code::Internal,
+    }
+}
+
 impl From<SinkError> for Error {
     fn from(error: SinkError) -> Error {
         let message = format!("cannot {error}");
         match error.source.kind() {
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Error::new(Code::DiskSpace, message)
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Error::new(Code::DiskSpace, message)
                 .hint("free space, or choose another --target-dir, and run it again"),
-            std::io::ErrorKind::PermissionDenied => Error::new(Code::Permission, message),
+            ErrorKind::PermissionDenied => Error::new(Code::Permission, message),
             _ => Error::new(Code::Io, message),
         }
     }

@@ -5,7 +5,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::model::control_file::{CONTROL_FILE_SIZE, InvalidControlFile};
-use crate::model::error::{self, Code};
 use crate::model::path::{InvalidPath, RawPath, RelPath};
 
 pub type Result<T> = std::result::Result<T, Error>;
@@ -35,38 +34,5 @@ pub enum Error {
 impl Error {
     pub fn io(action: &'static str, path: impl AsRef<Path>, source: impl Into<io::Error>) -> Error {
         Error::Io { action, path: path.as_ref().to_owned(), source: source.into() }
-    }
-}
-
-impl From<Error> for error::Error {
-    fn from(error: Error) -> error::Error {
-        let ours = error::Error::new(code(&error), error.to_string());
-        match &error {
-            Error::NotADataDirectory { .. } => {
-                ours.hint("set data_dir in the configuration to the directory that holds PG_VERSION")
-            }
-            Error::EssentialLink { target, .. } => {
-                ours.hint(format!("stop the server and move {target} into the data directory"))
-            }
-            Error::TablespaceMissing { location, .. } => ours.hint(format!("ls -l {location}")),
-            Error::Io { source, path, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-                ours.hint(format!("ls -ld {}", path.display()))
-            }
-            _ => ours,
-        }
-    }
-}
-
-fn code(error: &Error) -> Code {
-    match error {
-        Error::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => Code::Permission,
-        Error::Io { .. } | Error::ListingTooLarge { .. } => Code::Io,
-        Error::ControlFile { reason: InvalidControlFile::Version(_) | InvalidControlFile::Catalog(_), .. } => {
-            Code::Refused
-        }
-        Error::ControlFile { .. } | Error::ControlFileSize { .. } => Code::Damaged,
-        Error::NotADataDirectory { .. } => Code::ConfigValue,
-        Error::EssentialLink { .. } | Error::TablespaceMissing { .. } | Error::TooDeep { .. } => Code::Refused,
-        Error::Path(_) => Code::Internal,
     }
 }
