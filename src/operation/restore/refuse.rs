@@ -12,8 +12,8 @@ use crate::model::error::{Code, Error, Result};
 
 pub fn unfit_target(layout: &Layout, chosen: &Chosen, request: &Request) -> Result<()> {
     refuse_server(&request.target_dir)?;
-    directories_in_use(layout, request)?;
     refuse_shared_places(layout, request)?;
+    directories_in_use(layout, request)?;
     if chosen.backup.environment.architecture != std::env::consts::ARCH {
         return Err(Error::new(
             Code::Refused,
