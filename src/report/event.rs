@@ -10,8 +10,6 @@ use crate::model::error::Error;
 pub enum Phase {
     /// `pg_backup_start` waits for its checkpoint.
     Checkpoint,
-    /// The data directory is listed.
-    Listing,
     /// Data goes from the data directory to the repository.
     Copying,
     /// The WAL that the backup needs must arrive.
@@ -30,7 +28,6 @@ impl Phase {
     pub fn words(self) -> &'static str {
         match self {
             Phase::Checkpoint => "waiting for the checkpoint",
-            Phase::Listing => "listing the data directory",
             Phase::Copying => "copying",
             Phase::WaitingForWal => "waiting for WAL",
             Phase::Committing => "committing",
@@ -48,14 +45,12 @@ pub struct Progress {
     pub phase: Phase,
     pub bytes_done: u64,
     pub bytes_total: Option<u64>,
-    pub files_done: u64,
-    pub files_total: Option<u64>,
 }
 
 impl Progress {
     /// The beginning of a phase.
     pub fn new(phase: Phase) -> Progress {
-        Progress { phase, bytes_done: 0, bytes_total: None, files_done: 0, files_total: None }
+        Progress { phase, bytes_done: 0, bytes_total: None }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::event::{Phase, Progress};
-use super::text::{bytes, count, seconds};
+use super::text::{bytes, seconds};
 
 /// Between two lines in a log.
 const LOG_INTERVAL: Duration = Duration::from_secs(30);
@@ -63,11 +63,6 @@ pub(super) fn line(progress: &Progress, elapsed: Duration) -> String {
         }
         _ if done > 0 => parts.push(bytes(done)),
         _ => {}
-    }
-    match (progress.files_done, progress.files_total) {
-        (0, None) => {}
-        (files, None) => parts.push(count(files, "file")),
-        (files, Some(total)) => parts.push(format!("{files} of {}", count(total, "file"))),
     }
     let rate = done as f64 / elapsed.as_secs_f64();
     if elapsed >= RATE_AFTER && done > 0 {
@@ -157,8 +152,6 @@ mod tests {
             "copying: 10 GiB of 40 GiB (25 %), 102 MiB/s, 5 min 0 s left"
         );
         assert_eq!(line(&copying(1 << 30, Some(1 << 30)), after(2)), "copying: 1.0 GiB of 1.0 GiB (100 %), 512 MiB/s");
-        let listing = Progress { files_done: 2, ..Progress::new(Phase::Listing) };
-        assert_eq!(line(&listing, after(5)), "listing the data directory: 2 files");
     }
 
     #[test]
@@ -166,8 +159,8 @@ mod tests {
         let mut display = Display::Log(Pace::new(LOG_INTERVAL));
         let begin = Instant::now();
         let mut at = |phase, second| display.show(&Progress::new(phase), begin + Duration::from_secs(second)).is_some();
-        assert!(at(Phase::Listing, 0));
-        assert!(!at(Phase::Listing, 29));
+        assert!(at(Phase::Checkpoint, 0));
+        assert!(!at(Phase::Checkpoint, 29));
         assert!(at(Phase::Copying, 29));
         assert!(!at(Phase::Copying, 58));
         assert!(at(Phase::Copying, 59));
