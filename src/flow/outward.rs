@@ -258,7 +258,7 @@ impl<'w, 'a> Worker<'w, 'a> {
         let line = file_line(entry, slice);
         let range = line.range();
         let Some(mut file) = self.reader.open(self.outward.directory, entry, range)? else {
-            self.copied.vanished += u64::from(range.offset == 0);
+            self.copied.vanished += 1;
             return if slice.is_some() { self.hole(line) } else { Ok(()) };
         };
         self.part.begin_file(line);

@@ -115,7 +115,8 @@ pub struct Totals {
     pub packs: u32,
 }
 
-/// What happened to files while they were copied, and is repaired by WAL.
+/// What happened to files while they were copied, and is repaired by WAL. Of a file in several slices each
+/// slice counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Tolerated {
     /// Listed, and gone when they were to be read.

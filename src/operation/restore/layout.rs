@@ -8,7 +8,7 @@ use super::choose::{Chosen, words};
 use super::{Request, Source, configuration};
 use crate::model::catalog::Summary;
 use crate::model::error::{Code, Error, Result};
-use crate::model::manifest::{Directory, Part};
+use crate::model::manifest::{Directory, Part, Slice};
 use crate::model::path::RelPath;
 use crate::model::plan::recovery_settings::line;
 use crate::model::plan::target::Target;
@@ -54,11 +54,14 @@ pub fn read(source: &Source<'_>, backup: &Summary, request: &Request) -> Result<
         space: Vec::new(),
     };
     let (mut below, mut sliced) = (BTreeMap::new(), Sliced::default());
+    let mut foreign = Ok(());
     inward.each_manifest(|part| {
         layout.add(part, &mut below);
         sliced.add(part);
+        foreign = std::mem::replace(&mut foreign, Ok(())).and(refuse_foreign(part, backup));
         Ok(())
     })?;
+    foreign?;
     sliced.check(backup)?;
     layout.directories.sort_by(|a, b| a.path.cmp(&b.path));
     for (oid, bytes) in below {
@@ -126,27 +129,44 @@ impl Layout {
     }
 }
 
-/// Files that several lines describe: bytes still missing, by path. A line that got lost would read as
-/// zeros.
+/// Files that several lines describe: the pieces seen, by path, and the file's size. A line that got lost
+/// would read as zeros.
 #[derive(Default)]
-struct Sliced(BTreeMap<RelPath, i128>);
+struct Sliced(BTreeMap<RelPath, (u64, Vec<Slice>)>);
 
 impl Sliced {
     fn add(&mut self, part: &Part) {
         for (file, slice) in part.files.iter().filter_map(|file| Some((file, file.slice?))) {
-            let missing = self.0.entry(file.path.clone()).or_insert_with(|| file.size.into());
-            *missing -= i128::from(slice.length);
+            self.0.entry(file.path.clone()).or_insert((file.size, Vec::new())).1.push(slice);
         }
     }
 
-    fn check(&self, backup: &Summary) -> Result<()> {
-        match self.0.iter().find(|(_, missing)| **missing != 0) {
-            None => Ok(()),
-            Some((path, missing)) => Err(Error::new(
-                Code::Damaged,
-                format!("the manifest of backup {} describes {path} with {missing} bytes missing", backup.id),
-            )
-            .hint("restore another backup: pgcairn list")),
+    /// The pieces of each file must join from its beginning to its end.
+    fn check(mut self, backup: &Summary) -> Result<()> {
+        for (path, (size, slices)) in &mut self.0 {
+            slices.sort_by_key(|slice| slice.offset);
+            let end = slices.iter().try_fold(0, |end, slice| (slice.offset == end).then(|| slice.end()));
+            if end != Some(*size) {
+                let message = format!("the manifest of backup {} does not describe all of {path}", backup.id);
+                return Err(Error::new(Code::Damaged, message).hint("restore another backup: pgcairn list"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Below a tablespace there is only what PostgreSQL has there, `PG_<major>_<catalog version>`
+/// (`TABLESPACE_VERSION_DIRECTORY`): whoever forged a manifest must not write elsewhere.
+fn refuse_foreign(part: &Part, backup: &Summary) -> Result<()> {
+    let paths = part.files.iter().map(|file| &file.path).chain(part.directories.iter().map(|d| &d.path));
+    let foreign = |path: &&RelPath| {
+        tablespace_oid(path).is_some() && path.parts().nth(2).is_some_and(|name| !name.starts_with(b"PG_"))
+    };
+    match paths.into_iter().find(foreign) {
+        None => Ok(()),
+        Some(path) => {
+            let message = format!("the manifest of backup {} holds {path}, which no tablespace has", backup.id);
+            Err(Error::new(Code::Damaged, message).hint("restore another backup: pgcairn list"))
         }
     }
 }
