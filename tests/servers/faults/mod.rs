@@ -13,10 +13,11 @@ mod whole;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::support::majors::Installation;
-use crate::support::{Outcome, Scenario, Stop, full_length};
+use crate::support::{Outcome, Scenario, Stop, full_length, skip};
 
-/// In short length so many faults of each command, evenly spread over its calls.
+/// In full length all faults of one major; else so many of each command, evenly spread over its calls.
 const SAMPLE: usize = 36;
+const WHOLLY: u32 = 18;
 
 /// Fewer faults than these prove too little.
 const FEWEST: usize = 150;
@@ -26,14 +27,18 @@ pub fn scenarios() -> Vec<Scenario> {
 }
 
 /// How many were injected, and how many calls strace could not single out.
-#[derive(Default)]
 pub struct Tally {
+    all: bool,
     injected: AtomicUsize,
     in_process: AtomicUsize,
     shadowed: AtomicUsize,
 }
 
 impl Tally {
+    fn choose(&self, faults: Vec<strace::Fault>) -> Vec<strace::Fault> {
+        if self.all { faults } else { strace::sample(faults, SAMPLE) }
+    }
+
     fn hit(&self) {
         self.injected.fetch_add(1, Ordering::Relaxed);
     }
@@ -43,15 +48,13 @@ impl Tally {
     }
 }
 
-fn some(faults: Vec<strace::Fault>) -> Vec<strace::Fault> {
-    if full_length() { faults } else { strace::sample(faults, SAMPLE) }
-}
-
 fn complete_or_absent(install: &'static Installation) -> Outcome {
-    if !full_length() && install.major != 18 {
-        return crate::support::skip("18 alone unless in full length");
+    if !full_length() && install.major != WHOLLY {
+        return skip("PostgreSQL 18 alone unless in full length");
     }
-    let tally = Tally::default();
+    let none = AtomicUsize::default;
+    let all = full_length() && install.major == WHOLLY;
+    let tally = Tally { all, injected: none(), in_process: none(), shadowed: none() };
     std::thread::scope(|scope| {
         let wal = scope.spawn(|| wal::faults(install, &tally).and_then(|()| store_layer::faults(install, &tally)));
         let whole = whole::faults(install, &tally);
@@ -61,7 +64,7 @@ fn complete_or_absent(install: &'static Installation) -> Outcome {
             (wal, whole) => wal.and(whole),
         }
     })?;
-    let Tally { injected, in_process, shadowed } = tally;
+    let Tally { injected, in_process, shadowed, .. } = tally;
     let (injected, in_process, shadowed) = (injected.into_inner(), in_process.into_inner(), shadowed.into_inner());
     let major = install.major;
     println!(

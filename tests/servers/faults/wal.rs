@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::strace::{self, Fault, KILLED};
-use super::{Tally, order, some};
+use super::{Tally, order};
 use crate::support::Outcome;
 use crate::support::account::account;
 use crate::support::majors::Installation;
@@ -60,7 +60,7 @@ impl Place {
         order::objects_last(&calls, &site.repository())?;
         let (faults, shadowed) = strace::faults(&calls, &[&site.repository()]);
         tally.shadowed(shadowed);
-        for fault in some(faults) {
+        for fault in tally.choose(faults) {
             let site = before.fork()?;
             let Some(run) = fault.run(&command(&site), self.scratch.path())? else { continue };
             tally.hit();
@@ -114,7 +114,7 @@ impl Place {
         run.status_is(usual)?;
         let (faults, shadowed) = strace::faults(&calls, &[&site.repository(), &self.to()]);
         tally.shadowed(shadowed);
-        for fault in some(faults) {
+        for fault in tally.choose(faults) {
             let _ = fs::remove_file(self.to());
             let Some(run) = fault.run(&command, self.scratch.path())? else { continue };
             tally.hit();

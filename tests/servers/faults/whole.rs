@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::strace;
-use super::{Tally, order, some};
+use super::{Tally, order};
 use crate::support::majors::Installation;
 use crate::support::scratch::{self, Scratch};
 use crate::support::server::{Server, Shutdown};
@@ -45,7 +45,7 @@ impl Place {
         let (faults, shadowed) = strace::faults(&calls, &[&self.site.repository()]);
         tally.shadowed(shadowed);
         let mut known = self.complete_backups(&BTreeSet::new())?;
-        for (number, fault) in some(faults).into_iter().enumerate() {
+        for (number, fault) in tally.choose(faults).into_iter().enumerate() {
             let Some(run) = fault.run(&command, self.scratch.path())? else { continue };
             tally.hit();
             let failed = |stop| format!("{fault:?}: {stop:?}\n{}", run.report());
@@ -112,7 +112,7 @@ impl Place {
         let whole = self.content()?;
         let (faults, shadowed) = strace::faults(&calls, &[&self.target(), &self.tablespace(), &self.site.repository()]);
         tally.shadowed(shadowed);
-        for fault in some(faults) {
+        for fault in tally.choose(faults) {
             self.clear();
             let Some(run) = fault.run(&command, self.scratch.path())? else { continue };
             tally.hit();
