@@ -32,6 +32,8 @@ const DEFAULT_RUNS: usize = 3;
 const DEFAULT_MAJOR: u32 = 18;
 /// Segments that are pushed one by one.
 const SEGMENTS: usize = 20;
+/// Smaller files are caches and catalogs that may vanish, and take no time.
+const LARGE: u64 = 1024 * 1024;
 /// Starts of the binary.
 const STARTS: usize = 50;
 
@@ -108,7 +110,7 @@ fn backup(server: &Server, runs: usize, report: &mut Report) -> Outcome<Site> {
     kept.ok_or("there was no backup".into())
 }
 
-/// Relation files, largest first: what takes the time of a copy.
+/// Files that do not come and go, largest first: what takes the time of a copy.
 fn data_files(data: &Path) -> Outcome<Vec<PathBuf>> {
     let mut files = Vec::new();
     for database in fs::read_dir(data.join("base"))? {
@@ -116,6 +118,7 @@ fn data_files(data: &Path) -> Outcome<Vec<PathBuf>> {
             files.push(file?.path());
         }
     }
+    files.retain(|file| fs::metadata(file).is_ok_and(|m| m.len() >= LARGE));
     files.sort_by_key(|file| std::cmp::Reverse(fs::metadata(file).map_or(0, |m| m.len())));
     Ok(files)
 }

@@ -48,7 +48,7 @@ pub fn measured(command: &mut Command) -> Outcome<(Measured, String)> {
     let whole = start.elapsed().as_secs_f64();
     let (kept, bytes) = reader.join().map_err(|_| "the reader of standard output panicked")?;
     if !status.success() {
-        return Err(format!("{command:?} ended with {status}").into());
+        return Err(format!("{} ended with {status}", command.get_program().display()).into());
     }
     Ok((Measured { seconds: whole, whole, peak_kib, bytes }, String::from_utf8_lossy(&kept).into_owned()))
 }
