@@ -51,7 +51,7 @@ pub type Setting = (&'static str, String);
 
 /// `existing` without what must not remain, then `settings`.
 ///
-/// Every target is emptied before ours, and all of [`DEFUSED`], because the main file, or one that it includes, may
+/// Every target is emptied before ours, and all of `DEFUSED`, because the main file, or one that it includes, may
 /// set another. An empty target after a real one would clear that on every version, so ours stands last.
 pub fn auto_conf(existing: &[u8], settings: &[Setting]) -> Vec<u8> {
     let must_go = |line: &[u8]| [&REPLACED[..], &LEADING_AWAY].iter().any(|names| sets_one_of(line, names));
