@@ -150,17 +150,20 @@ fn holes(document: &mut Document, site: &Site, last: &str) -> Outcome {
     Ok(())
 }
 
-/// Each kind of object, missing and damaged; nothing that was begun can be started.
+/// Each kind of object of the latest backup, missing and damaged; nothing that was begun can be started. Two backups of
+/// one second are not in the order of their ids: the latest is asked for.
 fn objects(document: &mut Document, site: &Site) -> Outcome {
+    let shown = site.run(&["show", "latest", "--json"])?.ok()?.json()?;
+    let latest = shown.get("id").and_then(|id| id.as_str()).ok_or("no id")?.to_owned();
     for (when, kind, is_there) in [
-        ("a pack is missing", "/packs/", false),
-        ("a pack is damaged", "/packs/", true),
-        ("a manifest part is missing", "/manifests/", false),
-        ("a manifest part is damaged", "/manifests/", true),
-        ("a digest part is damaged", "/digests/", true),
+        ("a pack is missing", "packs", false),
+        ("a pack is damaged", "packs", true),
+        ("a manifest part is missing", "manifests", false),
+        ("a manifest part is damaged", "manifests", true),
+        ("a digest part is damaged", "digests", true),
     ] {
         let fork = site.fork()?;
-        let object = fork.objects(kind)?.pop().ok_or("no object of this kind")?;
+        let object = fork.objects(&format!("/{kind}/{latest}/"))?.pop().ok_or("no object of this kind")?;
         match is_there {
             true => flip_end(&object)?,
             false => fs::remove_file(&object)?,
