@@ -43,6 +43,7 @@ content() { # of the closed object $1
 }
 
 summary=$(head -n 1 "$base/backups/$backup.json")
+[ "$(sha256sum <<<"$summary")" = "$(tail -n 1 "$base/backups/$backup.json" | jq -r .sha256)  -" ] || die "$backup.json is damaged"
 field() { jq -er "$1" <<<"$summary"; }
 [ "$(field .minimum_reader)" -le 1 ] || die "the backup is of a newer format than this script knows"
 parts=$(field .parts)

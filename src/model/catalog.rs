@@ -1,4 +1,4 @@
-//! The commit marker of a backup, `backups/<id>.json`: one line of summary, one line of signature.
+//! The commit marker of a backup, `backups/<id>.json`: one line of summary, one line that vouches for it.
 //! It is plaintext, so it holds no file names beyond the numbers of flagged relations.
 
 use std::collections::BTreeMap;
@@ -167,14 +167,29 @@ pub enum CatalogError {
     TooLarge(usize),
     #[error("the backup needs a reader of format {needed}, this one reads {FORMAT}")]
     TooNew { needed: u32 },
+    #[error("the summary in the commit marker has SHA-256 {found}, not {recorded}")]
+    Damaged { recorded: Sha256Sum, found: Sha256Sum },
     #[error("the commit marker belongs to backup {0}")]
     OtherBackup(BackupId),
 }
 
+/// Line two of a commit marker.
+#[derive(Serialize, Deserialize)]
+struct Seal {
+    /// Of line one with its line feed: a flipped bit in a number would go unnoticed.
+    sha256: Sha256Sum,
+    /// Reserved.
+    signature: Option<serde_json::Value>,
+}
+
 /// Both lines of a commit marker. The signature is reserved and null.
 pub fn format_commit_marker(summary: &Summary) -> Result<Vec<u8>, CatalogError> {
-    let mut bytes = serde_json::to_vec(summary).map_err(|e| CatalogError::Unreadable(e.to_string()))?;
-    bytes.extend_from_slice(b"\nnull\n");
+    let unwritable = |e: serde_json::Error| CatalogError::Unreadable(e.to_string());
+    let mut bytes = serde_json::to_vec(summary).map_err(unwritable)?;
+    bytes.push(b'\n');
+    let seal = Seal { sha256: Sha256Sum::of(&bytes), signature: None };
+    serde_json::to_writer(&mut bytes, &seal).map_err(unwritable)?;
+    bytes.push(b'\n');
     if bytes.len() > MAX_COMMIT_MARKER { Err(CatalogError::TooLarge(bytes.len())) } else { Ok(bytes) }
 }
 
@@ -189,17 +204,21 @@ pub fn parse_commit_marker(bytes: &[u8], id: &BackupId) -> Result<Summary, Catal
     }
     let unreadable = |e: serde_json::Error| CatalogError::Unreadable(e.to_string());
     let lines: Vec<&[u8]> = bytes.split_inclusive(|b| *b == b'\n').collect();
-    let [summary, signature] = lines[..] else {
+    let [summary, seal] = lines[..] else {
         return Err(CatalogError::Unreadable(format!("{} lines where two are due", lines.len())));
     };
-    if !signature.ends_with(b"\n") {
-        return Err(CatalogError::Unreadable("the signature line is cut short".into()));
+    if !seal.ends_with(b"\n") {
+        return Err(CatalogError::Unreadable("line two is cut short".into()));
     }
     let versions: Versions = serde_json::from_slice(summary).map_err(unreadable)?;
     if versions.minimum_reader > FORMAT {
         return Err(CatalogError::TooNew { needed: versions.minimum_reader });
     }
-    let _reserved: serde_json::Value = serde_json::from_slice(signature).map_err(unreadable)?;
+    let seal: Seal = serde_json::from_slice(seal).map_err(unreadable)?;
+    let found = Sha256Sum::of(summary);
+    if found != seal.sha256 {
+        return Err(CatalogError::Damaged { recorded: seal.sha256, found });
+    }
     let summary: Summary = serde_json::from_slice(summary).map_err(unreadable)?;
     if summary.id == *id { Ok(summary) } else { Err(CatalogError::OtherBackup(summary.id)) }
 }
