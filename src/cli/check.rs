@@ -20,7 +20,7 @@ pub struct Arguments {
 
 impl Arguments {
     pub fn run(self, session: &Session) -> Status {
-        let outcome = operation::check::run(&session.checking_context(&self.key)?, &session.output)?;
+        let outcome = operation::check::run(&session.checking_context(&self.key)?)?;
         session.output.done(&outcome)
     }
 }

@@ -26,7 +26,7 @@ impl Arguments {
         let Arguments { write, no_encryption } = self;
         let request = operation::init::Request { write, no_encryption };
         let context = session.founding_context(|config| request.is_refused(config))?;
-        let outcome = operation::init::run(&context, &request, &session.output)?;
+        let outcome = operation::init::run(&context, &request)?;
         session.output.done(&outcome)
     }
 }

@@ -16,7 +16,7 @@ use crate::model::error::{Code, Error, Result};
 use crate::model::interrupt::Interrupt;
 use crate::model::key::ClusterName;
 use crate::operation::Context;
-use crate::report::{Format, Output, Sink};
+use crate::report::{Format, Listener, Output};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]

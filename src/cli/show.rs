@@ -26,7 +26,7 @@ impl Arguments {
     pub fn run(self, session: &Session) -> Status {
         let context = session.reading_context(&self.place)?;
         let request = operation::show::Request { backup: self.backup };
-        let outcome = operation::show::run(&context, &request, &session.output)?;
+        let outcome = operation::show::run(&context, &request)?;
         session.output.done(&outcome)
     }
 }

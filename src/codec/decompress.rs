@@ -6,7 +6,7 @@ use zstd::stream::read::Decoder;
 use zstd::zstd_safe::{DCtx, find_frame_compressed_size, get_error_name, get_frame_content_size};
 
 use super::error::CodecError;
-use super::source::{Source, judge};
+use super::input::{Input, judge};
 
 /// Greatest window (8 MiB) that a stream may ask for, as the power of two: what level 19 uses.
 const MAX_WINDOW_LOG: u32 = 23;
@@ -14,12 +14,12 @@ const MAX_WINDOW_LOG: u32 = 23;
 /// The content of concatenated frames; skippable ones are skipped. Fails where there is no frame at
 /// all, where the last one is cut short, and where anything else follows.
 pub struct FrameReader<R: Read> {
-    decoder: Decoder<'static, BufReader<Source<R>>>,
+    decoder: Decoder<'static, BufReader<Input<R>>>,
 }
 
 impl<R: Read> FrameReader<R> {
     pub fn new(input: R) -> Result<FrameReader<R>, CodecError> {
-        let mut decoder = Decoder::new(Source::new(input))?;
+        let mut decoder = Decoder::new(Input::new(input))?;
         decoder.window_log_max(MAX_WINDOW_LOG)?;
         Ok(FrameReader { decoder })
     }

@@ -8,10 +8,10 @@ mod decompress;
 mod error;
 mod header;
 mod identity;
+mod input;
 mod open;
 mod recipient;
 mod seal;
-mod source;
 #[cfg(test)]
 mod tests;
 

@@ -10,7 +10,7 @@ use age::{DecryptError, Decryptor};
 use super::error::CodecError;
 use super::header::{Peeked, peek};
 use super::identity::Identities;
-use super::source::{Source, judge};
+use super::input::{Input, judge};
 use crate::model::envelope::Envelope;
 use crate::model::key::{Encryption, Key};
 
@@ -33,7 +33,7 @@ impl Opener {
 
     /// Opens the object at `expected` for reading from start to end.
     pub fn open<R: Read>(&self, expected: &Key, stored: R) -> Result<(Envelope, OpenReader<R>), CodecError> {
-        let (envelope, _, reader) = self.open_source(expected, Source::with_head(stored)?)?;
+        let (envelope, _, reader) = self.open_input(expected, Input::with_head(stored)?)?;
         Ok((envelope, reader))
     }
 
@@ -44,23 +44,23 @@ impl Opener {
         expected: &Key,
         stored: R,
     ) -> Result<(Envelope, SeekReader<R>), CodecError> {
-        let (envelope, header_length, reader) = self.open_source(expected, Source::with_head(stored)?)?;
+        let (envelope, header_length, reader) = self.open_input(expected, Input::with_head(stored)?)?;
         Ok((envelope, SeekReader::new(reader, header_length)?))
     }
 
-    fn open_source<R: Read>(
+    fn open_input<R: Read>(
         &self,
         expected: &Key,
-        mut source: Source<R>,
+        mut input: Input<R>,
     ) -> Result<(Envelope, u64, OpenReader<R>), CodecError> {
         let encryption = if self.identities.is_some() { Encryption::Age } else { Encryption::None };
-        let Peeked { envelope, header_length, .. } = peek(source.head(), encryption)?;
+        let Peeked { envelope, header_length, .. } = peek(input.head(), encryption)?;
         let inner = match &self.identities {
             // The MAC covers the bytes that `peek` saw, so from here on the envelope is authentic.
-            Some(identities) => Inner::Age(Box::new(decrypt(identities, source)?)),
+            Some(identities) => Inner::Age(Box::new(decrypt(identities, input)?)),
             None => {
-                source.consume(header_length as usize);
-                Inner::Plain(source)
+                input.consume(header_length as usize);
+                Inner::Plain(input)
             }
         };
         if envelope.name != *expected {
@@ -70,8 +70,8 @@ impl Opener {
     }
 }
 
-fn decrypt<R: Read>(identities: &Identities, source: Source<R>) -> Result<StreamReader<Source<R>>, CodecError> {
-    let decryptor = Decryptor::new_buffered(source).map_err(decrypt_error)?;
+fn decrypt<R: Read>(identities: &Identities, input: Input<R>) -> Result<StreamReader<Input<R>>, CodecError> {
+    let decryptor = Decryptor::new_buffered(input).map_err(decrypt_error)?;
     decryptor.decrypt(identities.iter()).map_err(decrypt_error)
 }
 
@@ -88,15 +88,15 @@ fn decrypt_error(error: DecryptError) -> CodecError {
 pub struct OpenReader<R>(Inner<R>);
 
 enum Inner<R> {
-    Age(Box<StreamReader<Source<R>>>),
-    Plain(Source<R>),
+    Age(Box<StreamReader<Input<R>>>),
+    Plain(Input<R>),
 }
 
 impl<R: Read> Read for OpenReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match &mut self.0 {
             Inner::Age(reader) => reader.read(buffer),
-            Inner::Plain(source) => source.read(buffer),
+            Inner::Plain(input) => input.read(buffer),
         }
         .map_err(judge)
     }
@@ -130,7 +130,7 @@ impl<R: Read + Seek> SeekReader<R> {
     fn seek_inner(&mut self, to: SeekFrom) -> io::Result<u64> {
         match &mut self.inner.0 {
             Inner::Age(reader) => reader.seek(to),
-            Inner::Plain(source) => source.seek(to),
+            Inner::Plain(input) => input.seek(to),
         }
         .map_err(judge)
     }

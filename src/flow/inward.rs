@@ -13,7 +13,7 @@ use crate::model::digest::{DigestError, PartDigests, digests};
 use crate::model::interrupt::Interrupt;
 use crate::model::key::{BackupId, ClusterKeys, Key};
 use crate::model::manifest::{DIGEST_BLOCK, Extent, FileSlice, MAX_FRAME, MAX_PART_BYTES, ManifestError, Pack, Part};
-use crate::sink::{DataDirectory, SinkError, TargetFile};
+use crate::sink::{SinkError, TargetDirectory, TargetFile};
 use crate::store::{Error as StoreError, Reader};
 
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +67,7 @@ impl Inward<'_> {
     }
 
     /// Writes every file of the backup. Directories must be there.
-    pub fn files(&self, target: &DataDirectory) -> Result<()> {
+    pub fn files(&self, target: &TargetDirectory) -> Result<()> {
         let next = AtomicU32::new(1);
         let failed = AtomicBool::new(false);
         let first_error = Mutex::new(None);
@@ -97,7 +97,7 @@ impl Inward<'_> {
         if self.interrupt.is_raised() { Err(InwardError::Interrupted) } else { Ok(()) }
     }
 
-    fn part(&self, number: u32, target: &DataDirectory) -> Result<()> {
+    fn part(&self, number: u32, target: &TargetDirectory) -> Result<()> {
         let part = self.manifest(number)?;
         let expected = self.digests(number, part.digests())?;
         for (pack, extents) in by_pack(&part) {
@@ -133,7 +133,7 @@ impl Inward<'_> {
     }
 
     /// Decompresses each frame that `extents` touch, once, and writes what belongs into place.
-    fn pack(&self, pack: &Pack, extents: &[(usize, Extent)], part: &Part, target: &DataDirectory) -> Result<()> {
+    fn pack(&self, pack: &Pack, extents: &[(usize, Extent)], part: &Part, target: &TargetDirectory) -> Result<()> {
         let mut frames = PackReader::open(self.keys.pack(&pack.id), self.reader, self.opener)?;
         let mut files = OpenFile { part, target, open: None };
         let (mut stored_at, mut frame_at, mut rest) = (0, 0, extents);
@@ -160,7 +160,7 @@ impl Inward<'_> {
 /// The file written to last stays open: the extents of one file mostly follow each other.
 struct OpenFile<'a> {
     part: &'a Part,
-    target: &'a DataDirectory,
+    target: &'a TargetDirectory,
     open: Option<(usize, TargetFile)>,
 }
 
@@ -189,7 +189,7 @@ fn by_pack(part: &Part) -> Vec<(&Pack, Vec<(usize, Extent)>)> {
     packs.into_iter().filter_map(sorted).collect()
 }
 
-fn open(target: &DataDirectory, file: &FileSlice) -> Result<TargetFile> {
+fn open(target: &TargetDirectory, file: &FileSlice) -> Result<TargetFile> {
     Ok(target.file(&file.path, file.size, file.mode.0)?)
 }
 

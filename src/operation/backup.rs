@@ -23,7 +23,7 @@ use crate::postgres::{
     BackupSession, Connection, Environment, RelationNames, Settings, check_archiving, check_cluster, check_rights,
 };
 use crate::report::backup::{Backup, FlaggedPage};
-use crate::report::{Phase, Sink};
+use crate::report::{Listener, Phase};
 use crate::source::data_directory::{DataDirectory, Notice};
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -44,18 +44,18 @@ struct Prepared {
     sealer: Sealer,
 }
 
-pub fn run(context: &Context, request: &Request, sink: &dyn Sink) -> Result<Backup> {
+pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Result<Backup> {
     let began = Instant::now();
     let (prepared, connection) = prepare(context)?;
-    sink.phase(Phase::Checkpoint);
+    listener.phase(Phase::Checkpoint);
     let mut session = BackupSession::start(connection, &format!("pgcairn {}", prepared.id), true)?;
     let start = session.started();
     check_cluster(session.connection(), &prepared.settings, &prepared.directory, Some(start.lsn))?;
-    let configuration = captured::configuration(session.connection(), &prepared, &context.config, sink)?;
+    let configuration = captured::configuration(session.connection(), &prepared, &context.config, listener)?;
 
     let copy = copy::Copy::new(context, &prepared, start.lsn);
     let copying = Instant::now();
-    let mut copied = copy.run(&mut session, &prepared, sink)?;
+    let mut copied = copy.run(&mut session, &prepared, listener)?;
     let copy_seconds = copying.elapsed().as_secs_f64();
     let control_file = captured::control_file(&prepared.directory)?;
     let (stop, mut connection) = session.stop()?;
@@ -64,10 +64,10 @@ pub fn run(context: &Context, request: &Request, sink: &dyn Sink) -> Result<Back
     let directories = captured::directories(&configuration);
     copied.merge(copy.contents(directories, configuration.into_iter().chain(labels).chain([control_file]).collect())?);
 
-    warn_of_skipped(&copied, sink);
-    sink.phase(Phase::WaitingForWal);
+    warn_of_skipped(&copied, listener);
+    listener.phase(Phase::WaitingForWal);
     let wal_broken_at = wal_arrival::wait(&mut connection, context, &prepared, start, stop.lsn)?;
-    sink.phase(Phase::Committing);
+    listener.phase(Phase::Committing);
     context.interrupt.check()?;
     let facts = commit::Facts { request, start, stop_lsn: stop.lsn, stopped, wal_broken_at };
     let summary = commit::commit(context, &prepared, &copied, copy.numbers(), facts)?;
@@ -104,20 +104,21 @@ fn push_histories(context: &Context, opened: &Opened, sealer: &Sealer) -> Result
 }
 
 /// What no data directory should hold, and what PostgreSQL would not look for.
-fn warn_of_skipped(copied: &Copied, sink: &dyn Sink) {
+fn warn_of_skipped(copied: &Copied, listener: &dyn Listener) {
     for notice in &copied.notices {
         match notice {
             Notice::LinkSkipped { path, target } => {
                 let message = format!("symbolic link {path} to {target} is not copied");
-                sink.warning(
+                listener.warning(
                     Error::new(Code::Flagged, message).hint("name its target under [backup] include if it is needed"),
                 );
             }
             Notice::SpecialSkipped { path } => {
-                sink.warning(Error::new(Code::Flagged, format!("{path} is no regular file and not copied")));
+                listener.warning(Error::new(Code::Flagged, format!("{path} is no regular file and not copied")));
             }
             Notice::LinkReplaced { path, target } => {
-                sink.notice(format!("{path} is a symbolic link to {target}; a restored copy has a directory there"));
+                listener
+                    .notice(format!("{path} is a symbolic link to {target}; a restored copy has a directory there"));
             }
             Notice::TablespaceInside { .. } | Notice::Vanished { .. } => {}
         }

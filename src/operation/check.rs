@@ -10,9 +10,9 @@ use crate::codec::Identities;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::{Encryption, Key};
 use crate::postgres::{Connection, Settings, check_cluster};
+use crate::report::Quiet;
 use crate::report::check::{Check, Finding};
 use crate::report::text::count;
-use crate::report::{Quiet, Sink};
 use crate::source::data_directory::DataDirectory;
 use crate::store::{Error as StoreError, Repository, RepositoryUrl};
 
@@ -22,7 +22,7 @@ const ROUND_TRIP: Duration = Duration::from_secs(30);
 /// Below this share of free space the repository is called nearly full.
 const LITTLE_SPACE: u64 = 10;
 
-pub fn run(context: &Context, _sink: &dyn Sink) -> Result<Check> {
+pub fn run(context: &Context) -> Result<Check> {
     let mut findings = Vec::new();
     let opened = repository::open(&context.config);
     match &opened {

@@ -18,7 +18,7 @@ use crate::model::error::{Code, Error, Result};
 use crate::model::interrupt::Interrupt;
 use crate::model::plan::target::Target;
 use crate::postgres::{Installation, ScratchServer};
-use crate::report::Sink;
+use crate::report::Listener;
 use crate::report::backup::Backup;
 use crate::report::demo::Demo;
 use crate::report::restore::Restore;
@@ -44,12 +44,12 @@ pub struct Request {
 }
 
 /// Whatever ends it, a failure or a signal too: its servers are stopped and its directory is removed.
-pub fn run(request: &Request, interrupt: &Interrupt, sink: &dyn Sink) -> Result<Demo> {
+pub fn run(request: &Request, interrupt: &Interrupt, listener: &dyn Listener) -> Result<Demo> {
     let began = Instant::now();
     let installation = Installation::find(request.bindir.as_deref())?;
     place::refuse_unreachable_program()?;
     let place = Place::new()?;
-    let stage = Stage { story: Story::new(sink), place: &place, installation, interrupt };
+    let stage = Stage { story: Story::new(listener), place: &place, installation, interrupt };
     let mut demo = stage.play(request.keep)?;
     demo.kept = place.close(request.keep)?;
     demo.seconds = began.elapsed().as_secs_f64();
@@ -157,7 +157,7 @@ impl Stage<'_> {
         };
         self.story.command("key generate --output key.txt");
         self.story.command("init");
-        init::run(&context, &init::Request::default(), &self.story.aside())?;
+        init::run(&context, &init::Request::default())?;
         shop::set_archive_command(&mut origin.client()?, &context.archive_command())?;
         self.story.fact("the server has the public half only: it cannot read its own backups");
         self.story.fact("archive_command = 'pgcairn wal push %p' saves every change from now on");

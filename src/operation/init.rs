@@ -10,7 +10,6 @@ use crate::config::Config;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::Encryption;
 use crate::postgres::{Connection, Settings};
-use crate::report::Sink;
 use crate::report::check::Finding;
 use crate::report::init::{Init, Setting, Takes};
 use crate::source::data_directory::DataDirectory;
@@ -35,7 +34,7 @@ impl Request {
     }
 }
 
-pub fn run(context: &Context, request: &Request, _sink: &dyn Sink) -> Result<Init> {
+pub fn run(context: &Context, request: &Request) -> Result<Init> {
     let encryption = wanted_encryption(&context.config, request)?;
     let (repository, created) = open_or_create(context, encryption)?;
     sealer(&context.config, repository.encryption())?;

@@ -5,10 +5,10 @@ use super::{Context, repository};
 use crate::model::catalog::{Method, Summary};
 use crate::model::error::Result;
 use crate::model::key::ClusterKeys;
-use crate::report::Sink;
+use crate::report::Listener;
 use crate::report::list::{List, Row};
 
-pub fn run(context: &Context, sink: &dyn Sink) -> Result<List> {
+pub fn run(context: &Context, listener: &dyn Listener) -> Result<List> {
     let repository = repository::open(&context.config)?;
     let reader = repository.reader();
     let mut backups = Vec::new();
@@ -18,7 +18,7 @@ pub fn run(context: &Context, sink: &dyn Sink) -> Result<List> {
         }
         let keys = ClusterKeys::new(&cluster.name, cluster.system_identifier, repository.encryption());
         let catalog = Catalog::read(&reader, &keys)?;
-        catalog.unreadable.iter().for_each(|unreadable| sink.warning(unreadable.as_error()));
+        catalog.unreadable.iter().for_each(|unreadable| listener.warning(unreadable.as_error()));
         backups.extend(catalog.backups.iter().map(row));
     }
     let next = match backups.last() {

@@ -28,7 +28,7 @@ use crate::model::plan::target::Target;
 use crate::model::selector::Selector;
 use crate::model::shell_word::shell_word;
 use crate::model::wal_name::TimelineId;
-use crate::report::Sink;
+use crate::report::Listener;
 use crate::report::restore::{Done, Restore};
 use crate::store::Reader;
 
@@ -116,13 +116,13 @@ impl Source<'_> {
 }
 
 /// The plan is complete, and everything that can be refused is refused, before a byte is written.
-pub fn run(context: &Context, request: &Request, sink: &dyn Sink) -> Result<Restore> {
+pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Result<Restore> {
     let began = Instant::now();
     refuse::unspeakable(&request.target_dir)?;
     let opened = choose_cluster(&context.config, repository::open(&context.config)?)?;
     let opener = opened.opener(context)?;
     let source = Source { context, opened, opener };
-    let chosen = choose::choose(&source, request, sink)?;
+    let chosen = choose::choose(&source, request, listener)?;
     objects::check(&source, &chosen.backup)?;
     let mut layout = layout::read(&source, &chosen.backup, request)?;
     objects::compare_totals(&source, &chosen.backup, &layout)?;
@@ -133,7 +133,7 @@ pub fn run(context: &Context, request: &Request, sink: &dyn Sink) -> Result<Rest
     let done = match request.plan {
         true => None,
         false => {
-            execute::execute(&source, request, &chosen, &layout, sink)?;
+            execute::execute(&source, request, &chosen, &layout, listener)?;
             Some(Done { seconds: began.elapsed().as_secs_f64(), bytes: layout.data_bytes, files: layout.files })
         }
     };

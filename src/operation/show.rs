@@ -4,7 +4,6 @@ use super::catalog::{Catalog, choose_cluster};
 use super::{Context, list, repository};
 use crate::model::error::Result;
 use crate::model::selector::Selector;
-use crate::report::Sink;
 use crate::report::backup::FlaggedPage;
 use crate::report::show::Show;
 
@@ -13,7 +12,7 @@ pub struct Request {
     pub backup: Selector,
 }
 
-pub fn run(context: &Context, request: &Request, _sink: &dyn Sink) -> Result<Show> {
+pub fn run(context: &Context, request: &Request) -> Result<Show> {
     let opened = choose_cluster(&context.config, repository::open(&context.config)?)?;
     let catalog = Catalog::read(&opened.repository.reader(), &opened.keys)?;
     let summary = catalog.select(&request.backup)?;

@@ -66,8 +66,8 @@ pub enum Event {
     Warning(Error),
 }
 
-/// Where events go. Shared by threads, so it is used through `&dyn Sink`.
-pub trait Sink: Sync + Send {
+/// Where events go. Shared by threads, so it is used through `&dyn Listener`.
+pub trait Listener: Sync + Send {
     fn event(&self, event: Event);
 
     fn progress(&self, progress: Progress) {
@@ -91,6 +91,6 @@ pub trait Sink: Sync + Send {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Quiet;
 
-impl Sink for Quiet {
+impl Listener for Quiet {
     fn event(&self, _: Event) {}
 }

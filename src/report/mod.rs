@@ -18,7 +18,7 @@ pub mod wal;
 
 use serde::Serialize;
 
-pub use event::{Event, Phase, Progress, Quiet, Sink};
+pub use event::{Event, Listener, Phase, Progress, Quiet};
 pub use output::{Format, Manner, Output, colors};
 
 use crate::model::error::Code;

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::event::{Event, Progress, Sink};
+use super::event::{Event, Listener, Progress};
 use super::progress::{Display, JSON_INTERVAL, Pace};
 use super::{Report, SCHEMA};
 use crate::model::error::{Code, Error};
@@ -120,7 +120,7 @@ impl Output {
     }
 }
 
-impl Sink for Output {
+impl Listener for Output {
     fn event(&self, event: Event) {
         match (self.manner.format, event) {
             (_, Event::Progress(progress)) => self.progress(&progress),

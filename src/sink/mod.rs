@@ -1,6 +1,6 @@
 //! Bytes into place.
 
-pub mod data_directory;
+pub mod target_directory;
 pub mod wal_file;
 
-pub use data_directory::{DataDirectory, SinkError, TargetFile};
+pub use target_directory::{SinkError, TargetDirectory, TargetFile};

@@ -51,11 +51,11 @@ impl Arguments {
         let outcome = match &self.from {
             Some(directory) => {
                 session.take_over(&Belongings { owned: vec![directory.clone()], ..Belongings::default() })?;
-                fetch::run_from(directory, &request, &session.output)?
+                fetch::run_from(directory, &request)?
             }
             None => {
                 let context = session.fetching_context(&self.place, &self.key, &request.path)?;
-                fetch::run(&context, &request, &session.output)?
+                fetch::run(&context, &request)?
             }
         };
         session.output.result(&outcome);

@@ -43,15 +43,15 @@ impl TimelineWal {
 
 /// All WAL of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Archive {
+pub struct ArchivedWal {
     pub segment_size: u64,
     pub timelines: BTreeMap<TimelineId, TimelineWal>,
 }
 
-impl Archive {
+impl ArchivedWal {
     /// From names in any order with their stored sizes. Names that cannot exist with this segment size
     /// are nobody's and left out.
-    pub fn new(segment_size: u64, names: impl IntoIterator<Item = (WalName, u64)>) -> Archive {
+    pub fn new(segment_size: u64, names: impl IntoIterator<Item = (WalName, u64)>) -> ArchivedWal {
         let mut numbers: BTreeMap<TimelineId, Vec<(u64, u64)>> = BTreeMap::new();
         let mut timelines: BTreeMap<TimelineId, TimelineWal> = BTreeMap::new();
         for (name, size) in names {
@@ -68,7 +68,7 @@ impl Archive {
             numbers.sort_unstable();
             timelines.entry(timeline).or_default().runs = runs(&numbers);
         }
-        Archive { segment_size, timelines }
+        ArchivedWal { segment_size, timelines }
     }
 
     pub fn holds(&self, segment: Segment) -> bool {
@@ -104,8 +104,8 @@ fn runs(sorted: &[(u64, u64)]) -> Vec<Run> {
 mod tests {
     use super::*;
 
-    fn archive(names: &[&str]) -> Archive {
-        Archive::new(1 << 24, names.iter().map(|name| (name.parse().unwrap(), 10)))
+    fn archive(names: &[&str]) -> ArchivedWal {
+        ArchivedWal::new(1 << 24, names.iter().map(|name| (name.parse().unwrap(), 10)))
     }
 
     #[test]

@@ -14,8 +14,8 @@ use crate::model::manifest::{Directory, Mode};
 use crate::model::path::RelPath;
 use crate::model::relation::CAPTURED_CONFIGURATION;
 use crate::postgres::{Connection, Stop};
-use crate::report::Sink;
-use crate::sink::data_directory::CONTROL_FILE;
+use crate::report::Listener;
+use crate::sink::target_directory::CONTROL_FILE;
 use crate::source::data_directory::DataDirectory;
 
 const ENVIRONMENT_FILE: &str = "pgcairn_config/environment.json";
@@ -62,7 +62,7 @@ pub fn configuration(
     connection: &mut Connection,
     prepared: &Prepared,
     config: &Config,
-    sink: &dyn Sink,
+    listener: &dyn Listener,
 ) -> Result<Vec<Content>> {
     let settings = &prepared.settings;
     let mut files = vec![settings.config_file.clone(), settings.hba_file.clone(), settings.ident_file.clone()];
@@ -72,7 +72,7 @@ pub fn configuration(
     files.retain(|file| !canonical(file).starts_with(&data_directory));
     files.sort();
     files.dedup();
-    let mut captured = Captured { contents: Vec::new(), total: 0, sink };
+    let mut captured = Captured { contents: Vec::new(), total: 0, listener };
     files.iter().take(MAX_CONFIG_FILES).try_for_each(|file| captured.add(file))?;
     let environment = serde_json::to_vec_pretty(&prepared.environment);
     let environment = environment.map_err(|e| Error::new(Code::Internal, e.to_string()))?;
@@ -109,7 +109,7 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) {
 struct Captured<'a> {
     contents: Vec<Content>,
     total: u64,
-    sink: &'a dyn Sink,
+    listener: &'a dyn Listener,
 }
 
 impl Captured<'_> {
@@ -122,7 +122,7 @@ impl Captured<'_> {
             }
             Err(reason) => {
                 let message = format!("configuration file {} is not captured: {reason}", file.display());
-                self.sink.warning(
+                self.listener.warning(
                     Error::new(Code::Flagged, message).hint("make it readable for the owner of the data directory"),
                 );
             }

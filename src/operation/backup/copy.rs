@@ -16,7 +16,7 @@ use crate::model::lsn::Lsn;
 use crate::model::manifest::Directory;
 use crate::operation::Context;
 use crate::postgres::BackupSession;
-use crate::report::{Phase, Progress, Sink};
+use crate::report::{Listener, Phase, Progress};
 use crate::source::PageChecks;
 use crate::store::Creator;
 
@@ -84,7 +84,7 @@ impl<'a> Copy<'a> {
     }
 
     /// Copies the data directory while the session is watched.
-    pub fn run(&self, session: &mut BackupSession, prepared: &Prepared, sink: &dyn Sink) -> Result<Copied> {
+    pub fn run(&self, session: &mut BackupSession, prepared: &Prepared, listener: &dyn Listener) -> Result<Copied> {
         let first_segment = FirstSegment::request(session, prepared)?;
         let outward = self.outward();
         std::thread::scope(|scope| {
@@ -92,7 +92,7 @@ impl<'a> Copy<'a> {
                 lower_priority();
                 outward.directory()
             });
-            let watched = self.watch(session, first_segment, sink, &|| copy.is_finished());
+            let watched = self.watch(session, first_segment, listener, &|| copy.is_finished());
             if watched.is_err() {
                 self.stop.raise();
             }
@@ -106,7 +106,7 @@ impl<'a> Copy<'a> {
         &self,
         session: &mut BackupSession,
         mut first_segment: FirstSegment<'_>,
-        sink: &dyn Sink,
+        listener: &dyn Listener,
         finished: &dyn Fn() -> bool,
     ) -> Result<()> {
         let mut heartbeat = Instant::now();
@@ -121,7 +121,7 @@ impl<'a> Copy<'a> {
             let bytes_done = self.read.load(Ordering::Relaxed);
             // What is not copied counts in the size too, and what grew does not.
             let bytes_total = self.prepared.data_size.map(|size| size.max(bytes_done));
-            sink.progress(Progress { bytes_done, bytes_total, ..Progress::new(Phase::Copying) });
+            listener.progress(Progress { bytes_done, bytes_total, ..Progress::new(Phase::Copying) });
         }
         Ok(())
     }

@@ -5,11 +5,11 @@ use std::fmt::Display;
 
 use super::Place;
 use crate::model::error::Error;
-use crate::report::{Event, Sink};
+use crate::report::{Event, Listener};
 
 /// Chapters are numbered, what happens in them is indented below.
 pub struct Story<'a> {
-    sink: &'a dyn Sink,
+    listener: &'a dyn Listener,
     chapter: Cell<u32>,
 }
 
@@ -18,43 +18,43 @@ const INDENT: &str = "   ";
 const CONTINUED: &str = " \\\n       ";
 
 impl<'a> Story<'a> {
-    pub fn new(sink: &'a dyn Sink) -> Story<'a> {
-        Story { sink, chapter: Cell::new(0) }
+    pub fn new(listener: &'a dyn Listener) -> Story<'a> {
+        Story { listener, chapter: Cell::new(0) }
     }
 
     pub fn opening(&self, place: &Place) {
-        self.sink.notice("A server loses a table by mistake and gets it back, in half a minute or so.".to_owned());
+        self.listener.notice("A server loses a table by mistake and gets it back, in half a minute or so.".to_owned());
         let place = place.path().display();
-        self.sink.notice(format!("All of it happens in {place}; no server of yours is touched."));
+        self.listener.notice(format!("All of it happens in {place}; no server of yours is touched."));
     }
 
     pub fn chapter(&self, title: &str) {
         self.chapter.set(self.chapter.get() + 1);
-        self.sink.event(Event::Heading(format!("{}. {title}", self.chapter.get())));
+        self.listener.event(Event::Heading(format!("{}. {title}", self.chapter.get())));
     }
 
     pub fn fact(&self, fact: impl Display) {
-        self.sink.notice(format!("{INDENT}{fact}"));
+        self.listener.notice(format!("{INDENT}{fact}"));
     }
 
     /// What a person would type; paths and the name of the configuration are left out.
     pub fn command(&self, arguments: &str) {
-        self.sink.notice(format!("{INDENT}$ pgcairn {}", arguments.replace('\n', CONTINUED)));
+        self.listener.notice(format!("{INDENT}$ pgcairn {}", arguments.replace('\n', CONTINUED)));
     }
 
     pub fn quote(&self, line: &str) {
-        self.sink.notice(format!("{INDENT}> {line}"));
+        self.listener.notice(format!("{INDENT}> {line}"));
     }
 
     /// For the operations: their warnings are heard, their progress would drown the story.
-    pub fn aside(&self) -> impl Sink + use<'a> {
-        Aside(self.sink)
+    pub fn aside(&self) -> impl Listener + use<'a> {
+        Aside(self.listener)
     }
 }
 
-struct Aside<'a>(&'a dyn Sink);
+struct Aside<'a>(&'a dyn Listener);
 
-impl Sink for Aside<'_> {
+impl Listener for Aside<'_> {
     fn event(&self, event: Event) {
         if let Event::Warning(warning) = event {
             self.warning(warning);

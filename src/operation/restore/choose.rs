@@ -7,14 +7,14 @@ use super::scan::{Scanned, scan};
 use super::{Request, Source, TimelineChoice};
 use crate::model::catalog::Summary;
 use crate::model::error::{Code, Error, Result};
-use crate::model::plan::coverage::Archive;
+use crate::model::plan::coverage::ArchivedWal;
 use crate::model::plan::target::{Reach, StopPoint, Target, Unreachable, Verdict};
 use crate::model::timeline::{Timeline, TimelineJson};
 use crate::model::timestamp::TimestampTz;
 use crate::model::wal_name::{TimelineId, WalName};
 use crate::operation::catalog::Catalog;
-use crate::operation::wal::{archive, fetch};
-use crate::report::{Phase, Sink};
+use crate::operation::wal::{archived, fetch};
+use crate::report::{Listener, Phase};
 
 /// What will be restored.
 pub struct Chosen {
@@ -34,21 +34,21 @@ impl Chosen {
     }
 }
 
-pub fn choose(source: &Source<'_>, request: &Request, sink: &dyn Sink) -> Result<Chosen> {
+pub fn choose(source: &Source<'_>, request: &Request, listener: &dyn Listener) -> Result<Chosen> {
     let catalog = Catalog::read(&source.opened.repository.reader(), &source.opened.keys)?;
-    let (archive, facts) = archive::read(&source.opened)?;
+    let (archive, facts) = archived::read(&source.opened)?;
     let wanted = request.backup.as_ref().map(|selector| catalog.select(selector)).transpose()?;
     if wanted.is_none() {
-        catalog.unreadable.iter().for_each(|unreadable| sink.warning(unreadable.as_error()));
+        catalog.unreadable.iter().for_each(|unreadable| listener.warning(unreadable.as_error()));
     }
     let timeline = timeline(source, request, &catalog, wanted, &archive)?;
     agree(source, &timeline, &facts)?;
     let candidates = candidates(&catalog, wanted, &timeline, request)?;
-    sink.phase(Phase::ReadingWal);
+    listener.phase(Phase::ReadingWal);
     let mut refusal = None;
     for backup in candidates {
         source.context.interrupt.check()?;
-        let scanned = scan(source, &archive, backup, &timeline, &request.target, sink)?;
+        let scanned = scan(source, &archive, backup, &timeline, &request.target, listener)?;
         let (backup, timeline, histories) = (backup.clone(), timeline.clone(), histories(&timeline, &archive));
         match scanned.verdict.clone() {
             Verdict::Stops(stop) => return Ok(Chosen { backup, timeline, stop: Some(stop), scanned, histories }),
@@ -73,7 +73,7 @@ pub fn choose(source: &Source<'_>, request: &Request, sink: &dyn Sink) -> Result
 
 /// Those of the past, and all later ones: a server that opens takes the first number without a history
 /// (`findNewestTimeLine`), and its timeline must not be one that the archive knows already.
-fn histories(timeline: &Timeline, archive: &Archive) -> Vec<TimelineId> {
+fn histories(timeline: &Timeline, archive: &ArchivedWal) -> Vec<TimelineId> {
     let past = timeline.ancestors.iter().map(|a| a.timeline).chain([timeline.id]);
     let later = archive.timelines.range((Bound::Excluded(timeline.id), Bound::Unbounded));
     past.chain(later.filter(|(_, wal)| wal.history).map(|(id, _)| *id)).filter(|id| *id > 1).collect()
@@ -96,7 +96,7 @@ fn timeline(
     request: &Request,
     catalog: &Catalog,
     wanted: Option<&Summary>,
-    archive: &Archive,
+    archive: &ArchivedWal,
 ) -> Result<Timeline> {
     let oldest = catalog.backups.iter().map(|backup| backup.timeline).min().unwrap_or(1);
     let id = match (request.timeline, wanted) {
@@ -120,7 +120,7 @@ fn newest_backup(catalog: &Catalog) -> Result<&Summary> {
 
 /// The newest timeline there is. PostgreSQL asks for one `.history` after the other and takes a missing one
 /// for the end (`findNewestTimeLine`); in an archive a missing one in the middle is a loss.
-fn latest(archive: &Archive, from: TimelineId) -> Result<TimelineId> {
+fn latest(archive: &ArchivedWal, from: TimelineId) -> Result<TimelineId> {
     let known: BTreeMap<_, _> = archive.timelines.range(from..).collect();
     let newest = known.keys().next_back().map_or(from, |id| **id);
     let missing = (from + 1..=newest).find(|id| !known.get(id).is_some_and(|wal| wal.history));
@@ -166,7 +166,7 @@ fn agree(source: &Source<'_>, timeline: &Timeline, facts: &BTreeMap<TimelineId, 
     match facts.get(&timeline.id) {
         Some(found) if *found != TimelineJson::from(timeline) => {
             let (key, name) = (source.opened.keys.timeline_json(timeline.id), WalName::History(timeline.id));
-            Err(archive::damaged_timeline(&key, format!("it does not say what {name} says")))
+            Err(archived::damaged_timeline(&key, format!("it does not say what {name} says")))
         }
         _ => Ok(()),
     }
@@ -248,7 +248,13 @@ fn before_consistency(backup: &Summary, target: &Target) -> Error {
 }
 
 /// The last reachable moment is named, whatever the reason.
-fn unreachable(backup: &Summary, scanned: &Scanned, archive: &Archive, target: &Target, reason: Unreachable) -> Error {
+fn unreachable(
+    backup: &Summary,
+    scanned: &Scanned,
+    archive: &ArchivedWal,
+    target: &Target,
+    reason: Unreachable,
+) -> Error {
     let words = words(target);
     let refuse = |message: String| Error::new(Code::TargetUnreachable, message);
     if let Err(hole) = scanned.refuse_hole(archive)

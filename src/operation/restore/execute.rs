@@ -28,9 +28,9 @@ use crate::model::path::RawPath;
 use crate::model::sha256::Sha256Sum;
 use crate::model::wal_name::{TimelineId, WalName};
 use crate::operation::wal::fetch;
-use crate::report::{Phase, Progress, Sink};
-use crate::sink::DataDirectory;
-use crate::sink::data_directory::CONTROL_FILE;
+use crate::report::{Listener, Phase, Progress};
+use crate::sink::TargetDirectory;
+use crate::sink::target_directory::CONTROL_FILE;
 
 /// Marks a directory whose restore has not ended. Such a directory may be restored into again.
 pub const UNFINISHED: &str = crate::model::relation::UNFINISHED_RESTORE;
@@ -51,25 +51,25 @@ pub fn execute(
     request: &Request,
     chosen: &Chosen,
     layout: &Layout,
-    sink: &dyn Sink,
+    listener: &dyn Listener,
 ) -> Result<()> {
     let target = &request.target_dir;
     let _locks = prepare(request, chosen, layout)?;
-    let mut sink_directory = DataDirectory::open(target)?;
-    make_directories(&mut sink_directory, target, layout)?;
+    let mut target_directory = TargetDirectory::open(target)?;
+    make_directories(&mut target_directory, target, layout)?;
 
-    copy_files(source, request, &chosen.backup, &sink_directory, sink)?;
-    let control = check_control_file(source, &sink_directory, &chosen.backup)?;
+    copy_files(source, request, &chosen.backup, &target_directory, listener)?;
+    let control = check_control_file(source, &target_directory, &chosen.backup)?;
     check_label(source, target, &chosen.backup)?;
-    fetch_wal(source, request, chosen, sink)?;
+    fetch_wal(source, request, chosen, listener)?;
     if !layout.tablespaces.is_empty() {
         configuration::write_tablespace_map(target, &tablespace_map(layout)?)?;
     }
     configuration::write(request, chosen, &control)?;
 
-    sink.phase(Phase::Syncing);
+    listener.phase(Phase::Syncing);
     source.context.interrupt.check()?;
-    sink_directory.commit()?;
+    target_directory.commit()?;
     unmark(target, layout).map_err(|e| io_error("finish", target, e))
 }
 
@@ -174,16 +174,16 @@ fn unmark(target: &Path, layout: &Layout) -> io::Result<()> {
 }
 
 /// Tablespaces first, so that what lies in them has a place; then directories, parents before children.
-fn make_directories(sink: &mut DataDirectory, target: &Path, layout: &Layout) -> Result<()> {
+fn make_directories(target_directory: &mut TargetDirectory, target: &Path, layout: &Layout) -> Result<()> {
     let (roots, below): (Vec<_>, Vec<_>) = layout.directories.iter().partition(|d| d.path.as_bytes() == b"pg_tblspc");
     for directory in roots {
-        sink.directory(&directory.path, directory.mode.0)?;
+        target_directory.directory(&directory.path, directory.mode.0)?;
     }
     for (oid, tablespace) in &layout.tablespaces {
-        sink.tablespace(oid.to_string().as_bytes(), &tablespace.becomes)?;
+        target_directory.tablespace(oid.to_string().as_bytes(), &tablespace.becomes)?;
     }
     for directory in below {
-        sink.directory(&directory.path, directory.mode.0)?;
+        target_directory.directory(&directory.path, directory.mode.0)?;
     }
     open_to_group(target, layout).map_err(|e| io_error("set the mode of", target, e))?;
     let wal = target.join(wal::DIRECTORY);
@@ -211,8 +211,8 @@ fn copy_files(
     source: &Source<'_>,
     request: &Request,
     backup: &Summary,
-    target: &DataDirectory,
-    sink: &dyn Sink,
+    target: &TargetDirectory,
+    listener: &dyn Listener,
 ) -> Result<()> {
     let (written, reader) = (AtomicU64::new(0), source.opened.repository.reader());
     let inward = source.inward(backup, request, &written, &reader);
@@ -222,7 +222,7 @@ fn copy_files(
         while !copy.is_finished() {
             std::thread::sleep(std::time::Duration::from_millis(100));
             let bytes_done = written.load(Ordering::Relaxed);
-            sink.progress(Progress { bytes_done, bytes_total: total, ..Progress::new(Phase::Restoring) });
+            listener.progress(Progress { bytes_done, bytes_total: total, ..Progress::new(Phase::Restoring) });
         }
         copy.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })?;
@@ -230,7 +230,7 @@ fn copy_files(
 }
 
 /// It must be the control file of the cluster that the commit marker tells of.
-fn check_control_file(source: &Source<'_>, target: &DataDirectory, backup: &Summary) -> Result<ControlFile> {
+fn check_control_file(source: &Source<'_>, target: &TargetDirectory, backup: &Summary) -> Result<ControlFile> {
     let bytes = target.read_waiting_control_file()?;
     let damaged =
         |reason: String| Error::new(Code::Damaged, format!("the control file of backup {}: {reason}", backup.id));
@@ -273,8 +273,8 @@ fn check_label(source: &Source<'_>, target: &Path, backup: &Summary) -> Result<(
 }
 
 /// Lays all WAL that recovery needs beside the data, then the index that proves what is absent.
-fn fetch_wal(source: &Source<'_>, request: &Request, chosen: &Chosen, sink: &dyn Sink) -> Result<()> {
-    sink.phase(Phase::FetchingWal);
+fn fetch_wal(source: &Source<'_>, request: &Request, chosen: &Chosen, listener: &dyn Listener) -> Result<()> {
+    listener.phase(Phase::FetchingWal);
     let directory = request.target_dir.join(wal::DIRECTORY);
     let size = chosen.backup.postgresql.wal_segment_size;
     let histories = chosen.histories.iter().copied().map(WalName::History);

@@ -5,14 +5,14 @@ use super::objects::contradiction;
 use crate::model::catalog::Summary;
 use crate::model::error::{Code, Error, Result};
 use crate::model::lsn::Lsn;
-use crate::model::plan::coverage::Archive;
+use crate::model::plan::coverage::ArchivedWal;
 use crate::model::plan::target::{Reach, Side, Target, TargetSearch, Verdict};
 use crate::model::timeline::Timeline;
 use crate::model::timestamp::TimestampTz;
 use crate::model::wal::{Break, Event, Outcome, Record, WalFormat, WalIdentity, WalReader};
 use crate::model::wal_name::{Segment, WalName};
 use crate::operation::wal::fetch;
-use crate::report::{Phase, Progress, Sink};
+use crate::report::{Listener, Phase, Progress};
 
 /// What was read.
 pub struct Scanned {
@@ -32,11 +32,11 @@ pub struct Scanned {
 /// From the start of the backup until the stopping point is decided, or as far as the archive goes.
 pub fn scan(
     source: &Source<'_>,
-    archive: &Archive,
+    archive: &ArchivedWal,
     backup: &Summary,
     timeline: &Timeline,
     wanted: &Target,
-    sink: &dyn Sink,
+    listener: &dyn Listener,
 ) -> Result<Scanned> {
     let size = backup.postgresql.wal_segment_size;
     let identity = identity(backup)?;
@@ -57,7 +57,7 @@ pub fn scan(
         floor = segment.timeline;
         number += 1;
         let bytes_done = segments.len() as u64 * size;
-        sink.progress(Progress { bytes_done, ..Progress::new(Phase::ReadingWal) });
+        listener.progress(Progress { bytes_done, ..Progress::new(Phase::ReadingWal) });
     }
     let backup_end = search.backup_end;
     let (verdict, reach, last_commit) = search.finish();
@@ -155,7 +155,7 @@ fn read_segment(
 impl Scanned {
     /// Refuses what would stop short in silence: a break in the chain of records, or a missing segment
     /// that others follow.
-    pub fn refuse_hole(&self, archive: &Archive) -> Result<()> {
+    pub fn refuse_hole(&self, archive: &ArchivedWal) -> Result<()> {
         if let Some(broken) = &self.broken {
             return Err(Error::new(
                 Code::WalGap,

@@ -17,7 +17,6 @@ use crate::model::wal_name::WalName;
 use crate::operation::repository::Opened;
 use crate::operation::wal::absence;
 use crate::operation::{Context, catalog, failure, repository};
-use crate::report::Sink;
 use crate::report::wal::Fetch;
 use crate::sink::wal_file::{self, WalFile};
 use crate::source::data_directory::DataDirectory;
@@ -35,7 +34,7 @@ pub struct Request {
 }
 
 /// Out of the repository.
-pub fn run(context: &Context, request: &Request, _sink: &dyn Sink) -> Result<Fetch> {
+pub fn run(context: &Context, request: &Request) -> Result<Fetch> {
     let opened = locate(context)?;
     let opener = opened.opener(context)?;
     let file = wal_file::begin(&request.path)?;
@@ -49,7 +48,7 @@ pub fn run(context: &Context, request: &Request, _sink: &dyn Sink) -> Result<Fet
 
 /// `--from DIR`: out of the WAL that a restore has laid beside the data, with neither key, configuration
 /// nor network.
-pub fn run_from(directory: &Path, request: &Request, _sink: &dyn Sink) -> Result<Fetch> {
+pub fn run_from(directory: &Path, request: &Request) -> Result<Fetch> {
     let index = crate::operation::restore::wal::Index::read(directory)?;
     let delivered = match index.entry(directory, &request.name)? {
         Some(entry) => deliver_from(directory, &request.name, entry, &request.path).map(|()| true)?,

@@ -9,7 +9,7 @@ use crate::operation::Context;
 use crate::operation::repository::Opened;
 use crate::postgres::{Connection, Settings};
 use crate::report::wal::Flush;
-use crate::report::{Phase, Sink};
+use crate::report::{Listener, Phase};
 
 const POLL: Duration = Duration::from_millis(50);
 
@@ -19,13 +19,13 @@ pub struct Request {
     pub timeout: Duration,
 }
 
-pub fn run(context: &Context, request: &Request, sink: &dyn Sink) -> Result<Flush> {
+pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Result<Flush> {
     let began = Instant::now();
     let mut connection = Connection::open(context.config.postgres()?.connection.as_str())?;
     let settings = Settings::read(&mut connection)?;
     let opened = Opened::for_cluster(&context.config, settings.system_identifier)?;
     let (flushed_to, segment) = finish_segment(&mut connection, &settings)?;
-    sink.phase(Phase::WaitingForWal);
+    listener.phase(Phase::WaitingForWal);
     wait(context, &opened, segment, request.timeout)?;
     Ok(Flush {
         cluster: opened.cluster.to_string(),

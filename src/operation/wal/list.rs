@@ -1,13 +1,12 @@
 //! `wal list`: what WAL there is, where it has holes and where it is damaged. Needs no key.
 
 use crate::model::error::Result;
-use crate::model::plan::coverage::{Archive, TimelineWal};
+use crate::model::plan::coverage::{ArchivedWal, TimelineWal};
 use crate::model::timeline::TimelineJson;
 use crate::model::wal_name::TimelineId;
 use crate::operation::catalog::choose_cluster;
-use crate::operation::wal::archive::{self, Listed};
+use crate::operation::wal::archived::{self, Listed};
 use crate::operation::{Context, repository};
-use crate::report::Sink;
 use crate::report::wal::{Range, Timeline, WalList};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -17,13 +16,13 @@ pub struct Request {
     pub timeline: Option<TimelineId>,
 }
 
-pub fn run(context: &Context, request: &Request, _sink: &dyn Sink) -> Result<WalList> {
+pub fn run(context: &Context, request: &Request) -> Result<WalList> {
     let opened = choose_cluster(&context.config, repository::open(&context.config)?)?;
-    let Listed { mut names, timelines: facts } = archive::list(&opened)?;
-    let segment_size = archive::segment_size(&opened, &names)?;
+    let Listed { mut names, timelines: facts } = archived::list(&opened)?;
+    let segment_size = archived::segment_size(&opened, &names)?;
     names.retain(|(name, _)| request.timeline.is_none_or(|wanted| wanted == name.timeline()));
-    let damaged = archive::flaws(&opened, &names)?;
-    let archive = Archive::new(segment_size, names);
+    let damaged = archived::flaws(&opened, &names)?;
+    let archive = ArchivedWal::new(segment_size, names);
     let timelines =
         archive.timelines.iter().map(|(id, wal)| timeline(&archive, *id, wal, facts.get(id), request.gaps)).collect();
     Ok(WalList {
@@ -36,7 +35,7 @@ pub fn run(context: &Context, request: &Request, _sink: &dyn Sink) -> Result<Wal
 }
 
 fn timeline(
-    archive: &Archive,
+    archive: &ArchivedWal,
     id: TimelineId,
     wal: &TimelineWal,
     facts: Option<&TimelineJson>,

@@ -1,7 +1,7 @@
 //! The WAL archive: what PostgreSQL calls, and what people look at.
 
 mod absence;
-pub mod archive;
+pub mod archived;
 pub mod fetch;
 pub mod flush;
 pub mod list;

@@ -22,7 +22,7 @@ use crate::model::wal_name::WalName;
 use crate::operation::Context;
 use crate::operation::failure;
 use crate::operation::repository::Opened;
-use crate::report::Sink;
+use crate::report::Listener;
 use crate::report::wal::Push;
 
 pub use target::Pushed;
@@ -36,13 +36,13 @@ pub struct Request {
     pub path: PathBuf,
 }
 
-pub fn run(context: &Context, request: &Request, sink: &dyn Sink) -> Result<Push> {
+pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Result<Push> {
     let pushed = Pushed::locate(&context.config, &request.path)?;
     let opened = Opened::for_cluster(&context.config, pushed.control.system_identifier)?;
     let archive = Archive { sealer: opened.sealer(&context.config)?, opened, level: context.config.backup.compression };
     let push = archive.push(&pushed)?;
     if let Some(at) = push.broken_at {
-        sink.warning(broken(&push.name, at));
+        listener.warning(broken(&push.name, at));
     }
     Ok(push)
 }

@@ -192,7 +192,7 @@ impl Place {
         let target = self.scratch.join("restored");
         scratch::remove(&target);
         fs::create_dir(&target)?;
-        let sink = pgcairn::sink::DataDirectory::open(&target)?;
+        let sink = pgcairn::sink::TargetDirectory::open(&target)?;
         let (opener, interrupt, reader) = (Opener::plain(), Interrupt::default(), repository.reader());
         let (keys, written) = (&self.keys, AtomicU64::new(0));
         let inward = Inward {

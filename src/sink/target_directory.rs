@@ -34,7 +34,7 @@ type Result<T> = std::result::Result<T, SinkError>;
 /// The root of the target and the roots of its tablespaces, opened before the first write so that
 /// `syncfs` reports every write error since.
 #[derive(Debug)]
-pub struct DataDirectory {
+pub struct TargetDirectory {
     path: PathBuf,
     root: OwnedFd,
     /// By the name of the link in `pg_tblspc`.
@@ -47,11 +47,11 @@ pub struct DataDirectory {
 const OPEN_FILE: u32 = 0o600;
 const OPEN_DIRECTORY: u32 = 0o700;
 
-impl DataDirectory {
+impl TargetDirectory {
     /// Opens an existing directory.
-    pub fn open(path: &Path) -> Result<DataDirectory> {
+    pub fn open(path: &Path) -> Result<TargetDirectory> {
         let root = open_root(path)?;
-        Ok(DataDirectory { path: path.to_owned(), root, tablespaces: BTreeMap::new(), closed: Mutex::default() })
+        Ok(TargetDirectory { path: path.to_owned(), root, tablespaces: BTreeMap::new(), closed: Mutex::default() })
     }
 
     /// Files below `pg_tblspc/<name>/` go to `location`, and the link is made to point there.
@@ -163,7 +163,7 @@ impl DataDirectory {
         fs::fsync(&global).map_err(|e| fail(e.into()))
     }
 
-    /// The control file as it waits for [`DataDirectory::commit`].
+    /// The control file as it waits for [`TargetDirectory::commit`].
     pub fn read_waiting_control_file(&self) -> Result<Vec<u8>> {
         let fail = |source| error("read", &CONTROL_FILE, source);
         let mut file = File::from(

@@ -27,7 +27,7 @@ pub(super) fn judge(error: io::Error) -> io::Error {
 }
 
 /// Reads from `inner`, first what was read ahead to find the header.
-pub(super) struct Source<R> {
+pub(super) struct Input<R> {
     ahead: Vec<u8>,
     at: usize,
     inner: R,
@@ -35,16 +35,16 @@ pub(super) struct Source<R> {
     taken: u64,
 }
 
-impl<R: Read> Source<R> {
-    pub(super) fn new(inner: R) -> Source<R> {
-        Source { ahead: Vec::new(), at: 0, inner, taken: 0 }
+impl<R: Read> Input<R> {
+    pub(super) fn new(inner: R) -> Input<R> {
+        Input { ahead: Vec::new(), at: 0, inner, taken: 0 }
     }
 
     /// Reads ahead as far as a header may reach.
-    pub(super) fn with_head(mut inner: R) -> io::Result<Source<R>> {
+    pub(super) fn with_head(mut inner: R) -> io::Result<Input<R>> {
         let mut ahead = Vec::with_capacity(MAX_HEADER);
         inner.by_ref().take(MAX_HEADER as u64).read_to_end(&mut ahead)?;
-        Ok(Source { ahead, ..Source::new(inner) })
+        Ok(Input { ahead, ..Input::new(inner) })
     }
 
     pub(super) fn head(&self) -> &[u8] {
@@ -56,7 +56,7 @@ impl<R: Read> Source<R> {
     }
 }
 
-impl<R: Read> Read for Source<R> {
+impl<R: Read> Read for Input<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = match self.head() {
             [] => self.inner.read(buffer).map_err(mark)?,
@@ -69,7 +69,7 @@ impl<R: Read> Read for Source<R> {
 }
 
 /// `age` parses headers by line from a `BufRead`, and byte by byte from any other reader.
-impl<R: Read> BufRead for Source<R> {
+impl<R: Read> BufRead for Input<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.head().is_empty() {
             self.ahead.resize(MAX_HEADER, 0);
@@ -87,7 +87,7 @@ impl<R: Read> BufRead for Source<R> {
     }
 }
 
-impl<R: Read + Seek> Seek for Source<R> {
+impl<R: Read + Seek> Seek for Input<R> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let unread = self.head().len() as i64;
         let to = match to {

@@ -7,7 +7,7 @@ use crate::codec::{MAX_HEADER, peek};
 use crate::model::envelope::WalFacts;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::{Key, Kind};
-use crate::model::plan::coverage::Archive;
+use crate::model::plan::coverage::ArchivedWal;
 use crate::model::timeline::TimelineJson;
 use crate::model::wal_name::{TimelineId, WalName};
 use crate::operation::failure;
@@ -37,9 +37,9 @@ pub fn list(opened: &Opened) -> Result<Listed> {
     Ok(Listed { names, timelines })
 }
 
-pub fn read(opened: &Opened) -> Result<(Archive, BTreeMap<TimelineId, TimelineJson>)> {
+pub fn read(opened: &Opened) -> Result<(ArchivedWal, BTreeMap<TimelineId, TimelineJson>)> {
     let Listed { names, timelines } = list(opened)?;
-    Ok((Archive::new(segment_size(opened, &names)?, names), timelines))
+    Ok((ArchivedWal::new(segment_size(opened, &names)?, names), timelines))
 }
 
 fn timeline_json(opened: &Opened, key: &Key, timeline: TimelineId) -> Result<TimelineJson> {
