@@ -7,6 +7,7 @@ use std::io::Read;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
+use super::caught::{Panicked, caught};
 use super::pack_reader::PackReader;
 use crate::codec::{CodecError, FrameReader, Opener};
 use crate::model::digest::{DigestError, PartDigests, digests};
@@ -32,6 +33,8 @@ pub enum InwardError {
     Sink(#[from] SinkError),
     #[error("{path}: bytes {from} to {to} are not what was backed up (digests of {key})")]
     Content { path: String, from: u64, to: u64, key: Key },
+    #[error(transparent)]
+    Panicked(#[from] Panicked),
     #[error("interrupted")]
     Interrupted,
 }
@@ -73,7 +76,7 @@ impl Inward<'_> {
         let first_error = Mutex::new(None);
         let work = || {
             while let Some(part) = self.take(&next).filter(|_| !failed.load(Ordering::Acquire)) {
-                if let Err(error) = self.part(part, target) {
+                if let Err(error) = caught(|| self.part(part, target)) {
                     failed.store(true, Ordering::Release);
                     first_error.lock().unwrap_or_else(|e| e.into_inner()).get_or_insert(error);
                 }

@@ -1,5 +1,6 @@
 //! The only threads and channels: outward and inward pipelines, N straight pipes under one memory budget.
 
+pub mod caught;
 pub mod inward;
 pub mod memory;
 pub mod outward;

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
+use super::caught::{Panicked, caught};
 use super::part_writer::{OutwardError, PartContext, PartWriter};
 use super::throttle::Throttle;
 use super::upload::{Uploads, uploads};
@@ -131,9 +132,9 @@ impl Outward<'_> {
         let (queue, putter) = uploads(self.creator, &failed);
         let (worked, put) = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..putters.max(1)).map(|_| scope.spawn(|| putter.run())).collect();
-            let worked = work(queue);
+            let worked = caught(|| work(queue));
             let mut joined = threads.into_iter().map(|thread| thread.join());
-            let put: Result<()> = joined.try_for_each(|put| Ok(put.map_err(|_| OutwardError::WorkerPanicked)??));
+            let put: Result<()> = joined.try_for_each(|put| put.map_err(|_| Panicked)?);
             (worked, put)
         });
         // The store's own error is the cause of what the workers report.
@@ -150,14 +151,14 @@ impl Outward<'_> {
         let work = || self.work(&receiver, &uploads, &stop);
         std::thread::scope(|scope| {
             let workers: Vec<_> = (0..self.jobs.max(1)).map(|_| scope.spawn(work)).collect();
-            let walked = self.walk(sender, &stop);
+            let walked = caught(|| self.walk(sender, &stop));
             if walked.is_err() {
                 stop.store(true, Ordering::Release);
             }
             let mut copied = Copied::default();
             let mut worked = Ok(());
             for worker in workers {
-                match worker.join().unwrap_or(Err(OutwardError::WorkerPanicked)) {
+                match worker.join().unwrap_or(Err(Panicked.into())) {
                     Ok(part) => copied.merge(part),
                     Err(error) => worked = worked.and(Err(error)),
                 }
@@ -199,15 +200,15 @@ impl Outward<'_> {
     /// does not wait for a worker that has given up.
     fn work(&self, queue: &Mutex<Receiver<Vec<Task>>>, uploads: &Uploads<'_>, stop: &AtomicBool) -> Result<Copied> {
         let take = || queue.lock().unwrap_or_else(|e| e.into_inner()).recv().ok();
-        let mut worker = Worker::new(self, uploads);
+        let mut worker = caught(|| Worker::new(self, uploads));
         while let Some(batch) = take() {
             if !stop.load(Ordering::Acquire) {
-                worker = worker.and_then(|worker| worker.batch(batch));
+                worker = worker.and_then(|worker| caught(|| worker.batch(batch)));
                 stop.fetch_or(worker.is_err(), Ordering::AcqRel);
             }
         }
         let Worker { part, copied, .. } = worker?;
-        part.finish()?;
+        caught(|| part.finish())?;
         Ok(copied)
     }
 }

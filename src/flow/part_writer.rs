@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use super::caught::Panicked;
 use super::pack_writer::{PackWriter, SealedPack};
 use super::upload::{Upload, Uploads};
 use crate::codec::{CodecError, Envelope, FrameCompressor, Sealer};
@@ -68,8 +69,8 @@ pub enum OutwardError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Source(#[from] SourceError),
-    #[error("a worker panicked")]
-    WorkerPanicked,
+    #[error(transparent)]
+    Panicked(#[from] Panicked),
     #[error("interrupted")]
     Interrupted,
 }

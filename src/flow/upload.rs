@@ -5,10 +5,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
+use super::caught::caught;
+use super::part_writer::OutwardError;
 use crate::model::catalog::ObjectLine;
 use crate::model::key::Key;
 use crate::model::sha256::Sha256Sum;
-use crate::store::{Creator, Error as StoreError};
+use crate::store::Creator;
 
 /// A sealed object on its way.
 pub struct Upload {
@@ -53,13 +55,13 @@ pub fn uploads<'a>(creator: &'a Creator, failed: &'a AtomicBool) -> (Uploads<'a>
 impl Putters<'_> {
     /// Puts objects until every [`Uploads`] is gone. After a failure the queue is still emptied, so that
     /// no worker waits for a putter that has given up.
-    pub fn run(&self) -> Result<(), StoreError> {
+    pub fn run(&self) -> Result<(), OutwardError> {
         let mut result = Ok(());
         while let Some(upload) = self.next() {
             if self.failed.load(Ordering::Acquire) {
                 continue;
             }
-            match put(self.creator, upload) {
+            match caught(|| put(self.creator, upload)) {
                 Ok(line) => self.done.lock().unwrap_or_else(|e| e.into_inner()).push(line),
                 Err(error) => {
                     self.failed.store(true, Ordering::Release);
@@ -83,7 +85,7 @@ impl Putters<'_> {
 }
 
 /// Names are fresh for every backup: an object that exists is somebody else's and an error.
-fn put(creator: &Creator, upload: Upload) -> Result<ObjectLine, StoreError> {
+fn put(creator: &Creator, upload: Upload) -> Result<ObjectLine, OutwardError> {
     let sha256 = Sha256Sum::of(&upload.bytes);
     let size = upload.bytes.len() as u64;
     creator.create(&upload.key, &mut std::io::Cursor::new(&upload.bytes))?;

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 
 use crate::codec::CodecError;
+use crate::flow::caught::Panicked;
 use crate::flow::inward::InwardError;
 use crate::flow::part_writer::OutwardError;
 use crate::model::control_file::InvalidControlFile;
@@ -118,6 +119,12 @@ impl From<SinkError> for Error {
     }
 }
 
+impl From<Panicked> for Error {
+    fn from(panicked: Panicked) -> Error {
+        Error::new(Code::Internal, panicked.to_string()).hint("please report it, with what was said before")
+    }
+}
+
 impl From<OutwardError> for Error {
     fn from(error: OutwardError) -> Error {
         match error {
@@ -125,6 +132,7 @@ impl From<OutwardError> for Error {
             OutwardError::Store(error) => error.into(),
             OutwardError::Source(error) => error.into(),
             OutwardError::Interrupted => Error::new(Code::Interrupted, "interrupted by a signal"),
+            OutwardError::Panicked(panicked) => panicked.into(),
             other => Error::new(Code::Internal, other.to_string()),
         }
     }
@@ -139,6 +147,7 @@ impl From<InwardError> for Error {
             InwardError::Store(error) => error.into(),
             InwardError::Codec { key, source } => object(&key, source),
             InwardError::Sink(error) => error.into(),
+            InwardError::Panicked(panicked) => panicked.into(),
             InwardError::Interrupted => Error::new(Code::Interrupted, "interrupted by a signal"),
             _ => damaged(message),
         }

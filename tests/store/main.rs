@@ -4,5 +4,6 @@
 mod layers;
 mod local;
 mod memory;
+mod panics;
 mod repository;
 mod suite;

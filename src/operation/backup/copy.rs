@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::Prepared;
 use super::wal_arrival::FirstSegment;
+use crate::flow::caught::Panicked;
 use crate::flow::memory::{Share, share};
 use crate::flow::outward::{Content, Copied, Outward};
 use crate::flow::part_writer::{Numbers, PartContext};
@@ -96,9 +97,9 @@ impl<'a> Copy<'a> {
             if watched.is_err() {
                 self.stop.raise();
             }
-            let copied = copy.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            let copied = copy.join().map_err(|_| Panicked);
             watched?;
-            Ok(copied?)
+            Ok(copied??)
         })
     }
 

@@ -18,6 +18,7 @@ use super::lock::lock;
 use super::objects::contradiction;
 use super::wal::{self, Entry, Index};
 use super::{Request, Source, configuration, refuse};
+use crate::flow::caught::{Panicked, caught};
 use crate::model::catalog::Summary;
 use crate::model::control_file::ControlFile;
 use crate::model::error::{Code, Error, Result};
@@ -224,8 +225,8 @@ fn copy_files(
             let bytes_done = written.load(Ordering::Relaxed);
             listener.progress(Progress { bytes_done, bytes_total: total, ..Progress::new(Phase::Restoring) });
         }
-        copy.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })?;
+        copy.join().map_err(|_| Panicked)
+    })??;
     Ok(())
 }
 
@@ -287,7 +288,7 @@ fn fetch_wal(source: &Source<'_>, request: &Request, chosen: &Chosen, listener: 
         while let Some(name) =
             names.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| !failed.load(Ordering::Acquire))
         {
-            match fetch_one(source, &directory, name) {
+            match caught(|| fetch_one(source, &directory, name)) {
                 Ok(Some(entry)) => entries.lock().unwrap_or_else(|e| e.into_inner()).push(entry),
                 Ok(None) => {}
                 Err(error) => {
