@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::caught::{Panicked, caught};
+use super::caught::Panicked;
 use super::pack_reader::PackReader;
+use super::workers;
 use crate::codec::{CodecError, FrameReader, Opener};
 use crate::model::digest::{DigestError, PartDigests, digests};
 use crate::model::interrupt::Interrupt;
@@ -71,29 +71,11 @@ impl Inward<'_> {
 
     /// Writes every file of the backup. Directories must be there.
     pub fn files(&self, target: &TargetDirectory) -> Result<()> {
-        let next = AtomicU32::new(1);
-        let failed = AtomicBool::new(false);
-        let first_error = Mutex::new(None);
-        let work = || {
-            while let Some(part) = self.take(&next).filter(|_| !failed.load(Ordering::Acquire)) {
-                if let Err(error) = caught(|| self.part(part, target)) {
-                    failed.store(true, Ordering::Release);
-                    first_error.lock().unwrap_or_else(|e| e.into_inner()).get_or_insert(error);
-                }
-            }
-        };
-        std::thread::scope(|scope| {
-            (0..self.jobs.max(1)).for_each(|_| drop(scope.spawn(work)));
-        });
-        match first_error.into_inner().unwrap_or_else(|e| e.into_inner()) {
-            Some(error) => Err(error),
-            None => self.check_interrupt(),
-        }
-    }
-
-    fn take(&self, next: &AtomicU32) -> Option<u32> {
-        let part = next.fetch_add(1, Ordering::Relaxed);
-        (part <= self.parts && !self.interrupt.is_raised()).then_some(part)
+        workers::each(self.jobs, 1..=self.parts, |part| {
+            self.check_interrupt()?;
+            self.part(part, target)
+        })?;
+        self.check_interrupt()
     }
 
     fn check_interrupt(&self) -> Result<()> {

@@ -9,3 +9,4 @@ mod pack_writer;
 pub mod part_writer;
 pub mod throttle;
 mod upload;
+pub mod workers;

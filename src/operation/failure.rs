@@ -1,6 +1,7 @@
 //! Errors of the inner rooms as the user meets them: the fact, and the next command.
 
-use std::io::ErrorKind;
+use std::fmt::Display;
+use std::io::{self, ErrorKind};
 
 use crate::codec::CodecError;
 use crate::flow::caught::Panicked;
@@ -13,6 +14,7 @@ use crate::sink::SinkError;
 use crate::{source, store};
 
 const CHECK: &str = "pgcairn check";
+pub const OTHER_BACKUP: &str = "restore another backup: pgcairn list";
 const IDENTITY_HINT: &str = "give the identity of one of the recipients: --identity FILE";
 
 impl From<store::Error> for Error {
@@ -42,6 +44,21 @@ impl From<store::Error> for Error {
     }
 }
 
+/// What could not be done with a file or directory of this host.
+pub fn cannot(action: &str, what: impl Display, error: io::Error) -> Error {
+    let code = match error.kind() {
+        ErrorKind::PermissionDenied => Code::Permission,
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Code::DiskSpace,
+        _ => Code::Io,
+    };
+    Error::new(code, format!("cannot {action} {what}: {error}"))
+}
+
+/// An object of a backup that says something else than it should.
+pub fn damaged(key: &Key, reason: impl Display) -> Error {
+    Error::new(Code::Damaged, format!("{key} is damaged: {reason}")).hint(OTHER_BACKUP)
+}
+
 /// An object that could not be opened, by its key.
 pub fn object(key: &Key, error: CodecError) -> Error {
     match error {
@@ -51,7 +68,7 @@ pub fn object(key: &Key, error: CodecError) -> Error {
         )
         .hint(IDENTITY_HINT),
         CodecError::Swapped { .. } | CodecError::Damaged(_) => {
-            Error::new(Code::Damaged, format!("{key}: {error}")).hint("restore another backup: pgcairn list")
+            Error::new(Code::Damaged, format!("{key}: {error}")).hint(OTHER_BACKUP)
         }
         CodecError::TooNew(_) => {
             Error::new(Code::RepositoryTooNew, format!("{key}: {error}")).hint("install a newer pgcairn")
@@ -109,12 +126,10 @@ fn code(error: &source::Error) -> Code {
 
 impl From<SinkError> for Error {
     fn from(error: SinkError) -> Error {
-        let message = format!("cannot {error}");
-        match error.source.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Error::new(Code::DiskSpace, message)
-                .hint("free space, or choose another --target-dir, and run it again"),
-            ErrorKind::PermissionDenied => Error::new(Code::Permission, message),
-            _ => Error::new(Code::Io, message),
+        let ours = cannot(error.action, &error.path, error.source);
+        match ours.code {
+            Code::DiskSpace => ours.hint("free space, or choose another --target-dir, and run it again"),
+            _ => ours,
         }
     }
 }
@@ -141,7 +156,7 @@ impl From<OutwardError> for Error {
 impl From<InwardError> for Error {
     fn from(error: InwardError) -> Error {
         let message = error.to_string();
-        let damaged = |message| Error::new(Code::Damaged, message).hint("restore another backup: pgcairn list");
+        let damaged = |message| Error::new(Code::Damaged, message).hint(OTHER_BACKUP);
         match error {
             InwardError::Store(error) if error.is_not_found() => damaged(format!("{message}, and the backup needs it")),
             InwardError::Store(error) => error.into(),

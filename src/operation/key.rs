@@ -12,6 +12,7 @@ use crate::codec::generate_identity;
 use crate::model::error::{Code, Error, Result};
 use crate::model::shell_word::shell_word;
 use crate::report::key::GeneratedKey;
+use crate::sink::sync_directory;
 
 /// Readable by nobody else.
 const IDENTITY_MODE: u32 = 0o600;
@@ -38,8 +39,7 @@ fn write(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
         file.write_all(part)?;
     }
     file.sync_all()?;
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::File::open(directory)?.sync_all()
+    sync_directory(path.parent().unwrap_or(path))
 }
 
 fn cannot_write(path: &Path, error: &io::Error) -> Error {

@@ -1,7 +1,9 @@
 //! `restore`: a backup and its WAL become a data directory that recovers to the target.
 
 mod choose;
+mod commit_marker;
 mod configuration;
+mod directories;
 mod execute;
 mod layout;
 mod lock;
@@ -9,6 +11,7 @@ mod objects;
 mod refuse;
 mod scan;
 mod tablespaces;
+mod unfinished;
 pub mod wal;
 
 use std::num::NonZeroU16;
@@ -125,7 +128,7 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
     let chosen = choose::choose(&source, request, listener)?;
     objects::check(&source, &chosen.backup)?;
     let mut layout = layout::read(&source, &chosen.backup, request)?;
-    objects::compare_totals(&source, &chosen.backup, &layout)?;
+    commit_marker::compare_totals(&source, &chosen.backup, &layout)?;
     layout.measure(&request.target_dir, chosen.wal_bytes())?;
     tablespaces::refuse(&layout, &chosen, request)?;
     refuse::unfit_target(&layout, &chosen, request)?;

@@ -1,6 +1,9 @@
 //! Bytes into place.
 
+mod error;
+mod replacement;
 pub mod target_directory;
-pub mod wal_file;
 
-pub use target_directory::{SinkError, TargetDirectory, TargetFile};
+pub use error::SinkError;
+pub use replacement::{BY_UMASK, Durability, PRIVATE, Replacement, replace, sync_directory};
+pub use target_directory::{TargetDirectory, TargetFile};

@@ -12,6 +12,7 @@ use std::sync::Mutex;
 
 use rustix::fs::{self, Mode, OFlags, ResolveFlags};
 
+use super::error::{SinkError, error};
 use crate::model::path::RelPath;
 
 /// Where PostgreSQL keeps its control file, and where it waits until everything else is durable.
@@ -19,15 +20,6 @@ pub const CONTROL_FILE: &str = "global/pg_control";
 const WAITING_CONTROL_FILE: &str = "global/pg_control.pgcairn";
 
 const TABLESPACES: &[u8] = b"pg_tblspc";
-
-#[derive(Debug, thiserror::Error)]
-#[error("{action} {path}: {source}")]
-pub struct SinkError {
-    pub action: &'static str,
-    pub path: String,
-    #[source]
-    pub source: io::Error,
-}
 
 type Result<T> = std::result::Result<T, SinkError>;
 
@@ -191,10 +183,6 @@ fn open_beneath(root: &OwnedFd, below: &Path, flags: OFlags) -> rustix::io::Resu
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
     let mode = if flags.contains(OFlags::CREATE) { Mode::from_raw_mode(0o600) } else { Mode::empty() };
     fs::openat2(root.as_fd(), below, flags | OFlags::CLOEXEC, mode, resolve)
-}
-
-fn error(action: &'static str, path: &impl std::fmt::Display, source: io::Error) -> SinkError {
-    SinkError { action, path: path.to_string(), source }
 }
 
 /// A file under restore.

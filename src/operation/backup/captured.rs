@@ -13,6 +13,7 @@ use crate::model::error::{Code, Error, Result};
 use crate::model::manifest::{Directory, Mode};
 use crate::model::path::RelPath;
 use crate::model::relation::CAPTURED_CONFIGURATION;
+use crate::operation::failure::cannot;
 use crate::postgres::{Connection, Stop};
 use crate::report::Listener;
 use crate::sink::target_directory::CONTROL_FILE;
@@ -44,8 +45,7 @@ pub fn control_file(directory: &DataDirectory) -> Result<Content> {
     let (_, bytes) = directory.read_control_file()?;
     let mut control_file = content(CONTROL_FILE, bytes)?;
     let path = directory.absolute(&control_file.path);
-    let metadata =
-        path.metadata().map_err(|e| Error::new(Code::Io, format!("cannot look at {}: {e}", path.display())))?;
+    let metadata = path.metadata().map_err(|e| cannot("look at", path.display(), e))?;
     control_file.mode = metadata.permissions().mode() & PERMISSIONS;
     Ok(control_file)
 }

@@ -12,6 +12,7 @@ use crate::model::manifest::{Directory, Part, Slice};
 use crate::model::path::RelPath;
 use crate::model::plan::recovery_settings::line;
 use crate::model::plan::target::Target;
+use crate::operation::failure::cannot;
 use crate::report::restore::{Plan, Tablespace};
 
 /// Read off the manifest before anything is written.
@@ -117,10 +118,9 @@ impl Layout {
         let mut by_device: BTreeMap<u64, Space> = BTreeMap::new();
         for (path, needed) in needs {
             let existing = existing_ancestor(&path);
-            let cannot =
-                |e: std::io::Error| Error::new(Code::Io, format!("cannot look at {}: {e}", existing.display()));
-            let device = std::fs::metadata(&existing).map_err(cannot)?.dev();
-            let stat = rustix::fs::statvfs(&existing).map_err(|e| cannot(e.into()))?;
+            let failed = |e: std::io::Error| cannot("look at", existing.display(), e);
+            let device = std::fs::metadata(&existing).map_err(failed)?.dev();
+            let stat = rustix::fs::statvfs(&existing).map_err(|e| failed(e.into()))?;
             let free = stat.f_bavail * stat.f_frsize;
             by_device.entry(device).or_insert(Space { path, needed: 0, free }).needed += needed;
         }

@@ -7,11 +7,12 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use crate::model::error::{Code, Error, Result};
+use crate::operation::failure::cannot;
 
 /// Locks an existing directory until the value is dropped or the process ends.
 pub fn lock(directory: &Path) -> Result<File> {
-    let cannot = |e: std::io::Error| Error::new(Code::Io, format!("cannot lock {}: {e}", directory.display()));
-    let file = File::open(directory).map_err(cannot)?;
+    let failed = |e: std::io::Error| cannot("lock", directory.display(), e);
+    let file = File::open(directory).map_err(failed)?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         // NFS locks no directories.
         Ok(()) | Err(Errno::BADF | Errno::NOLCK | Errno::OPNOTSUPP) => Ok(file),
@@ -19,7 +20,7 @@ pub fn lock(directory: &Path) -> Result<File> {
             Err(Error::new(Code::Refused, format!("another restore into {} is at work", directory.display()))
                 .hint("wait for its end, or restore into another directory: --target-dir DIR, --tablespace OLD=NEW"))
         }
-        Err(error) => Err(cannot(error.into())),
+        Err(error) => Err(failed(error.into())),
     }
 }
 

@@ -8,53 +8,23 @@ use std::io::{self, BufRead, BufReader, Read};
 use sha2::{Digest, Sha256};
 
 use super::Source;
-use super::layout::Layout;
+use super::commit_marker::contradiction;
 use crate::codec::FrameReader;
 use crate::model::catalog::{Method, ObjectLine, ObjectsDigest, Summary};
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::{ClusterKeys, Key};
 use crate::model::sha256::Sha256Sum;
-use crate::operation::failure;
+use crate::operation::failure::{self, OTHER_BACKUP, damaged};
 use crate::store::{Entry, Reader};
 
 /// Longer than any line of the list: a key has at most 1 KiB.
 const MAX_LINE: u64 = 4096;
-
-const OTHER_BACKUP: &str = "restore another backup: pgcairn list";
 
 pub fn check(source: &Source<'_>, backup: &Summary) -> Result<()> {
     let (reader, keys) = (source.opened.repository.reader(), &source.opened.keys);
     let mut census = Census::new(&reader, keys, backup);
     read_list(&reader, &keys.objects(&backup.id), &backup.objects, |line| census.add(line))?;
     census.finish()
-}
-
-/// The commit marker is signed by nobody yet, the manifest is authentic: they must tell the same.
-pub fn compare_totals(source: &Source<'_>, backup: &Summary, layout: &Layout) -> Result<()> {
-    let links = layout.tablespaces.len() as u64;
-    let found = [layout.files, layout.data_bytes, layout.directories.len() as u64 + links];
-    let totals = &backup.totals;
-    if found == [totals.files, totals.data_bytes, totals.directories] {
-        return Ok(());
-    }
-    let [files, bytes, directories] = found;
-    Err(contradiction(
-        &source.opened.keys,
-        backup,
-        format!(
-            "it tells of {} files, {} bytes and {} directories, the manifest of {files}, {bytes} and {directories}",
-            totals.files, totals.data_bytes, totals.directories
-        ),
-    ))
-}
-
-/// The commit marker says something that the rest of the backup does not.
-pub fn contradiction(keys: &ClusterKeys, backup: &Summary, reason: String) -> Error {
-    damaged(&keys.backup(&backup.id), reason)
-}
-
-fn damaged(key: &Key, reason: String) -> Error {
-    Error::new(Code::Damaged, format!("{key} is damaged: {reason}")).hint(OTHER_BACKUP)
 }
 
 fn missing(key: &Key) -> Error {

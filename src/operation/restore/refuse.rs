@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use super::Request;
 use super::choose::Chosen;
-use super::execute::{UNFINISHED, is_unfinished};
 use super::layout::Layout;
+use super::unfinished::is_unfinished;
 use crate::model::error::{Code, Error, Result};
+use crate::model::relation::UNFINISHED_RESTORE;
 
 pub fn unfit_target(layout: &Layout, chosen: &Chosen, request: &Request) -> Result<()> {
     refuse_server(&request.target_dir)?;
@@ -123,7 +124,8 @@ fn first_name(directory: &Path) -> Result<Option<String>> {
     };
     match fs::read_dir(directory) {
         Ok(mut entries) => {
-            let other = entries.find(|entry| entry.as_ref().map_or(true, |entry| entry.file_name() != UNFINISHED));
+            let other =
+                entries.find(|entry| entry.as_ref().map_or(true, |entry| entry.file_name() != UNFINISHED_RESTORE));
             let name = other.map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()));
             name.transpose().map_err(cannot)
         }

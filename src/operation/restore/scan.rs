@@ -1,7 +1,7 @@
 //! Reads the WAL that recovery would read, decrypted, record by record, before anything is written.
 
 use super::Source;
-use super::objects::contradiction;
+use super::commit_marker::contradiction;
 use crate::model::catalog::Summary;
 use crate::model::error::{Code, Error, Result};
 use crate::model::lsn::Lsn;

@@ -1,87 +1,73 @@
-//! The WAL that a restore lays beside the data: `<target>/pgcairn_wal`, plain files and an index. Recovery
-//! reads it with neither key, configuration nor network, and what is absent is proven by the index.
+//! Lays the WAL that recovery needs beside the data: `<target>/pgcairn_wal`, plain files and an index. Recovery
+//! reads it with neither key, configuration nor network.
+
+mod index;
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Mutex;
 
-use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
+use super::choose::Chosen;
+use super::{Request, Source};
+use crate::flow::workers;
 use crate::model::error::{Code, Error, Result};
 use crate::model::sha256::Sha256Sum;
 use crate::model::wal_name::WalName;
+use crate::operation::failure::cannot;
+use crate::operation::wal::fetch;
+use crate::report::{Listener, Phase};
+
+pub use index::{Index, IndexedFile};
 
 /// Below the target directory.
 pub const DIRECTORY: &str = crate::model::relation::RESTORED_WAL;
 
-const INDEX: &str = "index.json";
-const FORMAT: u32 = 1;
-/// Larger than an index of a million segments.
-const MAX_INDEX: u64 = 256 * 1024 * 1024;
-
-/// What the directory holds. Written last, so that a directory with an index is complete.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Index {
-    pub format: u32,
-    /// Sorted by name.
-    pub files: Vec<Entry>,
+/// Lays all WAL that recovery needs beside the data, then the index that proves what is absent.
+pub(super) fn fetch_all(
+    source: &Source<'_>,
+    request: &Request,
+    chosen: &Chosen,
+    listener: &dyn Listener,
+) -> Result<()> {
+    listener.phase(Phase::FetchingWal);
+    let directory = request.target_dir.join(DIRECTORY);
+    let size = chosen.backup.postgresql.wal_segment_size;
+    let histories = chosen.histories.iter().copied().map(WalName::History);
+    let names: Vec<WalName> =
+        chosen.scanned.segments.iter().map(|s| WalName::Segment(s.name(size))).chain(histories).collect();
+    let files = Mutex::new(Vec::with_capacity(names.len()));
+    workers::each(source.jobs(request), names.iter(), |name| {
+        let file = fetch_one(source, &directory, name);
+        file.map(|file| files.lock().unwrap_or_else(|e| e.into_inner()).extend(file))
+    })?;
+    Index::new(files.into_inner().unwrap_or_else(|e| e.into_inner())).write(&directory)
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
-    pub name: String,
-    pub size: u64,
-    pub sha256: Sha256Sum,
-}
-
-impl Index {
-    pub fn new(mut files: Vec<Entry>) -> Index {
-        files.sort_by(|a, b| a.name.cmp(&b.name));
-        Index { format: FORMAT, files }
-    }
-
-    /// An index that cannot be read proves nothing, so it is an error.
-    pub fn read(directory: &Path) -> Result<Index> {
-        let path = directory.join(INDEX);
-        let broken = |reason: String| {
-            Error::new(Code::Damaged, format!("{}: {reason}", path.display()))
-                .hint("run the same pgcairn restore again, it fetches the WAL anew")
-        };
-        let mut text = Vec::new();
-        let file = File::open(&path).map_err(|e| broken(e.to_string()))?;
-        io::Read::read_to_end(&mut io::Read::take(file, MAX_INDEX), &mut text).map_err(|e| broken(e.to_string()))?;
-        let index: Index = serde_json::from_slice(&text).map_err(|e| broken(e.to_string()))?;
-        if index.format == FORMAT {
-            Ok(index)
-        } else {
-            Err(broken(format!("index format {} is not {FORMAT}", index.format)))
+/// `None` for the history of an ancestor that is not in the archive: the newest history tells it all.
+fn fetch_one(source: &Source<'_>, directory: &Path, name: &WalName) -> Result<Option<IndexedFile>> {
+    source.context.interrupt.check()?;
+    let path = directory.join(name.to_string());
+    let cannot_write = |e: io::Error| cannot("write", path.display(), e);
+    let mut file = File::create(&path).map_err(cannot_write)?;
+    let (mut sha256, mut size) = (Sha256::new(), 0);
+    let found = fetch::read(&source.opened, &source.opener, name, &mut |bytes| {
+        sha256.update(bytes);
+        size += bytes.len() as u64;
+        file.write_all(bytes).map_err(cannot_write)
+    })?;
+    match (found, name) {
+        (Some(_), _) => {
+            file.sync_all().map_err(cannot_write)?;
+            Ok(Some(IndexedFile { name: name.to_string(), size, sha256: Sha256Sum(sha256.finalize().into()) }))
         }
-    }
-
-    /// `None` where the restore found no such file. A file that lies there and is not in the index makes
-    /// the index doubtful, and nothing is proven by it.
-    pub fn entry(&self, directory: &Path, name: &WalName) -> Result<Option<&Entry>> {
-        let name = name.to_string();
-        if let Some(entry) = self.files.iter().find(|entry| entry.name == name) {
-            return Ok(Some(entry));
+        (None, WalName::History(_)) => {
+            fs::remove_file(&path).map_err(cannot_write)?;
+            Ok(None)
         }
-        match fs::symlink_metadata(directory.join(&name)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            _ => Err(Error::new(
-                Code::Damaged,
-                format!("{name} lies in {} and is not in its index", directory.display()),
-            )
-            .hint("run the same pgcairn restore again, it fetches the WAL anew")),
-        }
-    }
-
-    /// Durable when it returns; the files it names must be durable before.
-    pub fn write(&self, directory: &Path) -> io::Result<()> {
-        let temporary = directory.join("index.json.tmp");
-        let mut file = File::create(&temporary)?;
-        file.write_all(&serde_json::to_vec(self)?)?;
-        file.sync_all()?;
-        fs::rename(&temporary, directory.join(INDEX))?;
-        File::open(directory)?.sync_all()
+        (None, _) => Err(Error::new(Code::WalGap, format!("{name} vanished from the archive since it was planned"))
+            .hint("run the same command again")),
     }
 }

@@ -14,11 +14,13 @@ use crate::model::key::Key;
 use crate::model::lsn::Lsn;
 use crate::model::sha256::Sha256Sum;
 use crate::model::wal_name::WalName;
+use crate::operation::failure::cannot;
 use crate::operation::repository::Opened;
+use crate::operation::restore::wal::{Index, IndexedFile};
 use crate::operation::wal::absence;
 use crate::operation::{Context, catalog, failure, repository};
 use crate::report::wal::Fetch;
-use crate::sink::wal_file::{self, WalFile};
+use crate::sink::{BY_UMASK, Durability, Replacement};
 use crate::source::data_directory::DataDirectory;
 
 const CHUNK: usize = 1024 * 1024;
@@ -37,9 +39,9 @@ pub struct Request {
 pub fn run(context: &Context, request: &Request) -> Result<Fetch> {
     let opened = locate(context)?;
     let opener = opened.opener(context)?;
-    let file = wal_file::begin(&request.path)?;
+    let file = begin(&request.path)?;
     let delivered = match fetch(&opened, &opener, &request.name, file)? {
-        Some(file) => file.deliver().map(|()| true)?,
+        Some(file) => deliver(file).map(|()| true)?,
         None if request.standby => false,
         None => absence::check(&opened, &request.name).map(|()| false)?,
     };
@@ -49,12 +51,21 @@ pub fn run(context: &Context, request: &Request) -> Result<Fetch> {
 /// `--from DIR`: out of the WAL that a restore has laid beside the data, with neither key, configuration
 /// nor network.
 pub fn run_from(directory: &Path, request: &Request) -> Result<Fetch> {
-    let index = crate::operation::restore::wal::Index::read(directory)?;
+    let index = Index::read(directory)?;
     let delivered = match index.entry(directory, &request.name)? {
         Some(entry) => deliver_from(directory, &request.name, entry, &request.path).map(|()| true)?,
         None => false,
     };
     Ok(Fetch { name: request.name.to_string(), delivered })
+}
+
+fn begin(path: &Path) -> Result<Replacement> {
+    Ok(Replacement::begin(path, BY_UMASK)?)
+}
+
+/// PostgreSQL itself makes it durable (`KeepFileRestoredFromArchive`).
+fn deliver(file: Replacement) -> Result<()> {
+    Ok(file.finish(Durability::Later)?)
 }
 
 /// The cluster of the data directory that PostgreSQL runs in, where it is readable; else the one in the
@@ -69,11 +80,10 @@ fn locate(context: &Context) -> Result<Opened> {
 }
 
 /// Decrypts, decompresses and verifies one file; `None` where it is proven that there is none.
-pub fn fetch(opened: &Opened, opener: &Opener, name: &WalName, mut file: WalFile) -> Result<Option<WalFile>> {
+pub fn fetch(opened: &Opened, opener: &Opener, name: &WalName, mut file: Replacement) -> Result<Option<Replacement>> {
     let key = opened.keys.wal_file(name);
-    let verified = read(opened, opener, name, &mut |bytes| {
-        file.write_all(bytes).map_err(|e| Error::new(Code::Io, format!("cannot write {name}: {e}")))
-    })?;
+    let verified =
+        read(opened, opener, name, &mut |bytes| file.write_all(bytes).map_err(|e| cannot("write", name, e)))?;
     match verified {
         Some(facts) if facts.system_identifier != opened.system_identifier => Err(damaged(
             &key,
@@ -147,25 +157,19 @@ fn damaged(key: &Key, reason: String) -> Error {
 }
 
 /// Copies out of the restored spool, with the digest of the index checked on the way.
-fn deliver_from(
-    directory: &Path,
-    name: &WalName,
-    entry: &crate::operation::restore::wal::Entry,
-    to: &Path,
-) -> Result<()> {
+fn deliver_from(directory: &Path, name: &WalName, entry: &IndexedFile, to: &Path) -> Result<()> {
     let path = directory.join(name.to_string());
-    let cannot = |e: std::io::Error| {
+    let unreadable = |e: std::io::Error| {
         Error::new(Code::Damaged, format!("cannot read {}: {e}", path.display()))
             .hint("run the same pgcairn restore again, it fetches the WAL anew")
     };
-    let mut source = File::open(&path).map_err(cannot)?;
-    let mut file = wal_file::begin(to)?;
+    let mut source = File::open(&path).map_err(unreadable)?;
+    let mut file = begin(to)?;
     let (mut sha256, mut length, mut chunk) = (Sha256::new(), 0u64, vec![0; CHUNK]);
-    while let read @ 1.. = source.read(&mut chunk).map_err(cannot)? {
+    while let read @ 1.. = source.read(&mut chunk).map_err(unreadable)? {
         sha256.update(&chunk[..read]);
         length += read as u64;
-        file.write_all(&chunk[..read])
-            .map_err(|e| Error::new(Code::Io, format!("cannot write {}: {e}", to.display())))?;
+        file.write_all(&chunk[..read]).map_err(|e| cannot("write", to.display(), e))?;
     }
     let digest = Sha256Sum(sha256.finalize().into());
     if (length, digest) != (entry.size, entry.sha256) {
@@ -175,5 +179,5 @@ fn deliver_from(
         )
         .hint("run the same pgcairn restore again, it fetches the WAL anew"));
     }
-    Ok(file.deliver()?)
+    deliver(file)
 }

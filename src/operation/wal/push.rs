@@ -20,7 +20,7 @@ use crate::model::error::{Code, Error, Result};
 use crate::model::key::{Key, Kind};
 use crate::model::wal_name::WalName;
 use crate::operation::Context;
-use crate::operation::failure;
+use crate::operation::failure::{self, cannot};
 use crate::operation::repository::Opened;
 use crate::report::Listener;
 use crate::report::wal::Push;
@@ -102,8 +102,8 @@ impl Archive {
         let mut sealed = self.sealer.seal(&envelope, SpooledTempFile::new(MAX_IN_MEMORY))?;
         let copied = compressed.seek(SeekFrom::Start(0)).and_then(|_| std::io::copy(&mut compressed, &mut sealed));
         let sealed = copied.and_then(|_| sealed.finish());
-        let mut body = sealed.map_err(|e| io_error("seal", key, e))?;
-        body.seek(SeekFrom::Start(0)).map_err(|e| io_error("seal", key, e))?;
+        let mut body = sealed.map_err(|e| cannot("seal", key, e))?;
+        body.seek(SeekFrom::Start(0)).map_err(|e| cannot("seal", key, e))?;
         match creator.create(key, &mut body) {
             Ok(()) => Ok(true),
             Err(crate::store::Error::AlreadyExists { .. }) => {
@@ -147,15 +147,11 @@ fn conflict(key: &Key, theirs: &Envelope, ours: &Envelope) -> Error {
     .hint("two servers archive into one history, perhaps a clone of this cluster: give this one its own name in the configuration, then pgcairn init")
 }
 
-fn io_error(action: &str, what: &impl std::fmt::Display, error: std::io::Error) -> Error {
-    Error::new(Code::Io, format!("cannot {action} {what}: {error}"))
-}
-
 /// Compresses a small file whole.
 fn compress(bytes: &[u8], level: i32) -> Result<SpooledTempFile> {
     let mut frame = Vec::new();
     crate::codec::FrameCompressor::new(level)?.compress(bytes, &mut frame)?;
     let mut spool = SpooledTempFile::new(MAX_IN_MEMORY);
-    spool.write_all(&frame).map_err(|e| io_error("compress", &"a WAL file", e))?;
+    spool.write_all(&frame).map_err(|e| cannot("compress", "a WAL file", e))?;
     Ok(spool)
 }

@@ -10,7 +10,7 @@ use pgcairn::operation::Context;
 use pgcairn::operation::repository::Opened;
 use pgcairn::operation::wal::fetch;
 use pgcairn::operation::wal::push::{Archive, Pushed};
-use pgcairn::sink::wal_file;
+use pgcairn::sink::{BY_UMASK, Replacement};
 use pgcairn::store::{LocalBackend, Repository};
 
 use super::cluster::{Place, cluster};
@@ -62,7 +62,7 @@ pub fn counted(install: &'static Installation) -> Outcome {
     let opened = open()?;
     let opener = opened.opener(&context)?;
     let fetched = |name: &str| -> Outcome<bool> {
-        let file = wal_file::begin(&place.wal("RECOVERYXLOG"))?;
+        let file = Replacement::begin(&place.wal("RECOVERYXLOG"), BY_UMASK)?;
         Ok(fetch::fetch(&opened, &opener, &name.parse()?, file)?.is_some())
     };
     assert!(fetched(segment)?);

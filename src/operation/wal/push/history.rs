@@ -3,12 +3,13 @@
 use std::io::{Cursor, Read};
 
 use super::target::Pushed;
-use super::{Archive, Prepared, compress, io_error};
+use super::{Archive, Prepared, compress};
 use crate::model::envelope::WalFacts;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::Kind;
 use crate::model::sha256::Sha256Sum;
 use crate::model::timeline::{Timeline, TimelineJson};
+use crate::operation::failure::cannot;
 use crate::store::Error as StoreError;
 
 /// Larger than any history: a line has some 60 bytes, and a timeline that was switched a thousand times
@@ -34,7 +35,7 @@ pub fn prepare_plain(pushed: &Pushed, kind: Kind, level: i32) -> Result<Prepared
 fn prepared(pushed: &Pushed, bytes: &[u8], kind: Kind, level: i32) -> Result<Prepared> {
     let mut compressed = compress(bytes, level)?;
     let compressed_length =
-        std::io::Seek::stream_position(&mut compressed).map_err(|e| io_error("compress", &pushed.name, e))?;
+        std::io::Seek::stream_position(&mut compressed).map_err(|e| cannot("compress", pushed.name, e))?;
     let facts = WalFacts {
         sha256: Sha256Sum::of(bytes),
         length: bytes.len() as u64,
@@ -50,7 +51,7 @@ fn prepared(pushed: &Pushed, bytes: &[u8], kind: Kind, level: i32) -> Result<Pre
 fn read_small(pushed: &Pushed) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let read = (&pushed.file).take(MAX_SMALL_FILE + 1).read_to_end(&mut bytes);
-    read.map_err(|e| io_error("read", &pushed.path.display(), e))?;
+    read.map_err(|e| cannot("read", pushed.path.display(), e))?;
     match bytes.len() as u64 {
         0 => Err(refused(pushed, "it is empty".to_owned())),
         length if length > MAX_SMALL_FILE => Err(refused(pushed, format!("it has more than {MAX_SMALL_FILE} bytes"))),
@@ -71,7 +72,7 @@ fn store_timeline_json(archive: &Archive, timeline: &Timeline) -> Result<()> {
         Err(StoreError::AlreadyExists { .. }) => {
             let mut found = Vec::new();
             let object = archive.opened.repository.reader().get(&key)?;
-            object.take(MAX_SMALL_FILE).read_to_end(&mut found).map_err(|e| io_error("read", &key, e))?;
+            object.take(MAX_SMALL_FILE).read_to_end(&mut found).map_err(|e| cannot("read", &key, e))?;
             if found != json {
                 return Err(Error::new(Code::Conflict, format!("{key} is already archived with another parent or switch point"))
                     .hint("two servers were promoted to the same timeline: give this one its own name in the configuration, then pgcairn init"));

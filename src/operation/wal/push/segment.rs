@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use tempfile::SpooledTempFile;
 
 use super::target::Pushed;
-use super::{MAX_IN_MEMORY, Prepared, io_error};
+use super::{MAX_IN_MEMORY, Prepared};
 use crate::codec::FrameCompressor;
 use crate::model::envelope::WalFacts;
 use crate::model::error::{Code, Error, Result};
@@ -17,6 +17,7 @@ use crate::model::lsn::Lsn;
 use crate::model::sha256::Sha256Sum;
 use crate::model::wal::{Break, Crossing, PageError, Record, SegmentScan, SegmentScanner, WalFormat, WalIdentity};
 use crate::model::wal_name::{Segment, SegmentName, WalName};
+use crate::operation::failure::cannot;
 
 /// Read, checked and compressed at once; a whole number of WAL pages of any size.
 const CHUNK: usize = 1024 * 1024;
@@ -98,7 +99,7 @@ impl Pass {
         while at < pushed.size {
             let length = (pushed.size - at).min(CHUNK as u64) as usize;
             let chunk = &mut chunk[..length];
-            pushed.file.read_exact_at(chunk, at).map_err(|e| io_error("read", &pushed.path.display(), e))?;
+            pushed.file.read_exact_at(chunk, at).map_err(|e| cannot("read", pushed.path.display(), e))?;
             if at == 0 {
                 self.check_first_page(pushed, chunk)?;
             }
@@ -106,7 +107,7 @@ impl Pass {
             self.sha256.update(&*chunk);
             frame.clear();
             self.compressor.compress(chunk, &mut frame)?;
-            self.compressed.write_all(&frame).map_err(|e| io_error("compress", &pushed.path.display(), e))?;
+            self.compressed.write_all(&frame).map_err(|e| cannot("compress", pushed.path.display(), e))?;
             self.compressed_length += frame.len() as u64;
             at += length as u64;
         }

@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::model::control_file::ControlFile;
 use crate::model::error::{Code, Error, Result};
 use crate::model::wal_name::WalName;
+use crate::operation::failure;
 use crate::source::data_directory::DataDirectory;
 
 /// A file of the configured cluster's pg_wal.
@@ -93,10 +94,7 @@ fn open(path: &Path) -> Result<(File, u64)> {
 }
 
 fn cannot(action: &str, path: &Path, error: std::io::Error) -> Error {
-    let code = match error.kind() {
-        std::io::ErrorKind::PermissionDenied => Code::Permission,
-        std::io::ErrorKind::NotFound => Code::NotFound,
-        _ => Code::Io,
-    };
-    Error::new(code, format!("cannot {action} {}: {error}", path.display()))
+    let missing = error.kind() == std::io::ErrorKind::NotFound;
+    let ours = failure::cannot(action, path.display(), error);
+    if missing { Error { code: Code::NotFound, ..ours } } else { ours }
 }

@@ -1,0 +1,77 @@
+//! The mark in a directory whose restore has not ended. Such a directory may be restored into again.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::choose::Chosen;
+use super::layout::Layout;
+use crate::model::key::BackupId;
+use crate::model::path::RawPath;
+use crate::model::relation::UNFINISHED_RESTORE;
+use crate::sink::sync_directory;
+use crate::sink::target_directory::CONTROL_FILE;
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Unfinished {
+    backup: BackupId,
+    /// A tablespace's directory is as unfinished as the data directory that it belongs to.
+    target: RawPath,
+}
+
+/// Whether an interrupted restore to `target` left this directory, the target itself or a tablespace of it. With a
+/// control file the target is complete, whatever else lies in it: a kill at the very end leaves marks behind,
+/// which say nothing either once the target was moved.
+pub fn is_unfinished(directory: &Path, target: &Path) -> bool {
+    let Ok(text) = fs::read(directory.join(UNFINISHED_RESTORE)) else { return false };
+    let is_ours = match serde_json::from_slice::<Unfinished>(&text) {
+        Ok(mark) => mark.target.as_path() == target,
+        // Killed while it was written: nothing else had been.
+        Err(_) => fs::read_dir(directory).is_ok_and(|entries| entries.count() == 1),
+    };
+    // In doubt there is one: what may be complete is not cleared away.
+    is_ours && !target.join(CONTROL_FILE).try_exists().unwrap_or(true)
+}
+
+/// Takes away what an interrupted restore left, its mark last. Anything else was refused before.
+pub fn clear(directory: &Path, target: &Path) -> io::Result<()> {
+    if is_unfinished(directory, target) { clear_directory(directory, UNFINISHED_RESTORE) } else { Ok(()) }
+}
+
+fn clear_directory(directory: &Path, keep: &str) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_name() == keep {
+            continue;
+        }
+        match entry.file_type()?.is_dir() {
+            true => fs::remove_dir_all(entry.path())?,
+            false => fs::remove_file(entry.path())?,
+        }
+    }
+    Ok(())
+}
+
+/// Durable before the first file is written.
+pub fn mark(directory: &Path, target: &Path, chosen: &Chosen) -> io::Result<()> {
+    let target = RawPath::new(target.as_os_str().as_bytes()).map_err(io::Error::other)?;
+    let mark = Unfinished { backup: chosen.backup.id.clone(), target };
+    let mut file = File::create(directory.join(UNFINISHED_RESTORE))?;
+    file.write_all(&serde_json::to_vec(&mark)?)?;
+    file.sync_all()?;
+    sync_directory(directory)
+}
+
+/// The restore has ended: the target's mark goes last.
+pub fn unmark(target: &Path, layout: &Layout) -> io::Result<()> {
+    for directory in layout.tablespaces.values().map(|t| t.becomes.as_path()).chain([target]) {
+        match fs::remove_file(directory.join(UNFINISHED_RESTORE)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => sync_directory(directory)?,
+        }
+    }
+    Ok(())
+}
