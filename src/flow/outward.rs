@@ -2,6 +2,9 @@
 //! batches in the order of paths; each worker reads, checks, digests, compresses and seals what it
 //! takes; as many putters make the sealed objects durable meanwhile.
 
+mod copied;
+mod worker;
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -10,13 +13,11 @@ use super::caught::{Panicked, caught};
 use super::part_writer::{OutwardError, PartContext, PartWriter};
 use super::throttle::Throttle;
 use super::upload::{Uploads, uploads};
-use crate::model::catalog::{FlaggedPage, MAX_FLAGGED_PAGES, ObjectLine};
 use crate::model::interrupt::Interrupt;
-use crate::model::manifest::{Directory, FileSlice, Link, MAX_FRAME, MAX_SLICE, Mode, Slice};
+use crate::model::manifest::{Directory, FileSlice, MAX_FRAME, MAX_SLICE, Mode, Slice};
 use crate::model::path::RelPath;
-use crate::model::relation::RelationFile;
-use crate::source::data_directory::{DataDirectory, Entry, Item, Kind, Notice};
-use crate::source::{PageChecks, SliceReader};
+use crate::source::PageChecks;
+use crate::source::data_directory::{DataDirectory, Entry, Item, Kind};
 use crate::store::Creator;
 
 /// A batch is what a worker takes at once: enough to be worth the hand-over, little enough to share
@@ -24,8 +25,8 @@ use crate::store::Creator;
 const BATCH_BYTES: u64 = 16 * 1024 * 1024;
 const BATCH_ENTRIES: usize = 256;
 
-/// More notices than these are counted, not listed.
-pub const MAX_NOTICES: usize = 1000;
+pub use copied::{Copied, MAX_NOTICES};
+use worker::Worker;
 
 type Result<T> = std::result::Result<T, OutwardError>;
 
@@ -41,50 +42,6 @@ pub struct Outward<'a> {
     /// Bytes read so far, for progress.
     pub read: &'a AtomicU64,
     pub throttle: &'a Throttle,
-}
-
-/// What was copied, and what was tolerated on the way.
-#[derive(Debug, Default)]
-pub struct Copied {
-    pub objects: Vec<ObjectLine>,
-    pub files: u64,
-    pub directories: u64,
-    pub data_bytes: u64,
-    pub vanished: u64,
-    pub shrunk: u64,
-    /// Links and special files that were left out.
-    pub skipped: u64,
-    pub flagged_count: u64,
-    pub flagged: Vec<(RelationFile, FlaggedPage)>,
-    pub notices: Vec<Notice>,
-}
-
-impl Copied {
-    pub fn merge(&mut self, other: Copied) {
-        self.objects.extend(other.objects);
-        self.files += other.files;
-        self.directories += other.directories;
-        self.data_bytes += other.data_bytes;
-        self.vanished += other.vanished;
-        self.shrunk += other.shrunk;
-        self.skipped += other.skipped;
-        self.flagged_count += other.flagged_count;
-        let room = MAX_FLAGGED_PAGES.saturating_sub(self.flagged.len());
-        self.flagged.extend(other.flagged.into_iter().take(room));
-        self.notices.extend(other.notices);
-    }
-
-    /// What the walk tolerated; the first [`MAX_NOTICES`] are kept.
-    fn notice(&mut self, notice: Notice) {
-        match notice {
-            Notice::Vanished { .. } => self.vanished += 1,
-            Notice::LinkSkipped { .. } | Notice::SpecialSkipped { .. } => self.skipped += 1,
-            Notice::LinkReplaced { .. } | Notice::TablespaceInside { .. } => {}
-        }
-        if self.notices.len() < MAX_NOTICES && !matches!(notice, Notice::Vanished { .. }) {
-            self.notices.push(notice);
-        }
-    }
 }
 
 /// A file that is not read from the data directory: labels, the control file, configuration files.
@@ -207,102 +164,8 @@ impl Outward<'_> {
                 stop.fetch_or(worker.is_err(), Ordering::AcqRel);
             }
         }
-        let Worker { part, copied, .. } = worker?;
-        caught(|| part.finish())?;
-        Ok(copied)
-    }
-}
-
-struct Worker<'w, 'a> {
-    outward: &'w Outward<'a>,
-    part: PartWriter<'w>,
-    copied: Copied,
-    reader: SliceReader,
-}
-
-impl<'w, 'a> Worker<'w, 'a> {
-    fn new(outward: &'w Outward<'a>, uploads: &'w Uploads<'w>) -> Result<Self> {
-        let part = PartWriter::new(&outward.context, uploads)?;
-        Ok(Worker { outward, part, copied: Copied::default(), reader: SliceReader::new(outward.checks) })
-    }
-
-    fn batch(mut self, batch: Vec<Task>) -> Result<Self> {
-        for task in batch {
-            if self.outward.interrupt.is_raised() {
-                return Err(OutwardError::Interrupted);
-            }
-            self.task(task)?;
-        }
-        Ok(self)
-    }
-
-    fn task(&mut self, task: Task) -> Result<()> {
-        let Task { entry, slice } = task;
-        match entry.kind {
-            Kind::Directory | Kind::Tablespace(_) => self.directory(entry),
-            _ => self.file(&entry, slice),
-        }
-    }
-
-    fn directory(&mut self, entry: Entry) -> Result<()> {
-        self.copied.directories += 1;
-        let mode = Mode(entry.attributes.mode);
-        match entry.kind {
-            Kind::Tablespace(tablespace) if tablespace.link.is_some() => {
-                self.part.link(Link { path: entry.path, target: tablespace.location })
-            }
-            _ => self.part.directory(Directory { path: entry.path, mode }),
-        }
-    }
-
-    fn file(&mut self, entry: &Entry, slice: Option<Slice>) -> Result<()> {
-        let line = file_line(entry, slice);
-        let range = line.range();
-        let Some(mut file) = self.reader.open(self.outward.directory, entry, range)? else {
-            self.copied.vanished += 1;
-            return if slice.is_some() { self.hole(line) } else { Ok(()) };
-        };
-        self.part.begin_file(line);
-        while let Some(chunk) = self.reader.next(&mut file)? {
-            if self.outward.interrupt.is_raised() {
-                return Err(OutwardError::Interrupted);
-            }
-            self.part.chunk(chunk)?;
-            self.outward.read.fetch_add(chunk.len() as u64, Ordering::Relaxed);
-            self.outward.throttle.take(chunk.len() as u64, self.outward.interrupt);
-        }
-        self.part.end_file()?;
-        self.copied.files += u64::from(range.offset == 0);
-        self.copied.data_bytes += range.length;
-        self.copied.shrunk += u64::from(file.shrunk());
-        self.flag(entry, file.bad_blocks());
-        Ok(())
-    }
-
-    /// A piece of a file that vanished while other pieces may have been copied: zeros, so that a file is
-    /// either whole in the manifest or not there. WAL replay removes it, as the server did.
-    fn hole(&mut self, line: FileSlice) -> Result<()> {
-        let range = line.range();
-        let zeros = vec![0; MAX_FRAME.min(range.length) as usize];
-        self.part.begin_file(line);
-        let mut left = range.length;
-        while left > 0 {
-            let length = left.min(zeros.len() as u64);
-            self.part.chunk(&zeros[..length as usize])?;
-            left -= length;
-        }
-        self.part.end_file()?;
-        self.copied.files += u64::from(range.offset == 0);
-        self.copied.data_bytes += range.length;
-        Ok(())
-    }
-
-    fn flag(&mut self, entry: &Entry, blocks: &[u64]) {
-        let Kind::Relation(file) = entry.kind else { return };
-        self.copied.flagged_count += blocks.len() as u64;
-        let room = MAX_FLAGGED_PAGES.saturating_sub(self.copied.flagged.len());
-        let page = |block: &u64| (file, FlaggedPage { path: entry.path.to_string(), block: *block });
-        self.copied.flagged.extend(blocks.iter().take(room).map(page));
+        let worker = worker?;
+        caught(|| worker.finish())
     }
 }
 
@@ -316,17 +179,6 @@ impl Content {
             slice: None,
             extents: Vec::new(),
         }
-    }
-}
-
-fn file_line(entry: &Entry, slice: Option<Slice>) -> FileSlice {
-    FileSlice {
-        path: entry.path.clone(),
-        size: entry.attributes.size,
-        mode: Mode(entry.attributes.mode),
-        mtime: entry.attributes.mtime.div_euclid(1_000_000_000),
-        slice,
-        extents: Vec::new(),
     }
 }
 

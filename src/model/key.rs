@@ -1,17 +1,20 @@
 //! Where each object lies in a repository. A key is relative to the repository's root and is also the
 //! name that the object's own envelope carries, so that an object under another's key is caught.
 
+mod backup_id;
+mod cluster_name;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use super::wal_name::{SegmentName, TimelineId, WalName, hex8};
 
+pub use backup_id::{BackupId, InvalidBackupId, PackId};
+pub use cluster_name::{ClusterName, InvalidClusterName, MAX_CLUSTER_NAME};
+
 /// The marker of a repository: format version, repository id, encryption.
 pub const REPOSITORY_MARKER: &str = "pgcairn.json";
-
-/// Longest cluster name; keeps every envelope within its 650 bytes.
-pub const MAX_CLUSTER_NAME: usize = 63;
 
 /// A checked path within a repository: `/`-separated parts of `[A-Za-z0-9._-]`, none of them empty,
 /// `.` or `..`.
@@ -206,129 +209,6 @@ impl ClusterKeys {
     }
 }
 
-/// The name under which a cluster's backups are kept: `[a-z0-9][a-z0-9._-]*`, at most 63 bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct ClusterName(String);
-
-impl ClusterName {
-    pub fn new(text: impl Into<String>) -> Result<ClusterName, InvalidClusterName> {
-        let text = text.into();
-        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-');
-        let first = text.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-        if first && text.len() <= MAX_CLUSTER_NAME && text.bytes().all(plain) {
-            Ok(ClusterName(text))
-        } else {
-            Err(InvalidClusterName(text))
-        }
-    }
-
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for ClusterName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl TryFrom<String> for ClusterName {
-    type Error = InvalidClusterName;
-    fn try_from(text: String) -> Result<Self, InvalidClusterName> {
-        ClusterName::new(text)
-    }
-}
-
-impl From<ClusterName> for String {
-    fn from(name: ClusterName) -> String {
-        name.0
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" is not a cluster name: 1 to 63 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit")]
-pub struct InvalidClusterName(String);
-
-/// The name of a backup, such as `20261120T030000Z-full-7k3f`: start in UTC, method, 20 random bits.
-/// Only a name: order is by timeline and stop LSN.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct BackupId(String);
-
-/// Digits of the random part: 32 of them, without those that are easily taken for another.
-const ID_ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-const ID_DIGITS: usize = 4;
-const ID_METHODS: [&str; 2] = ["full", "incr"];
-
-impl BackupId {
-    /// `start` as `YYYYMMDDTHHMMSSZ`; the lowest 20 bits of `random` are used.
-    pub fn new(start: &str, method: &str, random: u32) -> Result<BackupId, InvalidBackupId> {
-        let digit = |i: usize| char::from(ID_ALPHABET[(random >> (5 * i) & 31) as usize]);
-        let random: String = (0..ID_DIGITS).map(digit).collect();
-        format!("{start}-{method}-{random}").parse()
-    }
-
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for BackupId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::str::FromStr for BackupId {
-    type Err = InvalidBackupId;
-
-    fn from_str(text: &str) -> Result<Self, InvalidBackupId> {
-        let mut parts = text.split('-');
-        let (start, method, random) = (parts.next(), parts.next(), parts.next());
-        let ok = start.is_some_and(is_compact_time)
-            && method.is_some_and(|m| ID_METHODS.contains(&m))
-            && random.is_some_and(|r| r.len() == ID_DIGITS && r.bytes().all(|b| ID_ALPHABET.contains(&b)))
-            && parts.next().is_none();
-        if ok { Ok(BackupId(text.to_owned())) } else { Err(InvalidBackupId(text.to_owned())) }
-    }
-}
-
-/// `YYYYMMDDTHHMMSSZ`
-fn is_compact_time(text: &str) -> bool {
-    let shape = |(i, b): (usize, u8)| match i {
-        8 => b == b'T',
-        15 => b == b'Z',
-        _ => b.is_ascii_digit(),
-    };
-    text.len() == 16 && text.bytes().enumerate().all(shape)
-}
-
-impl TryFrom<String> for BackupId {
-    type Error = InvalidBackupId;
-    fn try_from(text: String) -> Result<Self, InvalidBackupId> {
-        text.parse()
-    }
-}
-
-impl From<BackupId> for String {
-    fn from(id: BackupId) -> String {
-        id.0
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" is not a backup id such as 20261120T030000Z-full-7k3f")]
-pub struct InvalidBackupId(String);
-
-/// A pack: the backup that wrote it and its number there. Later backups may adopt it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct PackId {
-    pub backup: BackupId,
-    pub number: u32,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -369,16 +249,6 @@ mod tests {
     fn keys_cannot_leave_the_repository() {
         for text in ["", "/a", "a/", "a//b", "../a", "a/./b", "a b", "a\0", "ä"] {
             assert!(Key::new(text).is_err(), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn ids_and_cluster_names_are_checked() {
-        for text in ["20261120T030000Z-full-7k3", "20261120T030000Z-full-7k3i", "2026-full-7k3f", "latest", "x-y-z-w"] {
-            assert!(text.parse::<BackupId>().is_err(), "{text}");
-        }
-        for text in ["", "-a", "A", "a/b", ".."] {
-            assert!(ClusterName::new(text).is_err(), "{text}");
         }
     }
 }

@@ -11,8 +11,11 @@ mod objects;
 mod refuse;
 mod scan;
 mod tablespaces;
+mod timeline;
 mod unfinished;
+mod unreachable;
 pub mod wal;
+mod words;
 
 use std::num::NonZeroU16;
 use std::path::PathBuf;

@@ -18,7 +18,7 @@ use super::Installation;
 use super::failure::Failure;
 use crate::model::error::{Code, Error, Result};
 use crate::model::interrupt::Interrupt;
-use crate::model::plan::recovery_settings::line;
+use crate::model::plan::settings_file::line;
 
 /// Names the socket; nothing listens on a network.
 const PORT: u16 = 5432;

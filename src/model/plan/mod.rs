@@ -2,6 +2,8 @@
 
 pub mod coverage;
 pub mod recovery_settings;
+pub mod required_settings;
+pub mod settings_file;
 pub mod target;
 #[cfg(test)]
 mod target_tests;

@@ -1,8 +1,8 @@
 //! The configuration a restored data directory starts with: recovery settings appended to
 //! `postgresql.auto.conf`, and a private `postgresql.conf` where the origin kept its own elsewhere.
 
-use crate::model::control_file::ControlFile;
-use crate::model::wal::event::Parameters;
+use super::required_settings::RequiredSettings;
+use super::settings_file::{Include, Setting, line, list_element, sets_one_of};
 
 /// Left over from the origin or from an earlier recovery, and wrong here: taken out of
 /// `postgresql.auto.conf`.
@@ -46,9 +46,6 @@ const LEADING_AWAY: [&str; 5] = ["data_directory", "hba_file", "ident_file", "ex
 
 const HEADING: &str = "# Recovery settings written by pgcairn restore.\n";
 
-/// One setting and its value, unquoted.
-pub type Setting = (&'static str, String);
-
 /// `existing` without what must not remain, then `settings`.
 ///
 /// Every target is emptied before ours, and all of `DEFUSED`, because the main file, or one that it includes, may
@@ -91,74 +88,6 @@ pub fn stay_here(file: &[u8]) -> Option<Vec<u8>> {
     Some(edited.collect())
 }
 
-/// What a configuration file includes, beside itself.
-pub fn includes(file: &[u8]) -> Vec<Include> {
-    file.split(|b| *b == b'\n').filter_map(Include::of_line).collect()
-}
-
-/// `include`, `include_if_exists` or `include_dir` and its path.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Include {
-    pub path: Vec<u8>,
-    pub is_directory: bool,
-}
-
-impl Include {
-    fn of_line(line: &[u8]) -> Option<Include> {
-        let is_directory = sets_one_of(line, &["include_dir"]);
-        let includes = is_directory || sets_one_of(line, &["include", "include_if_exists"]);
-        includes.then(|| Include { path: value(line), is_directory })
-    }
-
-    /// A path that begins at the root is the origin's, even where it led into the data directory.
-    pub fn leads_away(&self) -> bool {
-        self.path.starts_with(b"/") || self.path.split(|b| *b == b'/').any(|part| part == b"..")
-    }
-}
-
-/// The value of a line that sets something (`GUC_scanstr`).
-fn value(line: &[u8]) -> Vec<u8> {
-    let line = line.trim_ascii_start();
-    let line = line[name_length(line)..].trim_ascii_start();
-    let line = line.strip_prefix(b"=").unwrap_or(line).trim_ascii_start();
-    let Some(quoted) = line.strip_prefix(b"'") else {
-        let end = line.iter().position(|b| b.is_ascii_whitespace() || *b == b'#').unwrap_or(line.len());
-        return line[..end].to_vec();
-    };
-    let (mut value, mut rest) = (Vec::new(), quoted);
-    loop {
-        (rest, _) = match rest {
-            [b'\'', b'\'', rest @ ..] => (rest, value.push(b'\'')),
-            [b'\\', byte, rest @ ..] => (rest, value.push(*byte)),
-            [b'\'', ..] | [] => return value,
-            [byte, rest @ ..] => (rest, value.push(*byte)),
-        };
-    }
-}
-
-/// `name = 'value'` as PostgreSQL reads it (`GUC_scanstr`: quotes and backslashes are doubled, and a line
-/// ends nowhere but at its end).
-pub fn line(name: &str, value: &str) -> String {
-    format!("{name} = '{}'\n", value.replace('\\', "\\\\").replace('\'', "''").replace('\n', "\\n"))
-}
-
-/// One element of a setting that is a list of directories (`SplitDirectoriesString`).
-fn list_element(path: &str) -> String {
-    let plain = !path.contains([',', '"']) && path.trim() == path;
-    if plain { path.to_owned() } else { format!("\"{}\"", path.replace('"', "\"\"")) }
-}
-
-/// Whether a line of a configuration file sets one of `names`. Names are case-insensitive, `=` is optional.
-fn sets_one_of(line: &[u8], names: &[&str]) -> bool {
-    let line = line.trim_ascii_start();
-    let name = &line[..name_length(line)];
-    names.iter().any(|wanted| name.eq_ignore_ascii_case(wanted.as_bytes()))
-}
-
-fn name_length(line: &[u8]) -> usize {
-    line.iter().position(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'))).unwrap_or(line.len())
-}
-
 /// A `postgresql.conf` for a directory that has none: reachable through a socket of its own, over no
 /// network, with what replay requires (`CheckRequiredParameterValues` in `xlogrecovery.c`).
 pub fn private_main_file(socket_directory: &str, required: &RequiredSettings) -> String {
@@ -169,7 +98,7 @@ pub fn private_main_file(socket_directory: &str, required: &RequiredSettings) ->
     text += &line("listen_addresses", "");
     text += &line("unix_socket_directories", &list_element(socket_directory));
     text += &line("unix_socket_permissions", "0700");
-    for (name, value) in required_settings(required) {
+    for (name, value) in required.settings() {
         text += &line(name, &value);
     }
     text
@@ -177,80 +106,6 @@ pub fn private_main_file(socket_directory: &str, required: &RequiredSettings) ->
 
 /// For a directory without one: only the operating system's own user gets in.
 pub const PRIVATE_HBA: &str = "# Written by pgcairn restore.\nlocal all all peer\n";
-
-/// Settings that a server in recovery must not have lower than the primary had
-/// (`CheckRequiredParameterValues` in `xlogrecovery.c`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RequiredSettings {
-    pub max_connections: i32,
-    pub max_worker_processes: i32,
-    pub max_wal_senders: i32,
-    pub max_prepared_transactions: i32,
-    pub max_locks_per_transaction: i32,
-}
-
-impl RequiredSettings {
-    /// As they were when the copy was made.
-    pub fn of_control_file(control: &ControlFile) -> RequiredSettings {
-        RequiredSettings {
-            max_connections: control.max_connections,
-            max_worker_processes: control.max_worker_processes,
-            max_wal_senders: control.max_wal_senders,
-            max_prepared_transactions: control.max_prepared_transactions,
-            max_locks_per_transaction: control.max_locks_per_transaction,
-        }
-    }
-
-    /// The primary changed them later, and replay passes the change.
-    pub fn raise(&mut self, changed: &Parameters) {
-        self.max_connections = self.max_connections.max(changed.max_connections);
-        self.max_worker_processes = self.max_worker_processes.max(changed.max_worker_processes);
-        self.max_wal_senders = self.max_wal_senders.max(changed.max_wal_senders);
-        self.max_prepared_transactions = self.max_prepared_transactions.max(changed.max_prepared_transactions);
-        self.max_locks_per_transaction = self.max_locks_per_transaction.max(changed.max_locks_per_transaction);
-    }
-}
-
-/// Those that `main_file` and `auto_conf`, which beats it, may leave lower: on the origin they may have been
-/// raised later, in a file that is left out here, or on the server's command line.
-pub fn lacking_settings(required: &RequiredSettings, main_file: &[u8], auto_conf: &[u8]) -> Vec<Setting> {
-    let includes = !includes(main_file).is_empty();
-    let is_enough = |name: &str, wanted: &str| {
-        let in_main_file = if includes { Some(None) } else { last_number(main_file, name) };
-        let held = match last_number(auto_conf, name).or(in_main_file) {
-            Some(value) => value,
-            None => DEFAULTS.iter().find(|default| default.0 == name).map(|default| default.1),
-        };
-        held.is_some_and(|held| wanted.parse().is_ok_and(|wanted: i32| wanted <= held))
-    };
-    required_settings(required).into_iter().filter(|(name, wanted)| !is_enough(name, wanted)).collect()
-}
-
-/// The last value that a configuration gives to `name`; `Some(None)` for one that is no plain number.
-fn last_number(text: &[u8], name: &str) -> Option<Option<i32>> {
-    let line = text.split(|b| *b == b'\n').rfind(|line| sets_one_of(line, &[name]))?;
-    Some(std::str::from_utf8(&value(line)).ok().and_then(|value| value.parse().ok()))
-}
-
-/// What a server has that is told nothing.
-const DEFAULTS: [(&str, i32); 5] = [
-    ("max_connections", 100),
-    ("max_worker_processes", 8),
-    ("max_wal_senders", 10),
-    ("max_prepared_transactions", 0),
-    ("max_locks_per_transaction", 64),
-];
-
-/// As lines of a configuration.
-pub fn required_settings(required: &RequiredSettings) -> Vec<Setting> {
-    vec![
-        ("max_connections", required.max_connections.to_string()),
-        ("max_worker_processes", required.max_worker_processes.to_string()),
-        ("max_wal_senders", required.max_wal_senders.to_string()),
-        ("max_prepared_transactions", required.max_prepared_transactions.to_string()),
-        ("max_locks_per_transaction", required.max_locks_per_transaction.to_string()),
-    ]
-}
 
 #[cfg(test)]
 mod tests {
@@ -291,42 +146,10 @@ mod tests {
     }
 
     #[test]
-    fn includes_stay_or_go() {
-        let file = b"include 'a''b.conf' # one\ninclude_dir=conf.d\n#include 'x'\n Include_If_Exists '../up'\ninclude = '/etc/x'\n";
-        let read: Vec<_> =
-            includes(file).into_iter().map(|i| (text(i.path.clone()), i.is_directory, i.leads_away())).collect();
-        let due =
-            [("a'b.conf", false, false), ("conf.d", true, false), ("../up", false, true), ("/etc/x", false, true)];
-        assert_eq!(read, due.map(|(path, is_directory, away)| (path.to_owned(), is_directory, away)));
+    fn includes_that_lead_away_go() {
+        let file = b"include conf.d/a.conf\n Include_If_Exists '../up'\ninclude = '/etc/x'\n";
         let edited = text(stay_here(file).unwrap());
         assert_eq!(edited.matches("# taken out by pgcairn restore: ").count(), 2, "{edited}");
         assert_eq!(stay_here(b"include_dir 'conf.d'\n"), None);
-        assert_eq!(text(value(br"include 'a\'b")), "a'b");
-    }
-
-    #[test]
-    fn a_line_stays_a_line_and_a_directory_one_element() {
-        assert_eq!(line("a", "x\ny\\"), "a = 'x\\ny\\\\'\n");
-        assert_eq!(list_element("/a b"), "/a b");
-        assert_eq!(list_element("/a,b\"c"), "\"/a,b\"\"c\"");
-    }
-
-    #[test]
-    fn only_what_may_be_too_low_is_raised() {
-        let required = RequiredSettings {
-            max_connections: 300,
-            max_worker_processes: 8,
-            max_wal_senders: 10,
-            max_prepared_transactions: 0,
-            max_locks_per_transaction: 64,
-        };
-        let names = |main: &[u8], auto: &[u8]| -> Vec<&str> {
-            lacking_settings(&required, main, auto).into_iter().map(|setting| setting.0).collect()
-        };
-        assert_eq!(names(b"", b""), ["max_connections"]);
-        assert_eq!(names(b"max_connections = 500\nmax_connections = 300 # enough", b""), [""; 0]);
-        assert_eq!(names(b"max_connections=500\n", b"Max_Connections '20'\n"), ["max_connections"]);
-        assert_eq!(names(b"max_connections=0x1000\n", b""), ["max_connections"]);
-        assert_eq!(names(b"include 'x'\nmax_connections 300", b"").len(), 5);
     }
 }

@@ -14,10 +14,9 @@ use crate::model::control_file::ControlFile;
 use crate::model::error::{Code, Error, Result};
 use crate::model::labels::TablespaceMap;
 use crate::model::path::RawPath;
-use crate::model::plan::recovery_settings::{
-    Include, PRIVATE_HBA, RequiredSettings, Setting, auto_conf, includes, lacking_settings, private_main_file,
-    stay_here,
-};
+use crate::model::plan::recovery_settings::{PRIVATE_HBA, auto_conf, private_main_file, stay_here};
+use crate::model::plan::required_settings::{RequiredSettings, lacking_settings};
+use crate::model::plan::settings_file::{Include, Setting, includes};
 use crate::model::plan::target::Target;
 use crate::model::shell_word::command_setting_word;
 use crate::operation::failure::cannot;

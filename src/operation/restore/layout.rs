@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::choose::{Chosen, words};
+use super::choose::Chosen;
+use super::words::words;
 use super::{Request, Source, configuration};
 use crate::model::catalog::Summary;
 use crate::model::error::{Code, Error, Result};
 use crate::model::manifest::{Directory, Part, Slice};
 use crate::model::path::RelPath;
-use crate::model::plan::recovery_settings::line;
+use crate::model::plan::settings_file::line;
 use crate::model::plan::target::Target;
 use crate::operation::failure::cannot;
 use crate::report::restore::{Plan, Tablespace};
