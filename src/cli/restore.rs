@@ -1,7 +1,7 @@
 //! `pgcairn restore`
 
 use std::num::NonZeroU16;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args, ValueEnum};
 
@@ -110,6 +110,7 @@ impl Arguments {
             tablespaces: self.tablespaces.clone(),
             plan: self.plan,
             jobs: self.jobs,
+            identity: self.key.file().map(Path::to_owned),
         })
     }
 
@@ -160,4 +161,38 @@ impl Arguments {
 
 fn usage(message: impl Into<String>) -> Error {
     Error::new(Code::Usage, message).hint("pgcairn restore --help")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{self, Command, exit::Protocol};
+
+    fn request(line: &str) -> Request {
+        let script = format!("printf '%s\\0' pgcairn restore {line}");
+        let split = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+        let words = String::from_utf8(split.stdout).unwrap();
+        let parsed = cli::Arguments::try_parse_from(words.trim_end_matches('\0').split('\0')).unwrap();
+        let Command::Restore(arguments) = parsed.command else { panic!("{line}") };
+        arguments.request(&Session::new(parsed.globals, Protocol::Person, true)).unwrap()
+    }
+
+    #[test]
+    fn a_plan_ends_with_the_command_that_carries_it_out() {
+        for line in [
+            "--target-dir /a --to latest",
+            "--target-dir '/it'\\''s here' --to '10 minutes ago' --exclusive --identity 'my key'",
+            "--target-dir /a --to '2026-11-20 14:05:00.123456 Europe/Berlin' --timeline current --action promote",
+            "--target-dir /a --backup latest~1 --action shutdown --jobs 3",
+            "--target-dir /a --before-xid 731 --backup 2026 --timeline 0xA",
+            "--target-dir /a --to-name 'before the; deploy' --tablespace '/a\\=b=/c d' --tablespace /e=/f",
+            "--target-dir /a --to-lsn 1/2A",
+        ] {
+            let planned = request(&format!("{line} --plan"));
+            let again = request(&operation::restore::arguments(&planned));
+            assert_eq!(again, Request { plan: false, ..planned }, "{line}");
+        }
+    }
 }

@@ -30,7 +30,7 @@ pub struct Globals {
     /// Leave out progress and what is only good to know
     #[arg(short, long, global = true)]
     quiet: bool,
-    /// Answer every question with yes
+    /// Agree to what destroys something: no command does so far, so it changes nothing
     #[arg(long, global = true)]
     yes: bool,
     /// Never ask, not even for a passphrase
@@ -56,6 +56,12 @@ pub struct IdentityArguments {
     /// The file with the key [env: PGCAIRN_IDENTITY, or the systemd credential pgcairn-identity]
     #[arg(long, value_name = "FILE")]
     identity: Option<PathBuf>,
+}
+
+impl IdentityArguments {
+    pub fn file(&self) -> Option<&Path> {
+        self.identity.as_deref()
+    }
 }
 
 pub struct Session {
@@ -163,15 +169,11 @@ impl Session {
 
     /// `--repository` alone needs no file; beside `-c` it has precedence over what the file says.
     fn config_or(&self, place: &RepositoryArguments) -> Result<Config> {
-        let mut config = match &place.repository {
-            Some(url) if self.globals.config.is_none() => Config::without_file(url.clone(), None),
+        let config = match &place.repository {
+            Some(url) if self.globals.config.is_none() => Config::without_file(url.clone()),
             _ => self.config()?,
         };
-        if let Some(url) = &place.repository {
-            config.repository.url = url.clone();
-        }
-        config.name = place.cluster.clone().or(config.name);
-        Ok(config)
+        Ok(config.with_arguments(place.repository.clone(), place.cluster.clone()))
     }
 
     fn identities(&self, key: &IdentityArguments) -> Result<Option<Identities>> {

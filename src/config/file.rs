@@ -9,7 +9,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::keys::{self, ARRAY_SECTION};
 use super::locate;
-use super::{Backup, Config, DEFAULT_COMPRESSION, DEFAULT_CONNECTION, Objectives, Postgres, Repository, value};
+use super::{
+    Arguments, Backup, Config, DEFAULT_COMPRESSION, DEFAULT_CONNECTION, Objectives, Postgres, Repository, value,
+};
 use crate::codec::{MAX_RECIPIENTS, Recipient};
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::ClusterName;
@@ -33,6 +35,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config> {
             rpo: top.table("objectives")?.map(|t| t.parsed("rpo", value::duration)).transpose()?.flatten(),
         },
         backup: top.table("backup")?.map(|table| backup(&table)).transpose()?.unwrap_or_default(),
+        arguments: Arguments::default(),
     })
 }
 

@@ -42,6 +42,15 @@ pub struct Config {
     pub repository: Repository,
     pub objectives: Objectives,
     pub backup: Backup,
+    /// What stands in for the file, or beside it.
+    arguments: Arguments,
+}
+
+/// `--repository` and `--cluster`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Arguments {
+    repository: Option<RepositoryUrl>,
+    cluster: Option<ClusterName>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,16 +106,27 @@ impl Config {
     }
 
     /// What is known without a file: where the repository lies.
-    pub fn without_file(url: RepositoryUrl, name: Option<ClusterName>) -> Config {
+    pub fn without_file(url: RepositoryUrl) -> Config {
         Config {
             file: None,
-            name,
+            name: None,
             postgres: None,
             recipients: Vec::new(),
-            repository: Repository { name: "argument".to_owned(), url, id: None },
+            repository: Repository { name: "argument".to_owned(), url: url.clone(), id: None },
             objectives: Objectives::default(),
             backup: Backup::default(),
+            arguments: Arguments { repository: Some(url), cluster: None },
         }
+    }
+
+    /// With what `--repository` and `--cluster` say: they have precedence over the file.
+    pub fn with_arguments(mut self, repository: Option<RepositoryUrl>, cluster: Option<ClusterName>) -> Config {
+        if let Some(url) = &repository {
+            self.repository.url = url.clone();
+        }
+        self.name = cluster.clone().or(self.name);
+        self.arguments = Arguments { repository, cluster };
+        self
     }
 
     /// The cluster on this host, for commands that cannot do without it.
@@ -134,15 +154,11 @@ impl Config {
         }
     }
 
-    /// What must follow a command where no file says it.
+    /// What must follow a command because the file does not say it.
     pub fn place_arguments(&self) -> String {
-        match (&self.file, &self.name) {
-            (Some(_), _) => String::new(),
-            (None, None) => format!(" --repository {}", shell_word(self.repository.url.as_str())),
-            (None, Some(name)) => {
-                format!(" --repository {} --cluster {name}", shell_word(self.repository.url.as_str()))
-            }
-        }
+        let Arguments { repository, cluster } = &self.arguments;
+        let repository = repository.iter().map(|url| format!(" --repository {}", shell_word(url.as_str())));
+        repository.chain(cluster.iter().map(|name| format!(" --cluster {name}"))).collect()
     }
 }
 

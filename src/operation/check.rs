@@ -196,7 +196,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let url = format!("file://{}", place.path().join("repository").display());
         let (secret, recipient) = generate_identity();
-        let mut config = Config::without_file(url.parse().unwrap(), None);
+        let mut config = Config::without_file(url.parse().unwrap());
         config.recipients = vec![recipient];
         let repository = Repository::create(config.repository.url.place(), Encryption::Age).unwrap();
         let verdicts = |given: Option<&str>| -> Vec<Verdict> {

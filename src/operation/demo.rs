@@ -221,6 +221,7 @@ impl Stage<'_> {
             tablespaces: Vec::new(),
             plan: false,
             jobs: None,
+            identity: None,
         };
         let restored = restore::run(context, &request, &self.story.aside())?;
         let segments = count(restored.plan.wal_segments, "WAL segment");

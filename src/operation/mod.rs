@@ -40,6 +40,11 @@ impl Context {
         format!("{} {arguments}{}", self.config.program(), self.config.place_arguments())
     }
 
+    /// The same for commands that work on this host's cluster and take no `--repository`.
+    pub fn command_on_host(&self, arguments: &str) -> String {
+        format!("{} {arguments}", self.config.program())
+    }
+
     /// What PostgreSQL's `archive_command` must be for this configuration.
     pub fn archive_command(&self) -> String {
         let program = std::env::current_exe().unwrap_or_else(|_| "pgcairn".into());

@@ -1,5 +1,6 @@
 //! `restore`: a backup and its WAL become a data directory that recovers to the target.
 
+mod again;
 mod choose;
 mod commit_marker;
 mod configuration;
@@ -38,6 +39,8 @@ use crate::report::Listener;
 use crate::report::restore::{Done, Restore};
 use crate::store::Reader;
 
+pub use again::arguments;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// Absolute.
@@ -51,6 +54,8 @@ pub struct Request {
     /// Only the plan.
     pub plan: bool,
     pub jobs: Option<NonZeroU16>,
+    /// Where the keys of the context came from, if a flag said so.
+    pub identity: Option<PathBuf>,
 }
 
 /// `recovery_target_timeline`.
@@ -143,14 +148,14 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
             Some(Done { seconds: began.elapsed().as_secs_f64(), bytes: layout.data_bytes, files: layout.files })
         }
     };
-    let next = next(request);
+    let next = next(context, request);
     Ok(Restore { plan, done, next })
 }
 
-fn next(request: &Request) -> String {
+fn next(context: &Context, request: &Request) -> String {
     let directory = shell_word(&request.target_dir.to_string_lossy());
     match (request.plan, request.action) {
-        (true, _) => "the same command without --plan".to_owned(),
+        (true, _) => again::command(context, request),
         (false, Action::Pause) => {
             format!("pg_ctl -D {directory} start, look at it, then SELECT pg_wal_replay_resume() to open it")
         }
