@@ -1,7 +1,5 @@
 //! Which pages are verified, and how patiently.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -30,6 +28,7 @@ pub struct PageChecks {
 }
 
 /// What a closer look at a suspicious page gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Look {
     Good,
     Bad,
@@ -69,18 +68,17 @@ impl PageChecks {
     /// Reads a page that failed again, into its place, until it is good or stays as it is.
     pub(super) fn look_again(
         &self,
-        file: &File,
-        offset: u64,
         page: &mut [u8],
         block: u64,
         bad: usize,
+        mut read: impl FnMut(&mut [u8]) -> std::io::Result<()>,
     ) -> std::io::Result<Look> {
         let (mut before, mut same) = (page.to_vec(), 0);
         for look in 0..LOOKS {
             if look > 0 {
                 sleep(WAIT);
             }
-            match file.read_exact_at(page, offset) {
+            match read(page) {
                 Ok(()) if self.is_good(page, block) => return Ok(Look::Good),
                 Ok(()) if bad >= PATIENT => return Ok(Look::Bad),
                 Ok(()) => {}

@@ -125,7 +125,8 @@ impl SliceFile {
             if checks.is_good(page, block) {
                 continue;
             }
-            match checks.look_again(&self.file, offset, page, block, self.bad_blocks.len())? {
+            let read = |page: &mut [u8]| self.file.read_exact_at(page, offset);
+            match checks.look_again(page, block, self.bad_blocks.len(), read)? {
                 Look::Good => {}
                 Look::Bad => self.bad_blocks.push(block),
                 Look::Gone => return Ok(at),

@@ -14,6 +14,7 @@ use pgcairn::source::DataDirectory;
 use super::support::account::account;
 use super::support::majors::Installation;
 use super::support::server::{Server, Shutdown, run};
+use super::support::wait::wait_for;
 use super::support::{Outcome, Scenario};
 
 pub fn scenarios() -> Vec<Scenario> {
@@ -141,9 +142,8 @@ fn archiving(install: &'static Installation) -> Outcome {
             server.restart()?;
         }
     }
-    sleep(Duration::from_millis(200));
+    wait_for("the setting to be in force", || Ok((server.value("show archive_command")? == PUSH).then_some(())))?;
     check()??;
-    assert_eq!(server.value("show archive_command")?, PUSH);
     server.sql("alter system set archive_command = '/bin/true'")?;
     server.restart()?;
     let error = refusal(check()?, Code::ServerSetting)?;

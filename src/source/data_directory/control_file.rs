@@ -19,19 +19,23 @@ const WAIT: Duration = Duration::from_millis(10);
 
 const PATH: &str = "global/pg_control";
 
-/// Reads until the checksum holds.
 pub(super) fn read(data: &OwnedFd, data_path: &Path) -> Result<(ControlFile, Vec<u8>)> {
     let path = data_path.join(PATH);
+    until_whole(&path, || read_once(data, &path))
+}
+
+/// Reads until the checksum holds.
+pub(super) fn until_whole(path: &Path, mut read: impl FnMut() -> Result<Vec<u8>>) -> Result<(ControlFile, Vec<u8>)> {
     let mut tries = 1;
     loop {
-        let bytes = read_once(data, &path)?;
+        let bytes = read()?;
         match ControlFile::parse(&bytes) {
             Ok(control_file) => return Ok((control_file, bytes)),
             Err(InvalidControlFile::Checksum { .. }) if tries < TRIES => {
                 tries += 1;
                 sleep(WAIT);
             }
-            Err(reason) => return Err(Error::ControlFile { path, reason }),
+            Err(reason) => return Err(Error::ControlFile { path: path.to_owned(), reason }),
         }
     }
 }
