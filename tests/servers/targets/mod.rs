@@ -5,6 +5,7 @@ mod actions;
 pub mod copy;
 mod origin;
 mod refusals;
+mod same_time;
 mod steps;
 mod whole;
 

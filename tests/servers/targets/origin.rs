@@ -14,6 +14,7 @@ use crate::support::sql::{one, query};
 use crate::support::{Outcome, account::account, full_length, ledger, shared, skip};
 
 use super::copy::planned;
+use super::same_time;
 
 /// In the origin's own configuration: a restored copy must follow none of it.
 pub const LEFTOVERS: &[(&str, &str)] = &[
@@ -41,8 +42,6 @@ const ODD_NAMES: [&str; 7] = [
     "späte Überraschung",
     "as long as the name of a restore point may possibly be, 63 byte",
 ];
-/// Rounds of load in search of two commits within one microsecond.
-const EQUAL_TIME_ROUNDS: usize = 30;
 
 pub struct Origin {
     pub server: Server,
@@ -56,8 +55,8 @@ pub struct Origin {
     pub running: u32,
     /// A transaction that ended before the first backup.
     pub early: u32,
-    /// Two transactions committed at this time, if that could be had.
-    pub equal_time: Option<i64>,
+    /// Two transactions committed at this time.
+    pub equal_time: i64,
 }
 
 #[derive(Debug, Clone)]
@@ -108,13 +107,14 @@ fn make(install: &'static Installation) -> Outcome<Origin> {
     let mut client = server.client()?;
     let begin = "begin; insert into ledger default values returning xid";
     let running = one(query(&mut client, begin)?, begin)?.parse()?;
+    same_time::make(&server)?;
     let history = History::capture(&server, from)?;
-    let equal_time = equal_time(&history);
+    let equal_time = equal_time(&history).ok_or("no two commits at one time")?;
     server.archive_all()?;
     Ok(Origin { server, site, backups: vec![first, second], history, names, prepared, running, early, equal_time })
 }
 
-/// Restore points among transactions of all kinds, and two commits at the same time.
+/// Restore points among transactions of all kinds.
 fn eventful(server: &Server, names: &mut Vec<String>, points: &[&str]) -> Outcome {
     for point in points {
         ledger::churn(server, 4, Duration::from_millis(60))?;
@@ -122,22 +122,10 @@ fn eventful(server: &Server, names: &mut Vec<String>, points: &[&str]) -> Outcom
         names.push((*point).to_owned());
     }
     names.dedup();
-    for _ in 0..EQUAL_TIME_ROUNDS {
-        ledger::churn(server, 8, Duration::from_millis(100))?;
-        if has_equal_times(server)? {
-            break;
-        }
-    }
     Ok(())
 }
 
-fn has_equal_times(server: &Server) -> Outcome<bool> {
-    let text = "select count(*) > 0 from (select pg_xact_commit_timestamp(xid::text::xid) from \
-                (select distinct xid from ledger) l group by 1 having count(*) > 1) e";
-    Ok(server.value(text)? == "t")
-}
-
-/// The last such time: after the first backup, where the load makes some.
+/// The last such time.
 fn equal_time(history: &History) -> Option<i64> {
     let mut times: Vec<i64> = history.records.iter().filter(|r| r.committed).map(|r| r.time).collect();
     times.sort_unstable();

@@ -17,6 +17,10 @@ fn number() -> usize {
     if full_length() { 20 } else { 8 }
 }
 
+/// Kind, and whether the target itself is reached. A name is always reached.
+const KINDS: [(&str, bool); 7] =
+    [("time", true), ("time", false), ("lsn", true), ("lsn", false), ("xid", true), ("xid", false), ("name", true)];
+
 #[derive(Debug)]
 struct Step {
     target: Target,
@@ -70,7 +74,7 @@ fn steps(origin: &Origin) -> Outcome<Vec<Step>> {
         targets.extend(records.iter().enumerate().map(|(n, r)| Target::Lsn(Position(r.start.0 + 8 * (n as u64 % 2)))));
         // A microsecond before, at, and after an end of a transaction.
         let times = records.iter().zip([0, -1, 1].into_iter().cycle()).map(|(r, beside)| r.time + beside);
-        targets.extend(times.chain(origin.equal_time).filter(|time| *time < last).map(Target::Time));
+        targets.extend(times.chain([origin.equal_time]).filter(|time| *time < last).map(Target::Time));
         for target in targets {
             let Some(end) = origin.history.end(&origin.server, &target, inclusive)? else { continue };
             steps.push(Step { target, inclusive, end });
@@ -83,8 +87,30 @@ fn steps(origin: &Origin) -> Outcome<Vec<Step>> {
     }
     steps.retain(|step| step.end > consistent);
     steps.sort_by_key(|step| step.end);
-    assert!(steps.len() >= 6 * number(), "{} targets", steps.len());
+    enough_of_each_kind(&steps)?;
     Ok(steps)
+}
+
+/// However the history went, no kind of target may quietly be left out.
+fn enough_of_each_kind(steps: &[Step]) -> Outcome {
+    let mut numbers: BTreeMap<_, usize> = BTreeMap::new();
+    for Step { target, inclusive, .. } in steps {
+        let kind = match target {
+            Target::Time(_) => "time",
+            Target::Lsn(_) => "lsn",
+            Target::Xid(_) => "xid",
+            Target::Name(_) => "name",
+            Target::Immediate(_) | Target::Latest => continue,
+        };
+        *numbers.entry((kind, *inclusive)).or_default() += 1;
+    }
+    for kind in KINDS {
+        let found = numbers.get(&kind).copied().unwrap_or(0);
+        if found < number() {
+            return Err(format!("{found} targets of {kind:?}, and {} are asked for", number()).into());
+        }
+    }
+    Ok(())
 }
 
 /// Ends of transactions of all kinds, evenly over all WAL since the oldest backup: commits, aborts, and as many
