@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::support::account::{account, is_root};
 use super::support::majors::Installation;
 use super::support::scratch::Scratch;
+use super::support::server;
 use super::support::site::{Run, binary};
 use super::support::wait::wait_for;
 use super::support::{Outcome, Scenario, full_length, process, skip};
@@ -21,6 +22,7 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "demo::ends_in_order_on_a_signal", run: ends_in_order_on_a_signal },
         Scenario { name: "demo::ends_in_order_when_a_server_fails", run: ends_in_order_when_a_server_fails },
         Scenario { name: "demo::what_is_kept_can_be_used", run: what_is_kept_can_be_used },
+        Scenario { name: "demo::little_space_is_said_first", run: little_space_is_said_first },
         Scenario { name: "demo::as_root_somebody_else_runs_it", run: as_root_somebody_else_runs_it },
     ]
 }
@@ -61,6 +63,19 @@ impl Stage {
         assert_eq!(process::below(&self.temporary), Vec::<i32>::new(), "processes are left");
         Ok(())
     }
+}
+
+fn little_space_is_said_first(install: &'static Installation) -> Outcome {
+    let stage = Stage::new()?;
+    let mut mount = Command::new("mount");
+    mount.args(["-t", "tmpfs", "-o", "size=1m,mode=777", "tmpfs"]).arg(&stage.temporary);
+    if server::run(&mut mount).is_err() {
+        return skip("needs the right to mount");
+    }
+    let run = Run::of(&mut stage.demo(install, &["--json"]))?.status_is(4)?;
+    run.says(&["disk-space", "the demo needs 536870912 bytes in", "are free", "TMPDIR=DIR pgcairn demo"])?;
+    stage.nothing_is_left()?;
+    server::run(Command::new("umount").arg(&stage.temporary)).map(drop)
 }
 
 fn every_row_comes_back(install: &'static Installation) -> Outcome {

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 use crate::model::error::{Code, Error, Result};
 use crate::model::shell_word::shell_word;
+use crate::operation::failure;
 use crate::postgres::MAX_ROOM;
 
 const PREFIX: &str = "pgcairn-demo.";
@@ -16,6 +17,8 @@ const PREFIX: &str = "pgcairn-demo.";
 const FALLBACK: &str = "/tmp";
 /// Bytes below the temporary directory: our own directory, and the longest room in it.
 const DEPTH: usize = 40;
+/// Two data directories of about 130 MiB with their WAL, a repository, and as much again.
+const NEEDED: u64 = 512 * 1024 * 1024;
 
 pub struct Place(TempDir);
 
@@ -30,7 +33,21 @@ impl Place {
         let made =
             if usable { make(&wanted).or_else(|_| make(Path::new(FALLBACK))) } else { make(Path::new(FALLBACK)) };
         let cannot = |error| Error::new(Code::Io, format!("no directory can be made in {FALLBACK}: {error}"));
-        made.map(Place).map_err(cannot)
+        let place = made.map(Place).map_err(cannot)?;
+        place.refuse_little_space()?;
+        Ok(place)
+    }
+
+    fn refuse_little_space(&self) -> Result<()> {
+        let base = self.path().parent().unwrap_or(self.path());
+        let unknown = |error| failure::cannot("look at", base.display(), io::Error::from(error));
+        let stat = rustix::fs::statvfs(base).map_err(unknown)?;
+        let free = stat.f_bavail * stat.f_frsize;
+        if free >= NEEDED {
+            return Ok(());
+        }
+        let message = format!("the demo needs {NEEDED} bytes in {}, {free} are free", base.display());
+        Err(Error::new(Code::DiskSpace, message).hint("free space, or name another directory: TMPDIR=DIR pgcairn demo"))
     }
 
     pub fn path(&self) -> &Path {
