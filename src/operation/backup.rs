@@ -66,7 +66,7 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
 
     warn_of_skipped(&copied, listener);
     listener.phase(Phase::WaitingForWal);
-    let wal_broken_at = wal_arrival::wait(&mut connection, context, &prepared, start, stop.lsn)?;
+    let wal_broken_at = wal_arrival::wait(&mut connection, context, &prepared, (start, stop.lsn), listener)?;
     listener.phase(Phase::Committing);
     context.interrupt.check()?;
     let facts = commit::Facts { request, start, stop_lsn: stop.lsn, stopped, wal_broken_at };

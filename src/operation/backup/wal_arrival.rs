@@ -10,21 +10,66 @@ use crate::model::lsn::Lsn;
 use crate::model::wal_name::{Segment, WalName};
 use crate::operation::{Context, failure};
 use crate::postgres::{BackupSession, Connection, Start};
+use crate::report::Listener;
 
-/// From the start of the backup to its first segment in the repository, and from one segment that the
-/// backup needs to the next.
+/// From the moment that a segment is complete to its arrival in the repository.
 const ARRIVAL: Duration = Duration::from_secs(60);
+
+/// For a primary without archive_timeout to end the segment that a backup of its standby ends in.
+const WITHOUT_TIMEOUT: Duration = Duration::from_secs(600);
 
 const POLL: Duration = Duration::from_millis(100);
 /// While the copy runs there is no hurry.
 const SLOW_POLL: Duration = Duration::from_secs(1);
 
-/// The segment that the backup begins in, on its way into the repository.
+/// A segment on its way into the repository. On a primary it was ended before it is waited for. A standby cannot end
+/// one, and an idle primary does so when its archive_timeout is over, or not at all.
+struct Arrival {
+    segment: Segment,
+    complete: bool,
+    /// Since when it is complete, or waited for.
+    since: Instant,
+}
+
+impl Arrival {
+    fn new(start: Start, segment: Segment) -> Arrival {
+        Arrival { segment, complete: !start.in_recovery, since: Instant::now() }
+    }
+
+    fn is_over(&mut self, connection: &mut Connection, prepared: &Prepared) -> Result<bool> {
+        if has_arrived(prepared, self.segment)? {
+            return Ok(true);
+        }
+        let end = self.segment.end(prepared.settings.wal_segment_size);
+        if !self.complete && connection.wal_position()? >= end {
+            (self.complete, self.since) = (true, Instant::now());
+        }
+        Ok(false)
+    }
+
+    fn limit(&self, prepared: &Prepared) -> Duration {
+        match prepared.settings.archive_timeout {
+            _ if self.complete => ARRIVAL,
+            Some(timeout) => timeout + ARRIVAL,
+            None => WITHOUT_TIMEOUT,
+        }
+    }
+
+    fn refuse_late(&self, connection: &mut Connection, prepared: &Prepared) -> Result<()> {
+        let limit = self.limit(prepared);
+        match self.since.elapsed() < limit {
+            true => Ok(()),
+            false if self.complete => Err(stalled(prepared, connection, self.segment)),
+            false => Err(unfinished(prepared, self.segment, limit)),
+        }
+    }
+}
+
+/// The segment that the backup begins in.
 pub struct FirstSegment<'a> {
     prepared: &'a Prepared,
-    /// `None` once it arrived, and on a standby, which makes no segments.
-    wanted: Option<Segment>,
-    since: Instant,
+    /// `None` once it arrived.
+    wanted: Option<Arrival>,
     looked: Instant,
 }
 
@@ -32,28 +77,27 @@ impl<'a> FirstSegment<'a> {
     /// An idle primary finishes no segment by a switch alone, so something is written first.
     pub fn request(session: &mut BackupSession, prepared: &'a Prepared) -> Result<FirstSegment<'a>> {
         let start = session.started();
-        let now = Instant::now();
-        let mut first = FirstSegment { prepared, wanted: None, since: now, looked: now };
         if !start.in_recovery {
             session.connection().create_restore_point(&format!("pgcairn {}", prepared.id))?;
             session.connection().switch_wal()?;
-            first.wanted = Some(Segment::containing(start.timeline, start.lsn, prepared.settings.wal_segment_size));
         }
-        Ok(first)
+        let segment = Segment::containing(start.timeline, start.lsn, prepared.settings.wal_segment_size);
+        Ok(FirstSegment { prepared, wanted: Some(Arrival::new(start, segment)), looked: Instant::now() })
     }
 
-    /// Fails a minute after the start if the segment has not arrived.
+    /// Fails a minute after the segment was complete if it has not arrived.
     pub fn check(&mut self, session: &mut BackupSession) -> Result<()> {
-        let Some(segment) = self.wanted else { return Ok(()) };
+        let Some(arrival) = &mut self.wanted else { return Ok(()) };
         if self.looked.elapsed() < SLOW_POLL {
             return Ok(());
         }
         self.looked = Instant::now();
-        if has_arrived(self.prepared, segment)? {
+        if arrival.is_over(session.connection(), self.prepared)? {
             self.wanted = None;
             return Ok(());
         }
-        if self.since.elapsed() < ARRIVAL { Ok(()) } else { Err(stalled(self.prepared, session.connection(), segment)) }
+        // That the primary ends it is waited for at the end.
+        if arrival.complete { arrival.refuse_late(session.connection(), self.prepared) } else { Ok(()) }
     }
 }
 
@@ -63,15 +107,15 @@ pub fn wait(
     connection: &mut Connection,
     context: &Context,
     prepared: &Prepared,
-    start: Start,
-    stop: Lsn,
+    (start, stop): (Start, Lsn),
+    listener: &dyn Listener,
 ) -> Result<Option<Lsn>> {
     let size = prepared.settings.wal_segment_size;
     let mut segment = Segment::containing(start.timeline, start.lsn, size);
     let last = Segment::before(start.timeline, stop, size);
     let mut broken = None;
     while segment.number <= last.number {
-        wait_for(connection, context, prepared, segment)?;
+        wait_for(connection, context, prepared, Arrival::new(start, segment), listener)?;
         let from = invalid_from(prepared, segment)?;
         broken = broken.or(from.filter(|lsn| *lsn < stop));
         segment = segment.next();
@@ -82,12 +126,20 @@ pub fn wait(
     Ok(broken)
 }
 
-fn wait_for(connection: &mut Connection, context: &Context, prepared: &Prepared, segment: Segment) -> Result<()> {
-    let since = Instant::now();
-    while !has_arrived(prepared, segment)? {
+fn wait_for(
+    connection: &mut Connection,
+    context: &Context,
+    prepared: &Prepared,
+    mut arrival: Arrival,
+    listener: &dyn Listener,
+) -> Result<()> {
+    let mut said = false;
+    while !arrival.is_over(connection, prepared)? {
         context.interrupt.check()?;
-        if since.elapsed() >= ARRIVAL {
-            return Err(stalled(prepared, connection, segment));
+        arrival.refuse_late(connection, prepared)?;
+        if !arrival.complete && !said {
+            said = true;
+            listener.notice(waited_for(prepared, arrival.segment, arrival.limit(prepared)));
         }
         std::thread::sleep(POLL);
     }
@@ -132,10 +184,42 @@ fn check_history(prepared: &Prepared, start: Start) -> Result<()> {
     }
 }
 
+const SWITCH: &str = "SELECT pg_switch_wal()";
+
+fn waited_for(prepared: &Prepared, segment: Segment, limit: Duration) -> String {
+    let (name, seconds) = (segment.name(prepared.settings.wal_segment_size), limit.as_secs());
+    format!(
+        "the backup needs segment {name}, which the primary has not ended: waiting for {seconds} s at most, {}; \
+         {SWITCH} on the primary ends the wait",
+        timeout(prepared)
+    )
+}
+
+/// Where the limit comes from: the standby knows its own setting alone.
+fn timeout(prepared: &Prepared) -> String {
+    match prepared.settings.archive_timeout {
+        Some(timeout) => {
+            format!("a minute longer than archive_timeout, which is {} s on this standby", timeout.as_secs())
+        }
+        None => "as archive_timeout is 0 on this standby".to_owned(),
+    }
+}
+
+fn unfinished(prepared: &Prepared, segment: Segment, limit: Duration) -> Error {
+    let (name, seconds) = (segment.name(prepared.settings.wal_segment_size), limit.as_secs());
+    let message = format!(
+        "the primary has not ended segment {name}, which the backup needs, within {seconds} s: {}",
+        timeout(prepared)
+    );
+    Error::new(Code::ArchiveStalled, message)
+        .hint(format!("{SWITCH} on the primary while pgcairn backup waits, or set archive_timeout there"))
+}
+
 fn stalled(prepared: &Prepared, connection: &mut Connection, segment: Segment) -> Error {
     let name = segment.name(prepared.settings.wal_segment_size);
     let seconds = ARRIVAL.as_secs();
     let cause = match connection.archiver_failure() {
+        _ if prepared.settings.in_recovery => "the primary has ended it, and its log says why".to_owned(),
         Ok(Some(failure)) => format!("archive_command last failed for {} at {}", failure.segment, failure.at),
         Ok(None) => "archive_command has not failed".to_owned(),
         Err(_) => "the server does not say why".to_owned(),
