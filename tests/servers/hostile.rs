@@ -251,11 +251,10 @@ fn changes_under_the_copy(install: &'static Installation) -> Outcome {
     site.configure("[backup]\nmax_rate = \"8MiB\"\njobs = 2\n")?;
     site.init()?;
     site.archive_from(&origin)?;
+    let before = origin.segment()?;
     let mut backup = Killed(site.command(&["backup"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?);
-    wait_for("the backup to start", || {
-        let text = "select count(*) from pg_stat_activity where query like '%pg_backup_start%'";
-        Ok((origin.value(text)? != "0").then_some(()))
-    })?;
+    // It ends a segment before it copies.
+    wait_for("the copy to begin", || Ok((origin.segment()? != before).then_some(())))?;
     let mut round = 0;
     while backup.0.try_wait()?.is_none() {
         change(&origin, round)?;
@@ -273,9 +272,9 @@ fn changes_under_the_copy(install: &'static Installation) -> Outcome {
 }
 
 fn change(origin: &Server, round: usize) -> Outcome {
-    let (n, strategy) = (round % 4, ["wal_log", "file_copy"][round % 2]);
+    let (n, strategy) = (round % 4, origin.database_strategy(round));
     let kind = if round.is_multiple_of(8) { "logged" } else { "unlogged" };
-    origin.sql(&format!("create database d{round} strategy {strategy}"))?;
+    origin.sql(&format!("create database d{round} {strategy}"))?;
     for text in [
         format!("alter table u{n} set {kind}"),
         format!("update l{n} set n = n + 1 where n % 7 = 0"),

@@ -45,7 +45,10 @@ fn make(install: &'static Installation) -> Outcome<Cluster> {
         server.sql(&format!("insert into t select {n}, repeat('x', 500) from generate_series(1, 200)"))?;
         segments.push(server.switch_segment()?);
     }
-    server.sql("select pg_backup_start('x', true); select lsn from pg_backup_stop(false)")?;
+    server.sql(match install.major {
+        14 => "select pg_start_backup('x', true, false); select lsn from pg_stop_backup(false, false)",
+        _ => "select pg_backup_start('x', true); select lsn from pg_backup_stop(false)",
+    })?;
     let names = fs::read_dir(server.data().join("pg_wal"))?.filter_map(|e| e.ok()?.file_name().into_string().ok());
     let backup_history = names.into_iter().find(|name| name.ends_with(".backup")).ok_or("no .backup file")?;
     server.stop(Shutdown::Fast)?;

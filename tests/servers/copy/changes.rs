@@ -110,11 +110,11 @@ fn keep_changing(server: &Server, backup: &mut Background) -> Outcome<usize> {
 fn round(server: &Server, number: usize) -> Outcome {
     let location = server.scratch().join(&format!("ts{number}"));
     account().make_dir(&location)?;
-    let strategy = if number.is_multiple_of(2) { "wal_log" } else { "file_copy" };
+    let strategy = server.database_strategy(number);
     for statement in [
         format!("create tablespace passing location '{}'", location.display()),
         "create table passing tablespace passing as select generate_series(1, 5000) as n".to_owned(),
-        format!("create database passing strategy {strategy} template template1"),
+        format!("create database passing {strategy} template template1"),
         "checkpoint".to_owned(),
         "alter table passing set tablespace pg_default".to_owned(),
         "truncate passing".to_owned(),

@@ -1,10 +1,9 @@
 //! What scenarios ask a server: SQL as text over its socket, pgbench, and the state of WAL and recovery.
 
-use std::process::Stdio;
-
 use postgres::{Client, NoTls, SimpleQueryMessage};
 
 use super::Outcome;
+use super::scratch::Scratch;
 use super::server::{PORT, Server, Shutdown, run};
 use super::wait::wait_for;
 
@@ -118,6 +117,14 @@ impl Server {
         run(self.program("pg_amcheck").args(["--all", "--install-missing", "--heapallindexed"])).map(drop)
     }
 
+    /// How CREATE DATABASE copies its template, by turns where the server offers a choice (since 15).
+    pub fn database_strategy(&self, round: usize) -> &'static str {
+        match self.install.major {
+            ..=14 => "",
+            _ => ["strategy wal_log", "strategy file_copy"][round % 2],
+        }
+    }
+
     /// Every page of the stopped cluster has a correct checksum.
     pub fn verify_checksums(&self) -> Outcome {
         if self.install.has("pg_checksums") {
@@ -126,8 +133,9 @@ impl Server {
         // No such program for this major: the server verifies every page that it sends in a base backup.
         self.start()?;
         let mut backup = self.program("pg_basebackup");
-        backup.args(["--format=tar", "--pgdata=-", "--wal-method=none", "--checkpoint=fast"]);
-        run(backup.stdout(Stdio::null()))?;
+        let scratch = Scratch::new()?;
+        backup.arg("--pgdata").arg(scratch.join("sent"));
+        run(backup.args(["--format=tar", "--wal-method=none", "--checkpoint=fast"]))?;
         self.stop(Shutdown::Fast)
     }
 }
