@@ -2,6 +2,7 @@
 //! read last, the configuration, the environment.
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 use std::time::SystemTime;
@@ -13,6 +14,7 @@ use crate::model::error::{Code, Error, Result};
 use crate::model::manifest::{Directory, Mode};
 use crate::model::path::RelPath;
 use crate::model::relation::CAPTURED_CONFIGURATION;
+use crate::model::shell_word::shell_word;
 use crate::operation::failure::cannot;
 use crate::postgres::{Connection, Stop};
 use crate::report::Listener;
@@ -67,13 +69,13 @@ pub fn configuration(
     let settings = &prepared.settings;
     let mut files = vec![settings.config_file.clone(), settings.hba_file.clone(), settings.ident_file.clone()];
     files.extend(connection.configuration_files()?);
-    config.backup.include.iter().for_each(|path| collect(path, &mut files));
+    config.backup.include.iter().try_for_each(|path| collect(path, &mut files))?;
     let data_directory = canonical(&settings.data_directory);
     files.retain(|file| !canonical(file).starts_with(&data_directory));
     files.sort();
     files.dedup();
     let mut captured = Captured { contents: Vec::new(), total: 0, listener };
-    files.iter().take(MAX_CONFIG_FILES).try_for_each(|file| captured.add(file))?;
+    files.iter().try_for_each(|file| captured.add(file))?;
     let environment = serde_json::to_vec_pretty(&prepared.environment);
     let environment = environment.map_err(|e| Error::new(Code::Internal, e.to_string()))?;
     captured.contents.push(content(ENVIRONMENT_FILE, environment)?);
@@ -92,18 +94,34 @@ pub fn directories(contents: &[Content]) -> Vec<Directory> {
     paths.into_iter().map(|path| Directory { path, mode: Mode(PRIVATE_DIRECTORY) }).collect()
 }
 
-/// Files below a directory, links not followed.
-fn collect(path: &Path, files: &mut Vec<PathBuf>) {
-    let Ok(metadata) = std::fs::symlink_metadata(path) else { return files.push(path.to_owned()) };
-    if !metadata.is_dir() {
-        return files.push(path.to_owned());
-    }
-    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
-    entries.for_each(|entry| {
-        if files.len() <= MAX_CONFIG_FILES {
-            collect(&entry.path(), files);
+/// Files below a directory, links not followed. What cannot be looked into might hold any number of them, and
+/// nobody would miss them before they are needed.
+fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    match std::fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => {}
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => return Err(unreadable(path, error)),
+        _ if files.len() < MAX_CONFIG_FILES => {
+            files.push(path.to_owned());
+            return Ok(());
         }
-    });
+        _ => {
+            let message = format!("[backup] include leads to more than {MAX_CONFIG_FILES} files");
+            return Err(Error::new(Code::ConfigValue, message).hint("name fewer or smaller directories"));
+        }
+    }
+    let entries = match std::fs::read_dir(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(|error| unreadable(path, error))?,
+    };
+    for entry in entries {
+        collect(&entry.map_err(|error| unreadable(path, error))?.path(), files)?;
+    }
+    Ok(())
+}
+
+fn unreadable(path: &Path, error: std::io::Error) -> Error {
+    cannot("read", format_args!("{} under [backup] include", path.display()), error)
+        .hint(format!("ls -ld {}", shell_word(&path.to_string_lossy())))
 }
 
 struct Captured<'a> {

@@ -1,5 +1,8 @@
 //! The live server: not there, not this one, not set up, not permitted.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+
 use super::super::support::Outcome;
 use super::super::support::account::account;
 use super::super::support::majors::Installation;
@@ -17,6 +20,7 @@ pub fn refusals(install: &'static Installation) -> Outcome {
     server.start()?;
     settings(&mut document, &site, &server)?;
     rights(&mut document, &site, &server)?;
+    included(&mut document, &site, &server)?;
     clusters(&mut document, &site, &server)?;
     archiving(&mut document, &site, &server)?;
     document.end()
@@ -72,6 +76,21 @@ fn rights(document: &mut Document, site: &Site, server: &Server) -> Outcome {
     weak.connect_as("user=postgres dbname=nowhere")?;
     document.refuses("the server knows no such database", &weak, &["backup"])?;
     Ok(())
+}
+
+fn included(document: &mut Document, site: &Site, server: &Server) -> Outcome {
+    let mut closed = site.fork()?;
+    let directory = closed.path("etc/closed");
+    for made in [closed.path("etc"), directory.clone()] {
+        account().make_dir(&made)?;
+    }
+    closed.configure(&format!("[backup]\ninclude = [{:?}]\n", closed.path("etc")))?;
+    fs::set_permissions(&directory, Permissions::from_mode(0o000))?;
+    let refused = document.refuses("a directory under [backup] include may not be read", &closed, &["backup"])?;
+    follow(server, &hint(&refused)?)?;
+    fs::set_permissions(&directory, Permissions::from_mode(0o700))?;
+    closed.archive_from(server)?;
+    closed.run(&["backup"])?.ok().map(drop)
 }
 
 fn clusters(document: &mut Document, site: &Site, server: &Server) -> Outcome {
