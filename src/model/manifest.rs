@@ -74,7 +74,8 @@ pub struct Directory {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
     pub path: RelPath,
-    /// The directory the tablespace lay in, resolved to an absolute path.
+    /// The directory the tablespace lay in, resolved to an absolute path; within the data directory `../` and the path
+    /// there.
     pub target: RawPath,
 }
 

@@ -1,5 +1,7 @@
 //! One straight pipe: takes files, reads, checks and digests them, and writes its own packs and parts.
 
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use super::{Copied, Outward, Result, Task};
@@ -7,8 +9,9 @@ use crate::flow::part_writer::{OutwardError, PartWriter};
 use crate::flow::upload::Uploads;
 use crate::model::catalog::{FlaggedPage, MAX_FLAGGED_PAGES};
 use crate::model::manifest::{Directory, FileSlice, Link, MAX_FRAME, Mode, Slice};
-use crate::source::SliceReader;
+use crate::model::path::RawPath;
 use crate::source::data_directory::{Entry, Kind};
+use crate::source::{Error as SourceError, SliceReader};
 
 pub(super) struct Worker<'w, 'a> {
     outward: &'w Outward<'a>,
@@ -51,10 +54,21 @@ impl<'w, 'a> Worker<'w, 'a> {
         let mode = Mode(entry.attributes.mode);
         match entry.kind {
             Kind::Tablespace(tablespace) if tablespace.link.is_some() => {
-                self.part.link(Link { path: entry.path, target: tablespace.location })
+                let target = self.link_target(tablespace.location)?;
+                self.part.link(Link { path: entry.path, target })
             }
             _ => self.part.directory(Directory { path: entry.path, mode }),
         }
+    }
+
+    /// Of a tablespace within the data directory, as seen from pg_tblspc: it goes wherever the copy goes.
+    fn link_target(&self, location: RawPath) -> Result<RawPath> {
+        let data = self.outward.directory.path();
+        let below =
+            data.canonicalize().ok().and_then(|data| Some(location.as_path().strip_prefix(data).ok()?.to_owned()));
+        let Some(below) = below else { return Ok(location) };
+        let target = Path::new("..").join(below);
+        Ok(RawPath::new(target.as_os_str().as_bytes()).map_err(SourceError::from)?)
     }
 
     fn file(&mut self, entry: &Entry, slice: Option<Slice>) -> Result<()> {

@@ -10,6 +10,7 @@ use super::layout::Layout;
 use super::lock::lock;
 use super::{Request, refuse, unfinished, wal};
 use crate::model::error::Result;
+use crate::model::manifest::Directory;
 use crate::operation::failure::cannot;
 use crate::sink::{TargetDirectory, sync_directory};
 
@@ -20,7 +21,7 @@ const GROUP_MODE: u32 = 0o750;
 /// Makes, locks, clears and marks every directory. Whether it may be cleared is asked again under the lock.
 pub fn prepare(request: &Request, chosen: &Chosen, layout: &Layout) -> Result<Vec<File>> {
     let target = request.target_dir.as_path();
-    let directories = || [target].into_iter().chain(layout.tablespaces.values().map(|t| t.becomes.as_path()));
+    let directories = || [target].into_iter().chain(layout.outside().map(|t| t.becomes.as_path()));
     let made = |directory: &Path| make_directory(directory).map_err(|e| cannot("make", directory.display(), e));
     let locks = directories().map(|directory| made(directory).and_then(|()| lock(directory)));
     let locks = locks.collect::<Result<Vec<_>>>()?;
@@ -32,10 +33,12 @@ pub fn prepare(request: &Request, chosen: &Chosen, layout: &Layout) -> Result<Ve
     Ok(locks)
 }
 
-/// Tablespaces first, so that what lies in them has a place; then directories, parents before children.
+/// Directories, parents before children; in between tablespaces, so that what lies in them has a place and they have
+/// theirs, which may be one of the directories.
 pub fn make(into: &mut TargetDirectory, target: &Path, layout: &Layout) -> Result<()> {
-    let (roots, below): (Vec<_>, Vec<_>) = layout.directories.iter().partition(|d| d.path.as_bytes() == b"pg_tblspc");
-    for directory in roots {
+    let of_tablespaces = |directory: &&Directory| directory.path.as_bytes().starts_with(b"pg_tblspc/");
+    let (below, plain): (Vec<_>, Vec<_>) = layout.directories.iter().partition(of_tablespaces);
+    for directory in plain {
         into.directory(&directory.path, directory.mode.0)?;
     }
     for (oid, tablespace) in &layout.tablespaces {

@@ -1,6 +1,7 @@
 //! What the target will look like: directories, tablespaces, sizes, and whether it fits.
 
 use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -33,7 +34,22 @@ pub struct Layout {
 pub struct Moved {
     pub was: PathBuf,
     pub becomes: PathBuf,
+    /// Within the data directory at the origin, and again: no directory of its own is made for it.
+    pub inside: bool,
     bytes: u64,
+}
+
+impl Moved {
+    fn at(link: PathBuf) -> Moved {
+        let inside = link.strip_prefix("..").ok().map(Path::to_owned);
+        let (inside, was) = (inside.is_some(), inside.unwrap_or(link));
+        Moved { becomes: was.clone(), was, inside, bytes: 0 }
+    }
+
+    /// Where the origin's data directory was, the backup does not say.
+    fn is_called(&self, name: &Path) -> bool {
+        self.was == name || (!self.was.is_absolute() && name.ends_with(&self.was))
+    }
 }
 
 /// What one file system must take.
@@ -71,7 +87,7 @@ pub fn read(source: &Source<'_>, backup: &Summary, request: &Request) -> Result<
             tablespace.bytes = bytes;
         }
     }
-    layout.move_tablespaces(request)?;
+    layout.move_tablespaces(backup, request)?;
     Ok(layout)
 }
 
@@ -81,7 +97,7 @@ impl Layout {
         for link in &part.links {
             let oid = tablespace_oid(&link.path);
             let was = link.target.as_path().to_owned();
-            self.tablespaces.extend(oid.map(|oid| (oid, Moved { becomes: was.clone(), was, bytes: 0 })));
+            self.tablespaces.extend(oid.map(|oid| (oid, Moved::at(was))));
         }
         for file in &part.files {
             self.files += u64::from(file.range().offset == 0);
@@ -92,10 +108,24 @@ impl Layout {
         }
     }
 
-    /// Every mapping must name a tablespace that is there: a typing error must not put data elsewhere.
-    fn move_tablespaces(&mut self, request: &Request) -> Result<()> {
+    /// Those that do not lie in the data directory.
+    pub fn outside(&self) -> impl Iterator<Item = &Moved> {
+        self.tablespaces.values().filter(|tablespace| !tablespace.inside)
+    }
+
+    /// Every mapping must name a tablespace that is there: a typing error must not put data elsewhere. Without one a
+    /// tablespace within the data directory stays within it.
+    fn move_tablespaces(&mut self, backup: &Summary, request: &Request) -> Result<()> {
+        for tablespace in self.tablespaces.values_mut().filter(|tablespace| tablespace.inside) {
+            let below = RelPath::new(tablespace.was.as_os_str().as_bytes()).ok();
+            if !below.is_some_and(|path| self.directories.iter().any(|directory| directory.path == path)) {
+                let message = format!("the manifest of backup {} has no {}", backup.id, tablespace.was.display());
+                return Err(Error::new(Code::Damaged, message).hint("restore another backup: pgcairn list"));
+            }
+            tablespace.becomes = request.target_dir.join(&tablespace.was);
+        }
         for mapping in &request.tablespaces {
-            let Some(tablespace) = self.tablespaces.values_mut().find(|t| t.was == mapping.old) else {
+            let Some(tablespace) = self.tablespaces.values_mut().find(|t| t.is_called(&mapping.old)) else {
                 let known: Vec<String> = self.tablespaces.values().map(|t| t.was.display().to_string()).collect();
                 let known =
                     if known.is_empty() { "it has none".to_owned() } else { format!("it has {}", known.join(", ")) };
@@ -105,7 +135,7 @@ impl Layout {
                 )
                 .hint("--tablespace OLD=NEW with OLD as the origin had it"));
             };
-            tablespace.becomes = mapping.new.clone();
+            (tablespace.becomes, tablespace.inside) = (mapping.new.clone(), false);
         }
         Ok(())
     }

@@ -34,7 +34,7 @@ pub fn unfit_target(layout: &Layout, chosen: &Chosen, request: &Request) -> Resu
 pub fn directories_in_use(layout: &Layout, request: &Request) -> Result<()> {
     let target = &request.target_dir;
     refuse_files(target)?;
-    layout.tablespaces.values().try_for_each(|moved| refuse_tablespace(&moved.was, &moved.becomes, target))
+    layout.outside().try_for_each(|moved| refuse_tablespace(&moved.was, &moved.becomes, target))
 }
 
 /// The path becomes part of settings, which are text.
@@ -88,7 +88,7 @@ fn refuse_tablespace(was: &Path, location: &Path, target: &Path) -> Result<()> {
 /// Two tablespaces in one place would overwrite each other's files, which have the same names.
 fn refuse_shared_places(layout: &Layout, request: &Request) -> Result<()> {
     let mut places = vec![resolved(&request.target_dir)];
-    for tablespace in layout.tablespaces.values() {
+    for tablespace in layout.outside() {
         let place = resolved(&tablespace.becomes);
         if let Some(other) = places.iter().find(|other| other.starts_with(&place) || place.starts_with(other)) {
             let message = format!(

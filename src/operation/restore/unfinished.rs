@@ -67,7 +67,7 @@ pub fn mark(directory: &Path, target: &Path, chosen: &Chosen) -> io::Result<()> 
 
 /// The restore has ended: the target's mark goes last.
 pub fn unmark(target: &Path, layout: &Layout) -> io::Result<()> {
-    for directory in layout.tablespaces.values().map(|t| t.becomes.as_path()).chain([target]) {
+    for directory in layout.outside().map(|t| t.becomes.as_path()).chain([target]) {
         match fs::remove_file(directory.join(UNFINISHED_RESTORE)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => sync_directory(directory)?,

@@ -7,6 +7,7 @@ mod changes;
 mod damage;
 mod elsewhere;
 mod equality;
+mod inside;
 mod interruptions;
 mod quiet;
 mod refusals;
@@ -27,5 +28,6 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "copy::interrupted_restore", run: interruptions::interrupted_restore },
         Scenario { name: "copy::interrupted_backup", run: interruptions::interrupted_backup },
         Scenario { name: "copy::archiving_breaks", run: interruptions::archiving_breaks },
+        Scenario { name: "copy::tablespace_in_the_data_directory", run: inside::tablespace_in_the_data_directory },
     ]
 }
