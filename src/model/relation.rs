@@ -190,8 +190,6 @@ pub enum Skip {
     /// Of another major version, in a tablespace that both use.
     OtherVersion,
     TemporaryRelation,
-    /// Not the init fork of an unlogged relation; known only when the listing is complete.
-    Unlogged,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,9 +6,7 @@ mod error;
 mod page_checks;
 mod slice_reader;
 
-pub use data_directory::{
-    Attributes, DataDirectory, Entry, Item, Kind, Notice, Skipped, Tablespace, Walk, read_control_file,
-};
+pub use data_directory::{Attributes, DataDirectory, Entry, Item, Kind, Notice, Tablespace, Walk, read_control_file};
 pub use error::{Error, Result};
 pub use page_checks::PageChecks;
 pub use slice_reader::{CHUNK, SliceFile, SliceReader};

@@ -97,7 +97,6 @@ pub struct Reach {
     pub end: Lsn,
     /// The greatest time of a commit or abort, and its record. Times are not in order in WAL.
     pub greatest_time: Option<(TimestampTz, Lsn)>,
-    pub least_time: Option<(TimestampTz, Lsn)>,
     /// How many restore points have the target's name; recovery stops at the first.
     pub same_name: u64,
     /// The last restore points.
@@ -238,7 +237,6 @@ impl TargetSearch {
             Some(Event::TransactionEnd(end)) => {
                 let this = (end.time, record.lsn);
                 reach.greatest_time = Some(reach.greatest_time.filter(|held| held.0 >= end.time).unwrap_or(this));
-                reach.least_time = Some(reach.least_time.filter(|held| held.0 <= end.time).unwrap_or(this));
             }
             Some(Event::RestorePoint(point)) => {
                 reach.same_name += u64::from(matches!(&self.target, Target::Name(n) if point.name == n.as_bytes()));

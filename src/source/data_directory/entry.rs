@@ -3,7 +3,7 @@
 use rustix::fs::Stat;
 
 use crate::model::path::{RawPath, RelPath};
-use crate::model::relation::{RelationFile, Skip};
+use crate::model::relation::RelationFile;
 
 /// One step of the walk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,28 +48,17 @@ pub struct Attributes {
     pub size: u64,
     /// Permission bits, 07777.
     pub mode: u32,
-    pub uid: u32,
-    pub gid: u32,
     /// Nanoseconds since 1970.
     pub mtime: i64,
-    pub ctime: i64,
-    pub device: u64,
-    pub inode: u64,
 }
 
 impl Attributes {
     pub(super) fn of(stat: &Stat) -> Attributes {
         const NANOS: i64 = 1_000_000_000;
-        let nanos = |seconds: i64, nanos: i64| seconds.saturating_mul(NANOS).saturating_add(nanos);
         Attributes {
             size: stat.st_size as u64,
             mode: stat.st_mode & 0o7777,
-            uid: stat.st_uid,
-            gid: stat.st_gid,
-            mtime: nanos(stat.st_mtime, stat.st_mtime_nsec as i64),
-            ctime: nanos(stat.st_ctime, stat.st_ctime_nsec as i64),
-            device: stat.st_dev,
-            inode: stat.st_ino,
+            mtime: stat.st_mtime.saturating_mul(NANOS).saturating_add(stat.st_mtime_nsec as i64),
         }
     }
 }
@@ -87,26 +76,4 @@ pub enum Notice {
     LinkReplaced { path: RelPath, target: RawPath },
     /// This directory is a tablespace's location; what is in it follows under pg_tblspc.
     TablespaceInside { path: RelPath },
-}
-
-/// How many names the rules left out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Skipped {
-    pub by_name: u64,
-    pub contents: u64,
-    pub other_version: u64,
-    pub temporary: u64,
-    pub unlogged: u64,
-}
-
-impl Skipped {
-    pub(super) fn count(&mut self, skip: Skip) {
-        *match skip {
-            Skip::ByName => &mut self.by_name,
-            Skip::Contents => &mut self.contents,
-            Skip::OtherVersion => &mut self.other_version,
-            Skip::TemporaryRelation => &mut self.temporary,
-            Skip::Unlogged => &mut self.unlogged,
-        } += 1;
-    }
 }

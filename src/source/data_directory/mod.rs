@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, statat};
 use rustix::io::Errno;
 
-pub use entry::{Attributes, Entry, Item, Kind, Notice, Skipped, Tablespace};
+pub use entry::{Attributes, Entry, Item, Kind, Notice, Tablespace};
 pub use walk::Walk;
 
 use super::error::{Error, Result};

@@ -8,12 +8,12 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, openat, readlinkat, stat
 use rustix::io::Errno;
 
 use super::super::error::{Error, Result};
-use super::entry::{Attributes, Entry, Item, Kind, Notice, Skipped};
+use super::entry::{Attributes, Entry, Item, Kind, Notice};
 use super::listing::Listing;
 use super::tablespace::{DirectoryId, directory_id, linked_locations, open_tablespace};
 use super::{DIRECTORY_FLAGS, DataDirectory};
 use crate::model::path::{RawPath, RelPath};
-use crate::model::relation::{DirectoryRule, FileRule, Place, RelationName, Skip};
+use crate::model::relation::{DirectoryRule, FileRule, Place, RelationName};
 
 /// Each level holds one descriptor; PostgreSQL itself needs six.
 const MAX_DEPTH: usize = 64;
@@ -27,7 +27,6 @@ pub struct Walk<'a> {
     /// Held back: pg_control is copied last.
     control_file: Option<Item>,
     tablespaces: HashSet<DirectoryId>,
-    skipped: Skipped,
 }
 
 /// A directory whose names are being looked at; `path` is `None` for the data directory itself.
@@ -53,19 +52,7 @@ impl<'a> Walk<'a> {
         let tablespaces = linked_locations(data)?;
         let listing = Listing::read(&fd, &data.path)?;
         let root = Frame { fd, path: None, place: Place::Root, listing };
-        Ok(Walk {
-            data,
-            stack: vec![root],
-            ready: VecDeque::new(),
-            control_file: None,
-            tablespaces,
-            skipped: Skipped::default(),
-        })
-    }
-
-    /// What the rules have left out so far.
-    pub fn skipped(&self) -> Skipped {
-        self.skipped
+        Ok(Walk { data, stack: vec![root], ready: VecDeque::new(), control_file: None, tablespaces })
     }
 
     /// Looks at the next name; false when there is none.
@@ -106,8 +93,8 @@ impl<'a> Walk<'a> {
 
     fn file(&mut self, found: Found) -> Result<()> {
         let kind = match found.place.file(&found.name) {
-            FileRule::Relation(file) if self.is_unlogged(file.name) => return self.skip(Skip::Unlogged),
-            FileRule::Skip(skip) => return self.skip(skip),
+            FileRule::Relation(file) if self.is_unlogged(file.name) => return Ok(()),
+            FileRule::Skip(_) => return Ok(()),
             FileRule::Relation(file) => Kind::Relation(file),
             FileRule::ControlFile => Kind::ControlFile,
             FileRule::Other => Kind::File,
@@ -124,7 +111,7 @@ impl<'a> Walk<'a> {
 
     fn directory(&mut self, found: Found) -> Result<()> {
         match found.place.directory(&found.name, &self.data.version_directory) {
-            DirectoryRule::Skip(skip) => self.skip(skip),
+            DirectoryRule::Skip(_) => Ok(()),
             DirectoryRule::Enter(Place::Tablespace(oid)) => self.tablespace(oid, found.path, None),
             DirectoryRule::Enter(_) if self.tablespaces.contains(&directory_id(&found.stat)) => {
                 self.emit(found.path.clone(), Kind::Directory, &found.stat);
@@ -214,23 +201,12 @@ impl<'a> Walk<'a> {
     }
 
     /// Whether the rules leave out a link or special file of this name anyway, without a warning.
-    fn is_skipped(&mut self, found: &Found) -> bool {
-        match found.place.file(&found.name) {
-            FileRule::Skip(skip) => {
-                self.skipped.count(skip);
-                true
-            }
-            _ => false,
-        }
+    fn is_skipped(&self, found: &Found) -> bool {
+        matches!(found.place.file(&found.name), FileRule::Skip(_))
     }
 
     fn is_unlogged(&self, name: RelationName) -> bool {
         self.stack.last().is_some_and(|frame| frame.listing.is_unlogged(name))
-    }
-
-    fn skip(&mut self, skip: Skip) -> Result<()> {
-        self.skipped.count(skip);
-        Ok(())
     }
 
     fn emit(&mut self, path: RelPath, kind: Kind, stat: &Stat) {
