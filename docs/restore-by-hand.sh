@@ -74,6 +74,8 @@ while IFS=$'\t' read -r name location; do
   [[ $name =~ ^pg_tblspc/[0-9]+$ ]] || die "the manifest links $name"
   printf -v location %b "$location"
   location=${moved[$location]:-$location}
+  [[ $location = /* ]] || location=$target/${location#../} # lies within the data directory
+  case $location/ in */../*) die "the manifest holds the link to $location" ;; esac
   mkdir -p "$location" "$target/pg_tblspc"
   [ -z "$(ls -A "$location")" ] || die "the tablespace directory $location is not empty: move it with -t OLD=NEW"
   ln -s "$(realpath "$location")" "$target/$name"

@@ -20,7 +20,8 @@ const SCRIPT: &str = include_str!("../../docs/restore-by-hand.sh");
 const TARGET: &str = "before the mistake";
 /// What must be the same there and here.
 const SUMS: &str = "select count(*), coalesce(sum(hashtext(t::text)), 0) from t union all \
-                    select count(*), coalesce(sum(hashtext(f::text)), 0) from f";
+                    select count(*), coalesce(sum(hashtext(f::text)), 0) from f union all \
+                    select count(*), coalesce(sum(hashtext(g::text)), 0) from g";
 
 pub fn scenarios() -> Vec<Scenario> {
     vec![
@@ -59,15 +60,18 @@ fn by_hand(install: &'static Installation, encrypted: bool) -> Outcome {
     Ok(())
 }
 
-/// A server with a tablespace, a file of two slices, and files that PostgreSQL did not make.
+/// A server with a tablespace elsewhere and one within, a file of two slices, and files that PostgreSQL did not make.
 fn origin(install: &'static Installation) -> Outcome<Server> {
     let server = Server::builder(install).setting("archive_mode", "on").setting("wal_level", "replica").create()?;
     write_odd_files(&server)?;
     server.start()?;
     account().make_dir(&tablespace(&server))?;
     server.sql(&format!("create tablespace fast location '{}'", tablespace(&server).display()))?;
+    account().make_dir(&server.data().join("inside"))?;
+    server.sql(&format!("create tablespace inside location '{}'", server.data().join("inside").display()))?;
     server.sql(
         "create table t (n int, x text);
+         create table g tablespace inside as select generate_series(1, 1000) as n;
          create table f (n int, x text) tablespace fast;
          insert into t select n, repeat(md5(n::text), 10) from generate_series(1, 20000) n;
          insert into f select n, md5(n::text) from generate_series(1, 5000) n",
