@@ -215,6 +215,7 @@ impl Session {
     }
 
     fn begin(&self, config: Config, identities: Option<Identities>, belongings: &Belongings) -> Result<Context> {
+        self.output.lead_to(config.command_line());
         self.take_over(belongings)?;
         Ok(Context { config, identities, now: self.now, interrupt: self.interrupt.clone() })
     }

@@ -63,10 +63,9 @@ fn whole_microseconds(text: &str, moment: Timestamp) -> Result<Timestamp> {
 fn not_a_time(text: &str) -> Error {
     let error = usage(format!("\"{text}\" is not a time with a zone"));
     match text.parse::<DateTime>() {
-        Ok(civil) => {
+        Ok(_) => {
             let zone = TimeZone::system();
             let here = zone.iana_name().filter(|name| *name != "UTC").map(|name| format!("\"{text} {name}\" or "));
-            let _ = civil;
             error.hint(format!("add the zone: {}\"{text}Z\"", here.unwrap_or_default()))
         }
         Err(_) => {

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::codec::Recipient;
+use crate::model::command_line::CommandLine;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::ClusterName;
 use crate::model::shell_word::shell_word;
@@ -152,6 +153,11 @@ impl Config {
             Some(file) => format!("pgcairn -c {}", locate::argument(file)),
             None => "pgcairn".to_owned(),
         }
+    }
+
+    /// Both, for the commands in hints.
+    pub fn command_line(&self) -> CommandLine {
+        CommandLine { program: self.program(), place: self.place_arguments() }
     }
 
     /// What must follow a command because the file does not say it.

@@ -1,6 +1,7 @@
 //! The pure room: values and rules, no files, sockets, clocks or threads.
 
 pub mod catalog;
+pub mod command_line;
 pub mod control_file;
 pub mod digest;
 pub mod envelope;

@@ -10,6 +10,7 @@ use crate::model::key::{BackupId, ClusterKeys, ClusterName, Key};
 use crate::model::selector::Selector;
 use crate::store::{Reader, Repository};
 
+use super::failure;
 use super::repository::Opened;
 
 const CLUSTERS: &str = "clusters";
@@ -60,7 +61,7 @@ impl Catalog {
         }
         let id = selector
             .resolve(&ids)
-            .map_err(|e| Error::new(Code::NotFound, e.to_string()).hint("pgcairn list shows what there is"))?;
+            .map_err(|e| Error::new(Code::NotFound, e.to_string()).hint("what there is: pgcairn list"))?;
         if let Some(unreadable) = self.unreadable.iter().find(|unreadable| unreadable.id == *id) {
             return Err(unreadable.as_error());
         }
@@ -84,7 +85,7 @@ fn read_small(reader: &Reader, key: &Key) -> Result<Option<Vec<u8>>> {
     let Some(object) = reader.find(key)? else { return Ok(None) };
     let mut bytes = Vec::new();
     let read = object.take(MAX_COMMIT_MARKER as u64 + 1).read_to_end(&mut bytes);
-    read.map_err(|e| Error::new(Code::Io, format!("{key} cannot be read: {e}")))?;
+    read.map_err(|e| failure::unreadable(key, &e))?;
     Ok(Some(bytes))
 }
 
@@ -108,9 +109,9 @@ pub fn choose_cluster(config: &Config, repository: Repository) -> Result<Opened>
     let named: BTreeSet<_> = known.iter().filter(|c| config.name.as_ref().is_none_or(|name| *name == c.name)).collect();
     let names: BTreeSet<&ClusterName> = named.iter().map(|c| &c.name).collect();
     if names.len() > 1 {
-        let names = names.iter().map(|n| n.as_str()).collect::<Vec<_>>().join(", ");
-        return Err(Error::new(Code::Usage, format!("{} holds several clusters: {names}", config.repository.url))
-            .hint("add --cluster NAME"));
+        let held = names.iter().map(|n| n.as_str()).collect::<Vec<_>>().join(", ");
+        return Err(Error::new(Code::Usage, format!("{} holds several clusters: {held}", config.repository.url))
+            .hint(one_of(names.iter())));
     }
     let mut newest: Option<(jiff::Timestamp, &KnownCluster)> = None;
     for cluster in named {
@@ -127,10 +128,17 @@ pub fn choose_cluster(config: &Config, repository: Repository) -> Result<Opened>
 
 fn no_cluster(config: &Config, known: &BTreeSet<KnownCluster>) -> Error {
     let wanted = config.name.as_ref().map_or("any cluster".to_owned(), |name| format!("cluster {name}"));
-    let held = match known.iter().map(|c| c.name.as_str()).collect::<Vec<_>>() {
-        names if names.is_empty() => "it is empty".to_owned(),
-        names => format!("it holds {}", names.join(", ")),
+    let names: BTreeSet<&ClusterName> = known.iter().map(|cluster| &cluster.name).collect();
+    let (held, hint) = match names.iter().map(|name| name.as_str()).collect::<Vec<_>>() {
+        none if none.is_empty() => {
+            ("it is empty".to_owned(), "another --repository, or the first backup: pgcairn backup".to_owned())
+        }
+        some => (format!("it holds {}", some.join(", ")), one_of(names.iter())),
     };
-    Error::new(Code::NotFound, format!("{} holds nothing of {wanted}: {held}", config.repository.url))
-        .hint("--cluster NAME, or another --repository")
+    Error::new(Code::NotFound, format!("{} holds nothing of {wanted}: {held}", config.repository.url)).hint(hint)
+}
+
+/// What to add, as a hint.
+fn one_of<'n>(names: impl Iterator<Item = &'n &'n ClusterName>) -> String {
+    names.map(|name| format!("--cluster {name}")).collect::<Vec<_>>().join(" or ")
 }

@@ -15,6 +15,11 @@ use crate::{source, store};
 
 const CHECK: &str = "pgcairn check";
 pub const OTHER_BACKUP: &str = "restore another backup: pgcairn list";
+pub const NO_SPACE_TO_RESTORE: &str = "free space, or choose another --target-dir, and run it again";
+pub const MOVE_AWAY: &str =
+    "move the damaged object out of the repository; a server that has the file in pg_wal can archive it again";
+/// A restore over damaged WAL is refused, and says what is the last moment before.
+pub const LAST_MOMENT: &str = "recovery cannot pass it, the last moment before it is told by: pgcairn restore --target-dir DIR --to latest --plan";
 const IDENTITY_HINT: &str = "give the identity of one of the recipients: --identity FILE";
 
 impl From<store::Error> for Error {
@@ -73,9 +78,22 @@ pub fn object(key: &Key, error: CodecError) -> Error {
         CodecError::TooNew(_) => {
             Error::new(Code::RepositoryTooNew, format!("{key}: {error}")).hint("install a newer pgcairn")
         }
-        CodecError::Io(_) => Error::new(Code::Unreachable, format!("{key} cannot be read: {error}")).hint(CHECK),
+        CodecError::Io(error) => unreadable(key, &error),
         other => Error::from(other),
     }
+}
+
+/// The same for WAL, which is no part of a backup: `hint` is the way out of damage.
+pub fn wal_object(key: &Key, error: CodecError, hint: &str) -> Error {
+    match object(key, error) {
+        error if error.code == Code::Damaged => error.hint(hint),
+        error => error,
+    }
+}
+
+/// The store gave a beginning of the object and then failed.
+pub fn unreadable(key: &Key, error: &io::Error) -> Error {
+    Error::new(Code::Unreachable, format!("{key} cannot be read: {error}")).hint(CHECK)
 }
 
 impl From<CodecError> for Error {
@@ -128,7 +146,7 @@ impl From<SinkError> for Error {
     fn from(error: SinkError) -> Error {
         let ours = cannot(error.action, &error.path, error.source);
         match ours.code {
-            Code::DiskSpace => ours.hint("free space, or choose another --target-dir, and run it again"),
+            Code::DiskSpace => ours.hint(NO_SPACE_TO_RESTORE),
             _ => ours,
         }
     }

@@ -1,7 +1,7 @@
 //! Standard output and standard error. The only place that prints.
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use serde::Serialize;
@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::event::{Event, Listener, Progress};
 use super::progress::{Display, JSON_INTERVAL, Pace};
 use super::{Report, SCHEMA};
+use crate::model::command_line::CommandLine;
 use crate::model::error::{Code, Error};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +39,8 @@ pub struct Output {
     json_pace: Mutex<Pace>,
     /// What [`Format::Json`] holds back for its one object.
     warnings: Mutex<Vec<ErrorObject>>,
+    /// How commands in hints find what this one found, once that is known.
+    commands: OnceLock<CommandLine>,
 }
 
 impl Output {
@@ -48,7 +51,18 @@ impl Output {
             display: Mutex::new(Display::for_stderr(silent)),
             json_pace: Mutex::new(Pace::new(JSON_INTERVAL)),
             warnings: Mutex::default(),
+            commands: OnceLock::new(),
         }
+    }
+
+    /// From here on hints lead to this configuration.
+    pub fn lead_to(&self, commands: CommandLine) {
+        let _ = self.commands.set(commands);
+    }
+
+    fn led(&self, error: &Error) -> Error {
+        let spell_out = |hint: &String| self.commands.get().map_or(hint.clone(), |commands| commands.spell_out(hint));
+        Error { hint: error.hint.as_ref().map(spell_out), ..error.clone() }
     }
 
     /// Says what came out and returns the exit status.
@@ -63,6 +77,7 @@ impl Output {
 
     /// Says what went wrong and returns the exit status.
     pub fn error(&self, error: &Error) -> u8 {
+        let error = &self.led(error);
         lock(&self.display).clear();
         match self.manner.format {
             Format::Human => self.to_log(Tone::Error, &error.to_string()),
@@ -122,6 +137,10 @@ impl Output {
 
 impl Listener for Output {
     fn event(&self, event: Event) {
+        let event = match event {
+            Event::Warning(warning) => Event::Warning(self.led(&warning)),
+            event => event,
+        };
         match (self.manner.format, event) {
             (_, Event::Progress(progress)) => self.progress(&progress),
             (Format::Human, Event::Warning(warning)) => {

@@ -1,5 +1,8 @@
 //! How each refusal is provoked, and what shows that its hint works.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
 use crate::place::{Place, RECIPIENT};
 use crate::table::Refusal;
 
@@ -124,6 +127,23 @@ pub const ALL: &[Case] = &[
         .then(|place| place.works(&["restore", "--help"])),
     case("--timeline with --backup alone", |place| restore(place, &["--backup", "latest", "--timeline", "2"])),
     case("an action at the end of WAL", |place| restore(place, &["--to", "latest", "--action", "pause"])),
+    case("words that are no time", |place| restore(place, &["--to", "yesterday"])),
+    case("a target whose name is not UTF-8", |place| {
+        place.configure("");
+        let name = OsStr::from_bytes(b"/srv/caf\xe9");
+        let words = ["restore", "--to", "latest", "--target-dir"].map(OsStr::new);
+        place.refused_words(&[&words[..], &[name]].concat())
+    }),
+    case("the repository's place is a file", |place| {
+        place.configure("");
+        place.write("repo", "");
+        place.refused(&["list"])
+    }),
+    case("the repository's path leads nowhere", |place| {
+        place.configure("");
+        std::os::unix::fs::symlink(place.path("repo"), place.path("repo")).unwrap();
+        place.refused(&["list"])
+    }),
     case("no such identity file", |place| restore(place, &["--to", "latest", "--identity", "nothing.txt"])),
     case("what should be an identity is none", |place| {
         place.write("identity.txt", RECIPIENT);

@@ -1,5 +1,6 @@
 //! A scratch directory in which pgcairn is run.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -49,14 +50,19 @@ impl Place {
     }
 
     /// pgcairn with this place's configuration and nothing of this machine's.
-    pub fn pgcairn(&self, arguments: &[&str]) -> Output {
+    pub fn pgcairn(&self, arguments: &[impl AsRef<OsStr>]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pgcairn"));
         command.env_clear().env("TZ", "UTC").env("PGCAIRN_CONFIG", self.path("main.toml"));
         command.current_dir(self.directory.path()).args(arguments).output().unwrap()
     }
 
     pub fn refused(&self, arguments: &[&str]) -> Refusal {
-        let output = self.pgcairn(&[arguments, &["--json"]].concat());
+        self.refused_words(&arguments.iter().map(OsStr::new).collect::<Vec<_>>())
+    }
+
+    /// The same with words that need not be text.
+    pub fn refused_words(&self, arguments: &[&OsStr]) -> Refusal {
+        let output = self.pgcairn(&[arguments, &[OsStr::new("--json")]].concat());
         let stdout = String::from_utf8_lossy(&output.stdout);
         let refusal = Refusal::of(&stdout, output.status.code().unwrap_or(-1), &self.names());
         refusal.unwrap_or_else(|| panic!("{arguments:?} is not refused: {output:?}"))

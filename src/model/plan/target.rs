@@ -92,8 +92,9 @@ pub enum Unreachable {
 /// What the WAL holds, wherever recovery would stop.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Reach {
-    /// Records read, and the end of the last one.
+    /// Records read, where the last one begins and where it ends.
     pub records: u64,
+    pub last: Lsn,
     pub end: Lsn,
     /// The greatest time of a commit or abort, and its record. Times are not in order in WAL.
     pub greatest_time: Option<(TimestampTz, Lsn)>,
@@ -149,6 +150,11 @@ impl TargetSearch {
         if self.stop.is_none() && self.stops_after(record) {
             self.stop_at(Side::After, record);
         }
+    }
+
+    /// What the WAL read so far holds.
+    pub fn reach(&self) -> &Reach {
+        &self.reach
     }
 
     /// Whether it is decided where recovery ends.
@@ -231,6 +237,7 @@ impl TargetSearch {
     fn extend_reach(&mut self, record: &Record) {
         let reach = &mut self.reach;
         reach.records += 1;
+        reach.last = record.lsn;
         reach.end = record.end;
         self.xid_seen |= matches!(self.target, Target::Xid { xid, .. } if record.xid == xid);
         match &record.event {

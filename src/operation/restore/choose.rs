@@ -65,7 +65,7 @@ pub fn choose(source: &Source<'_>, request: &Request, listener: &dyn Listener) -
             }
         }
     }
-    Err(refusal.unwrap_or_else(|| unreachable::no_backup_before(&catalog, &timeline, request)))
+    Err(refusal.unwrap_or_else(|| unreachable::no_backup_before(source, &catalog, &timeline, request)))
 }
 
 /// What was not found after this backup may be found before it.
@@ -96,7 +96,10 @@ fn candidates<'c>(
                     backup.id, backup.stop_lsn, backup.timeline, timeline.id
                 ),
             )
-            .hint("leave --backup out, and the last one before the target is chosen")),
+            .hint(format!(
+                "--timeline {} is the backup's own; or leave --backup out, and the last one before the target is chosen",
+                backup.timeline
+            ))),
         };
     }
     let fits = |backup: &&Summary| {

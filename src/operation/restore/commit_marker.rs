@@ -18,20 +18,23 @@ use crate::sink::TargetDirectory;
 /// What the manifest adds up to.
 pub fn compare_totals(source: &Source<'_>, backup: &Summary, layout: &Layout) -> Result<()> {
     let links = layout.tablespaces.len() as u64;
-    let found = [layout.files, layout.data_bytes, layout.directories.len() as u64 + links];
     let totals = &backup.totals;
-    if found == [totals.files, totals.data_bytes, totals.directories] {
-        return Ok(());
+    let facts = [
+        ("files", totals.files, layout.files),
+        ("bytes", totals.data_bytes, layout.data_bytes),
+        ("directories", totals.directories, layout.directories.len() as u64 + links),
+    ];
+    agree(&source.opened.keys, backup, "the manifest", facts)
+}
+
+/// Each fact with what the commit marker says of it, and what `other` does.
+pub fn agree(keys: &ClusterKeys, backup: &Summary, other: &str, facts: [(&str, u64, u64); 3]) -> Result<()> {
+    match facts.into_iter().find(|(_, said, found)| said != found) {
+        None => Ok(()),
+        Some((fact, said, found)) => {
+            Err(contradiction(keys, backup, format!("it tells of {said} {fact}, {other} of {found}")))
+        }
     }
-    let [files, bytes, directories] = found;
-    Err(contradiction(
-        &source.opened.keys,
-        backup,
-        format!(
-            "it tells of {} files, {} bytes and {} directories, the manifest of {files}, {bytes} and {directories}",
-            totals.files, totals.data_bytes, totals.directories
-        ),
-    ))
 }
 
 /// The commit marker says something that the rest of the backup does not.
@@ -42,8 +45,7 @@ pub fn contradiction(keys: &ClusterKeys, backup: &Summary, reason: String) -> Er
 /// It must be the control file of the cluster that the commit marker tells of.
 pub fn check_control_file(source: &Source<'_>, target: &TargetDirectory, backup: &Summary) -> Result<ControlFile> {
     let bytes = target.read_waiting_control_file()?;
-    let damaged =
-        |reason: String| Error::new(Code::Damaged, format!("the control file of backup {}: {reason}", backup.id));
+    let damaged = |reason: String| damaged(format!("the control file of backup {}: {reason}", backup.id));
     let control = ControlFile::parse(&bytes).map_err(|e| damaged(e.to_string()))?;
     if control.system_identifier != backup.system_identifier {
         return Err(damaged(format!(
@@ -52,22 +54,28 @@ pub fn check_control_file(source: &Source<'_>, target: &TargetDirectory, backup:
         )));
     }
     let says = &backup.postgresql;
-    let (said, found) = (
-        (says.major(), says.catalog_version, says.wal_segment_size, says.block_size),
-        (control.major, control.catalog_version_no, control.wal_segment_size, control.page_size),
-    );
-    if said == found {
-        return Ok(control);
+    let facts = [
+        ("major version", says.major().into(), control.major.into()),
+        ("catalog version", says.catalog_version.into(), control.catalog_version_no.into()),
+        ("WAL segment size", says.wal_segment_size, control.wal_segment_size),
+        ("page size", says.block_size.into(), u64::from(control.page_size)),
+    ];
+    match facts.into_iter().find(|(_, said, found)| said != found) {
+        None => Ok(control),
+        Some((fact, said, found)) => {
+            let reason = format!("it says that the {fact} is {said}, the control file says {found}");
+            Err(contradiction(&source.opened.keys, backup, reason))
+        }
     }
-    let reason = format!(
-        "major, catalog version, WAL segment size and page size are {said:?} in it, {found:?} in the control file"
-    );
-    Err(contradiction(&source.opened.keys, backup, reason))
+}
+
+fn damaged(message: String) -> Error {
+    Error::new(Code::Damaged, message).hint(failure::OTHER_BACKUP)
 }
 
 /// Recovery begins where the label says, and was planned from where the commit marker says.
 pub fn check_label(source: &Source<'_>, target: &Path, backup: &Summary) -> Result<()> {
-    let damaged = |reason: String| Error::new(Code::Damaged, format!("backup_label of backup {}: {reason}", backup.id));
+    let damaged = |reason: String| damaged(format!("backup_label of backup {}: {reason}", backup.id));
     let bytes = fs::read(target.join("backup_label")).map_err(|e| damaged(e.to_string()))?;
     let label = BackupLabel::parse(&bytes).map_err(|e| damaged(e.to_string()))?;
     let said = (backup.start_lsn, backup.timeline, backup.standby);

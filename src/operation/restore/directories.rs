@@ -9,9 +9,10 @@ use super::choose::Chosen;
 use super::layout::Layout;
 use super::lock::lock;
 use super::{Request, refuse, unfinished, wal};
-use crate::model::error::Result;
+use crate::model::error::{Error, Result};
 use crate::model::manifest::Directory;
-use crate::operation::failure::cannot;
+use crate::model::shell_word::shell_word;
+use crate::operation::failure::{NO_SPACE_TO_RESTORE, cannot};
 use crate::sink::{TargetDirectory, sync_directory};
 
 /// PostgreSQL accepts 0700 and 0750.
@@ -22,7 +23,7 @@ const GROUP_MODE: u32 = 0o750;
 pub fn prepare(request: &Request, chosen: &Chosen, layout: &Layout) -> Result<Vec<File>> {
     let target = request.target_dir.as_path();
     let directories = || [target].into_iter().chain(layout.outside().map(|t| t.becomes.as_path()));
-    let made = |directory: &Path| make_directory(directory).map_err(|e| cannot("make", directory.display(), e));
+    let made = |directory: &Path| make_directory(directory).map_err(|e| not_made(directory, e));
     let locks = directories().map(|directory| made(directory).and_then(|()| lock(directory)));
     let locks = locks.collect::<Result<Vec<_>>>()?;
     refuse::directories_in_use(layout, request)?;
@@ -31,6 +32,19 @@ pub fn prepare(request: &Request, chosen: &Chosen, layout: &Layout) -> Result<Ve
         prepared.map_err(|e| cannot("prepare", directory.display(), e))?;
     }
     Ok(locks)
+}
+
+/// What to do about the directory that it should lie in.
+fn not_made(directory: &Path, error: io::Error) -> Error {
+    let above = directory.parent().unwrap_or(directory);
+    let word = shell_word(&above.to_string_lossy());
+    let hint = match error.kind() {
+        io::ErrorKind::NotFound => Some(format!("mkdir -p -m 0700 {word}")),
+        io::ErrorKind::PermissionDenied => Some(format!("ls -ld {word}")),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(NO_SPACE_TO_RESTORE.to_owned()),
+        _ => None,
+    };
+    Error { hint, ..cannot("make", directory.display(), error) }
 }
 
 /// Directories, parents before children; in between tablespaces, so that what lies in them has a place and they have

@@ -14,7 +14,7 @@ use crate::model::manifest::{Directory, Part, Slice};
 use crate::model::path::RelPath;
 use crate::model::plan::settings_file::line;
 use crate::model::plan::target::Target;
-use crate::operation::failure::cannot;
+use crate::operation::failure::{OTHER_BACKUP, cannot};
 use crate::report::restore::{Plan, Tablespace};
 
 /// Read off the manifest before anything is written.
@@ -179,7 +179,7 @@ impl Sliced {
             let end = slices.iter().try_fold(0, |end, slice| (slice.offset == end).then(|| slice.end()));
             if end != Some(*size) {
                 let message = format!("the manifest of backup {} does not describe all of {path}", backup.id);
-                return Err(Error::new(Code::Damaged, message).hint("restore another backup: pgcairn list"));
+                return Err(Error::new(Code::Damaged, message).hint(OTHER_BACKUP));
             }
         }
         Ok(())
@@ -197,7 +197,7 @@ fn refuse_foreign(part: &Part, backup: &Summary) -> Result<()> {
         None => Ok(()),
         Some(path) => {
             let message = format!("the manifest of backup {} holds {path}, which no tablespace has", backup.id);
-            Err(Error::new(Code::Damaged, message).hint("restore another backup: pgcairn list"))
+            Err(Error::new(Code::Damaged, message).hint(OTHER_BACKUP))
         }
     }
 }

@@ -8,7 +8,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use sha2::{Digest, Sha256};
 
 use super::Source;
-use super::commit_marker::contradiction;
+use super::commit_marker::{agree, contradiction};
 use crate::codec::FrameReader;
 use crate::model::catalog::{Method, ObjectLine, ObjectsDigest, Summary};
 use crate::model::error::{Code, Error, Result};
@@ -134,19 +134,11 @@ impl<'a> Census<'a> {
             ));
         }
         let packs = if backup.method == Method::Full { self.packs } else { totals.packs.into() };
-        if self.parts.len() as u64 == 2 * u64::from(backup.parts)
-            && (packs, self.stored_bytes) == (totals.packs.into(), totals.stored_bytes)
-        {
-            return Ok(());
-        }
-        let (parts, bytes) = (self.parts.len(), self.stored_bytes);
-        Err(contradiction(
-            self.keys,
-            backup,
-            format!(
-                "it tells of 2 x {} parts, {} packs and {} bytes, the list of objects of {parts}, {packs} and {bytes}",
-                backup.parts, totals.packs, totals.stored_bytes
-            ),
-        ))
+        let facts = [
+            ("manifest and digest parts", 2 * u64::from(backup.parts), self.parts.len() as u64),
+            ("packs", totals.packs.into(), packs),
+            ("stored bytes", totals.stored_bytes, self.stored_bytes),
+        ];
+        agree(self.keys, backup, "the list of objects", facts)
     }
 }

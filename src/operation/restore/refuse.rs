@@ -11,6 +11,8 @@ use super::unfinished::is_unfinished;
 use crate::model::error::{Code, Error, Result};
 use crate::model::relation::UNFINISHED_RESTORE;
 
+const ELSEWHERE: &str = "restore into another directory: --target-dir DIR";
+
 pub fn unfit_target(layout: &Layout, chosen: &Chosen, request: &Request) -> Result<()> {
     refuse_server(&request.target_dir)?;
     refuse_shared_places(layout, request)?;
@@ -25,7 +27,7 @@ pub fn unfit_target(layout: &Layout, chosen: &Chosen, request: &Request) -> Resu
                 std::env::consts::ARCH
             ),
         )
-        .hint("restore it on a machine of its own kind"));
+        .hint(format!("restore it on a machine of its own kind, {}", chosen.backup.environment.architecture)));
     }
     refuse_little_space(layout)
 }
@@ -41,8 +43,7 @@ pub fn directories_in_use(layout: &Layout, request: &Request) -> Result<()> {
 pub fn unspeakable(target: &Path) -> Result<()> {
     match target.to_str() {
         Some(_) => Ok(()),
-        None => Err(Error::new(Code::Usage, format!("the name of {} is not UTF-8", target.display()))
-            .hint("restore into another directory: --target-dir DIR")),
+        None => Err(Error::new(Code::Usage, format!("the name of {} is not UTF-8", target.display())).hint(ELSEWHERE)),
     }
 }
 
@@ -54,7 +55,7 @@ fn refuse_server(target: &Path) -> Result<()> {
         return Ok(());
     }
     Err(Error::new(Code::PostmasterRunning, format!("a server with process id {pid} runs on {}", target.display()))
-        .hint("restore into another directory: --target-dir DIR"))
+        .hint(ELSEWHERE))
 }
 
 /// An empty or absent directory, or one that an interrupted restore left.
@@ -120,7 +121,7 @@ fn resolved(path: &Path) -> PathBuf {
 fn first_name(directory: &Path) -> Result<Option<String>> {
     let cannot = |e: std::io::Error| {
         let code = if e.kind() == ErrorKind::PermissionDenied { Code::Permission } else { Code::Usage };
-        Error::new(code, format!("{} cannot be used: {e}", directory.display()))
+        Error::new(code, format!("{} cannot be used: {e}", directory.display())).hint(ELSEWHERE)
     };
     match fs::read_dir(directory) {
         Ok(mut entries) => {

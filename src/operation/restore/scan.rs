@@ -1,5 +1,7 @@
 //! Reads the WAL that recovery would read, decrypted, record by record, before anything is written.
 
+use jiff::Timestamp;
+
 use super::Source;
 use super::commit_marker::contradiction;
 use crate::model::catalog::Summary;
@@ -11,6 +13,7 @@ use crate::model::timeline::Timeline;
 use crate::model::timestamp::TimestampTz;
 use crate::model::wal::{Break, Event, Outcome, Record, WalFormat, WalIdentity, WalReader};
 use crate::model::wal_name::{Segment, WalName};
+use crate::operation::failure::OTHER_BACKUP;
 use crate::operation::wal::fetch;
 use crate::report::{Listener, Phase, Progress};
 
@@ -27,6 +30,8 @@ pub struct Scanned {
     /// The segment that is not there, where reading ended for lack of it.
     missing: Option<Segment>,
     timeline: Timeline,
+    /// Stop LSN of the backup.
+    consistent_at: Lsn,
 }
 
 /// From the start of the backup until the stopping point is decided, or as far as the archive goes.
@@ -52,7 +57,9 @@ pub fn scan(
             missing = Some(candidates.first().copied().unwrap_or(Segment { timeline: timeline.id, number }));
             break;
         };
-        broken = read_segment(source, segment, size, &mut reader, &mut search)?;
+        let before = search.search.reach().clone();
+        let read = read_segment(source, segment, size, &mut reader, &mut search);
+        broken = read.map_err(|error| led_before(error, &before, backup.stop_lsn))?;
         segments.push(segment);
         floor = segment.timeline;
         number += 1;
@@ -62,7 +69,16 @@ pub fn scan(
     let backup_end = search.backup_end;
     let (verdict, reach, last_commit) = search.finish();
     check_stop(source, backup, backup_end, &verdict)?;
-    Ok(Scanned { verdict, reach, last_commit, segments, broken, missing, timeline: timeline.clone() })
+    Ok(Scanned {
+        verdict,
+        reach,
+        last_commit,
+        segments,
+        broken,
+        missing,
+        timeline: timeline.clone(),
+        consistent_at: backup.stop_lsn,
+    })
 }
 
 /// The search, and the last two commits that it has seen before it was decided.
@@ -119,6 +135,7 @@ fn identity(backup: &Summary) -> Result<WalIdentity> {
     let major = backup.postgresql.major();
     let format = WalFormat::of_major(major).ok_or_else(|| {
         Error::new(Code::Refused, format!("backup {} is of PostgreSQL {major}, 14 to 19 are supported", backup.id))
+            .hint(format!("which version made it, and can restore it: pgcairn show {}", backup.id))
     })?;
     let segment_size = backup.postgresql.wal_segment_size;
     Ok(WalIdentity { format, system_identifier: Some(backup.system_identifier), segment_size })
@@ -140,8 +157,10 @@ fn read_segment(
         }
         Ok(())
     })?;
-    let facts =
-        facts.ok_or_else(|| Error::new(Code::WalGap, format!("{name} vanished from the archive while it was read")))?;
+    let facts = facts.ok_or_else(|| {
+        Error::new(Code::WalGap, format!("{name} vanished from the archive while it was read"))
+            .hint("run the same command again")
+    })?;
     if facts.length != size {
         let length = facts.length;
         return Err(Error::new(
@@ -175,11 +194,34 @@ impl Scanned {
         }
     }
 
-    /// As a hint: the latest target that is proven.
-    fn last_moment(&self) -> String {
-        match self.reach.latest_time_target(true).and_then(|time| time.to_jiff()) {
-            Some(time) => format!("--to '{time}' or --to-lsn up to {} can be reached", self.reach.end),
-            None => format!("--to-lsn up to {} can be reached", self.reach.end),
-        }
+    pub fn last_moment(&self) -> String {
+        last_moment(&self.reach, self.consistent_at)
     }
+
+    pub fn latest_time(&self) -> Option<Timestamp> {
+        latest_time(&self.reach, self.consistent_at)
+    }
+}
+
+/// Where the segment behind `reach` cannot be used.
+fn led_before(error: Error, reach: &Reach, consistent_at: Lsn) -> Error {
+    match error.code {
+        Code::Damaged => error.hint(last_moment(reach, consistent_at)),
+        _ => error,
+    }
+}
+
+/// As a hint: the latest targets that are proven.
+fn last_moment(reach: &Reach, consistent_at: Lsn) -> String {
+    match latest_time(reach, consistent_at) {
+        _ if reach.last < consistent_at => OTHER_BACKUP.to_owned(),
+        Some(time) => format!("--to '{time}' or --to-lsn {}, the last that can be reached", reach.last),
+        None => format!("--to-lsn {}, the last that can be reached", reach.last),
+    }
+}
+
+/// Recovery that stops before the copy is consistent opens nothing.
+fn latest_time(reach: &Reach, consistent_at: Lsn) -> Option<Timestamp> {
+    reach.greatest_time.filter(|(_, at)| consistent_at <= *at)?;
+    reach.latest_time_target(true)?.to_jiff()
 }

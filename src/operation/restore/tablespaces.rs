@@ -37,7 +37,8 @@ fn refuse_mapped_twice(request: &Request) -> Result<()> {
 /// can lead it elsewhere (`create_tablespace_directories` in tablespace.c). On the origin's own machine
 /// that directory is in use: the copy would write into the living cluster's files.
 fn refuse_replay_into(location: &Path, at: Lsn) -> Result<()> {
-    let (path, before) = (location.display(), format!("or choose a backup made after it, or a target before {at}"));
+    let (path, before) =
+        (location.display(), format!("or restore to --to-lsn {at} --exclusive, or from a later backup"));
     let replays = format!("at {at} replay creates a tablespace in {path}");
     match std::fs::read_dir(location).map(|mut entries| entries.next().is_none()) {
         Ok(true) => Ok(()),
@@ -45,7 +46,7 @@ fn refuse_replay_into(location: &Path, at: Lsn) -> Result<()> {
             .hint(format!("restore on a machine where that directory is empty, {before}"))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             Err(Error::new(Code::Refused, format!("{replays}, which does not exist"))
-                .hint(format!("mkdir -p -m 700 {path}, {before}")))
+                .hint(format!("mkdir -p -m 0700 {path}, {before}")))
         }
         Err(error) => Err(Error::new(Code::Refused, format!("{replays}, which cannot be used: {error}"))
             .hint(format!("restore on a machine where it can, {before}"))),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use super::{Request, Source, TimelineChoice};
+use super::{Request, Source, TimelineChoice, unreachable};
 use crate::model::catalog::Summary;
 use crate::model::error::{Code, Error, Result};
 use crate::model::plan::coverage::ArchivedWal;
@@ -24,7 +24,7 @@ pub(super) fn follow(
     let id = match (request.timeline, wanted) {
         (TimelineChoice::Id(id), _) => id,
         (TimelineChoice::Current, Some(backup)) => backup.timeline,
-        (TimelineChoice::Current, None) => newest_backup(catalog)?.timeline,
+        (TimelineChoice::Current, None) => newest_backup(source, catalog)?.timeline,
         (TimelineChoice::Latest, _) => latest(archive, wanted.map_or(oldest, |backup| backup.timeline))?,
     };
     if id == 1 {
@@ -33,11 +33,9 @@ pub(super) fn follow(
     history(source, id, matches!(request.timeline, TimelineChoice::Id(_)))
 }
 
-fn newest_backup(catalog: &Catalog) -> Result<&Summary> {
+fn newest_backup<'c>(source: &Source<'_>, catalog: &'c Catalog) -> Result<&'c Summary> {
     let newest = catalog.backups.iter().max_by_key(|backup| backup.stopped);
-    newest.ok_or_else(|| {
-        Error::new(Code::NotFound, "the repository holds no backup of this cluster").hint("pgcairn backup")
-    })
+    newest.ok_or_else(|| unreachable::no_backup(source, catalog))
 }
 
 /// The newest timeline there is. PostgreSQL asks for one `.history` after the other and takes a missing one
@@ -68,7 +66,7 @@ fn history(source: &Source<'_>, id: TimelineId, asked: bool) -> Result<Timeline>
     }
     Timeline::parse(id, &bytes).map_err(|e| {
         Error::new(Code::Damaged, format!("{name} cannot be used: {e}"))
-            .hint("--timeline with another one: pgcairn wal list")
+            .hint("put it back from pg_wal of a server of this cluster, or choose another --timeline: pgcairn wal list")
     })
 }
 
@@ -77,7 +75,7 @@ fn no_history(id: TimelineId, asked: bool) -> Error {
     let name = WalName::History(id);
     match asked {
         true => Error::new(Code::NotFound, format!("timeline {id} is not in the archive: {name} is missing"))
-            .hint("pgcairn wal list shows the timelines there are"),
+            .hint("the timelines there are: pgcairn wal list"),
         false => Error::new(Code::WalGap, format!("{name} is missing, and the archive holds timeline {id}"))
             .hint(format!("pgcairn init, where a server of this cluster still has {name} in its pg_wal")),
     }

@@ -1,8 +1,8 @@
 //! Why a target cannot be reached, and which can.
 
-use super::Request;
 use super::scan::Scanned;
 use super::words::{moment, words};
+use super::{Request, Source};
 use crate::model::catalog::Summary;
 use crate::model::error::{Code, Error};
 use crate::model::plan::coverage::ArchivedWal;
@@ -10,15 +10,30 @@ use crate::model::plan::target::{Reach, Target, Unreachable};
 use crate::model::timeline::Timeline;
 use crate::operation::catalog::Catalog;
 
-pub(super) fn no_backup_before(catalog: &Catalog, timeline: &Timeline, request: &Request) -> Error {
+/// Nothing to begin with, however much WAL there is.
+pub(super) fn no_backup(source: &Source<'_>, catalog: &Catalog) -> Error {
+    let (url, cluster) = (source.opened.repository.url(), &source.opened.cluster);
+    match catalog.unreadable.first() {
+        Some(unreadable) => unreadable.as_error(),
+        None => Error::new(Code::NotFound, format!("{url} holds no backup of cluster {cluster}"))
+            .hint("--cluster NAME or another --repository: pgcairn list; to make a backup: pgcairn backup"),
+    }
+}
+
+pub(super) fn no_backup_before(
+    source: &Source<'_>,
+    catalog: &Catalog,
+    timeline: &Timeline,
+    request: &Request,
+) -> Error {
     let on_the_way = |b: &&Summary| timeline.descends_from(b.timeline, b.stop_lsn);
     match catalog.backups.iter().filter(on_the_way).min_by_key(|b| b.stop_lsn) {
-        None if catalog.backups.is_empty() => {
-            Error::new(Code::NotFound, "the repository holds no backup of this cluster").hint("pgcairn backup")
-        }
+        None if catalog.backups.is_empty() => no_backup(source, catalog),
         None => {
-            Error::new(Code::TargetUnreachable, format!("no backup lies in the history of timeline {}", timeline.id))
-                .hint("pgcairn list shows each backup's timeline: add --timeline")
+            let newest = catalog.backups.iter().map(|backup| backup.timeline).max().unwrap_or(1);
+            let message = format!("no backup lies in the history of timeline {}", timeline.id);
+            Error::new(Code::TargetUnreachable, message)
+                .hint(format!("--timeline {newest}, which the newest backup lies on: pgcairn list"))
         }
         Some(oldest) => Error::new(
             Code::TargetUnreachable,
@@ -69,7 +84,7 @@ pub(super) fn refusal(
             let last =
                 reach.greatest_time.map_or("none".to_owned(), |(time, lsn)| format!("{} at {lsn}", moment(time)));
             let error = refuse(format!("{words} is later than the archive proves: the last commit or abort is {last}"));
-            match reach.latest_time_target(true).and_then(|t| t.to_jiff()) {
+            match scanned.latest_time() {
                 Some(time) => error.hint(format!(
                     "--to latest for all there is, or --to '{time}', the latest time that can be proven"
                 )),
@@ -91,15 +106,17 @@ pub(super) fn refusal(
             refuse(format!("{words} is not before {}; restore points there are: {known}", end(reach)))
                 .hint("--to-name with one of them")
         }
-        Unreachable::MinimalWal { at } => {
-            refuse(format!("WAL from {at} on was written with wal_level = minimal, no recovery passes it"))
-                .hint("--to a moment before it")
-        }
+        Unreachable::MinimalWal { at } => refuse(format!(
+            "WAL from {at} on was written with wal_level = minimal, no recovery passes it"
+        ))
+        .hint(format!(
+            "--to-lsn {at} --exclusive is the last moment before it; or choose a later backup: pgcairn list"
+        )),
         Unreachable::EndsBeforeConsistency => Error::new(
             Code::WalGap,
             format!("backup {} needs WAL up to {}, the archive ends at {}", backup.id, backup.stop_lsn, reach.end),
         )
-        .hint("choose an older backup: pgcairn list"),
+        .hint("restore an older backup: pgcairn list"),
         Unreachable::NothingFollows => {
             refuse(format!("nothing follows the end of backup {} at {}", backup.id, backup.stop_lsn))
                 .hint("--to latest")

@@ -20,7 +20,7 @@ use crate::operation::failure::cannot;
 use crate::operation::wal::fetch;
 use crate::report::{Listener, Phase};
 
-pub use index::{Index, IndexedFile};
+pub use index::{Index, IndexedFile, RESTORE_AGAIN};
 
 /// Below the target directory.
 pub const DIRECTORY: &str = crate::model::relation::RESTORED_WAL;

@@ -46,7 +46,7 @@ fn timeline_json(opened: &Opened, key: &Key, timeline: TimelineId) -> Result<Tim
     let mut bytes = Vec::new();
     let object = opened.repository.reader().get(key)?;
     let read = object.take(MAX_TIMELINE_JSON).read_to_end(&mut bytes);
-    read.map_err(|e| Error::new(Code::Unreachable, format!("{key} cannot be read: {e}")))?;
+    read.map_err(|e| failure::unreadable(key, &e))?;
     TimelineJson::parse(timeline, &bytes).map_err(|e| damaged_timeline(key, e.to_string()))
 }
 
@@ -73,9 +73,11 @@ pub fn segment_size(opened: &Opened, names: &[(WalName, u64)]) -> Result<u64> {
 /// What a segment's envelope says, and the stored size that follows from it.
 fn envelope(opened: &Opened, name: &WalName) -> Result<(WalFacts, u64)> {
     let key = opened.keys.wal_file(name);
-    let damaged = |reason: &str| Error::new(Code::Damaged, format!("{key} is damaged: {reason}"));
+    let damaged =
+        |reason: &str| Error::new(Code::Damaged, format!("{key} is damaged: {reason}")).hint(failure::MOVE_AWAY);
     let start = opened.repository.reader().get_range(&key, 0..MAX_HEADER as u64)?;
-    let peeked = peek(&start, opened.repository.encryption()).map_err(|e| failure::object(&key, e))?;
+    let peeked =
+        peek(&start, opened.repository.encryption()).map_err(|e| failure::wal_object(&key, e, failure::MOVE_AWAY))?;
     if peeked.envelope.name != key {
         return Err(damaged(&format!("it is {}", peeked.envelope.name)));
     }

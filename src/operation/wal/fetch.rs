@@ -16,7 +16,7 @@ use crate::model::sha256::Sha256Sum;
 use crate::model::wal_name::WalName;
 use crate::operation::failure::cannot;
 use crate::operation::repository::Opened;
-use crate::operation::restore::wal::{Index, IndexedFile};
+use crate::operation::restore::wal::{Index, IndexedFile, RESTORE_AGAIN};
 use crate::operation::wal::absence;
 use crate::operation::{Context, catalog, failure, repository};
 use crate::report::wal::Fetch;
@@ -60,12 +60,21 @@ pub fn run_from(directory: &Path, request: &Request) -> Result<Fetch> {
 }
 
 fn begin(path: &Path) -> Result<Replacement> {
-    Ok(Replacement::begin(path, BY_UMASK)?)
+    Replacement::begin(path, BY_UMASK).map_err(|error| into_pg_wal(error.into()))
 }
 
 /// PostgreSQL itself makes it durable (`KeepFileRestoredFromArchive`).
 fn deliver(file: Replacement) -> Result<()> {
-    Ok(file.finish(Durability::Later)?)
+    file.finish(Durability::Later).map_err(|error| into_pg_wal(error.into()))
+}
+
+/// Nothing of what a restore can do about it helps here.
+fn into_pg_wal(error: Error) -> Error {
+    let hint = match error.code {
+        Code::DiskSpace => "free space on the disk of pg_wal, and start the server again",
+        _ => "restore_command = 'pgcairn wal fetch %f %p': PostgreSQL gives %p relative to its data directory",
+    };
+    error.hint(hint)
 }
 
 /// The cluster of the data directory that PostgreSQL runs in, where it is readable; else the one in the
@@ -82,8 +91,9 @@ fn locate(context: &Context) -> Result<Opened> {
 /// Decrypts, decompresses and verifies one file; `None` where it is proven that there is none.
 pub fn fetch(opened: &Opened, opener: &Opener, name: &WalName, mut file: Replacement) -> Result<Option<Replacement>> {
     let key = opened.keys.wal_file(name);
-    let verified =
-        read(opened, opener, name, &mut |bytes| file.write_all(bytes).map_err(|e| cannot("write", name, e)))?;
+    let verified = read(opened, opener, name, &mut |bytes| {
+        file.write_all(bytes).map_err(|e| into_pg_wal(cannot("write", name, e)))
+    })?;
     match verified {
         Some(facts) if facts.system_identifier != opened.system_identifier => Err(damaged(
             &key,
@@ -101,7 +111,7 @@ fn broken(key: &Key, at: Lsn) -> Error {
         Code::Damaged,
         format!("{key} was archived with its records broken from {at} on, recovery would end there in silence"),
     )
-    .hint("pgcairn restore --to latest --plan names the last moment that can be reached; restore to that")
+    .hint(failure::LAST_MOMENT)
 }
 
 /// Hands the content of an archived file to `visit`, and then what its envelope says; length and digest
@@ -114,7 +124,7 @@ pub fn read(
 ) -> Result<Option<WalFacts>> {
     let key = opened.keys.wal_file(name);
     let Some(stored) = opened.repository.reader().find(&key)? else { return Ok(None) };
-    let fail = |e: CodecError| failure::object(&key, e);
+    let fail = |e: CodecError| failure::wal_object(&key, e, failure::LAST_MOMENT);
     let (envelope, body) = opener.open(&key, stored).map_err(fail)?;
     let facts = envelope.wal.ok_or_else(|| damaged(&key, "its envelope says nothing about WAL".to_owned()))?;
     let mut frames = FrameReader::new(body).map_err(fail)?;
@@ -152,16 +162,14 @@ fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usize> {
 }
 
 fn damaged(key: &Key, reason: String) -> Error {
-    Error::new(Code::Damaged, format!("{key} is damaged: {reason}"))
-        .hint("recovery cannot pass it; restore to a moment before it: pgcairn wal list")
+    Error::new(Code::Damaged, format!("{key} is damaged: {reason}")).hint(failure::LAST_MOMENT)
 }
 
 /// Copies out of the restored spool, with the digest of the index checked on the way.
 fn deliver_from(directory: &Path, name: &WalName, entry: &IndexedFile, to: &Path) -> Result<()> {
     let path = directory.join(name.to_string());
     let unreadable = |e: std::io::Error| {
-        Error::new(Code::Damaged, format!("cannot read {}: {e}", path.display()))
-            .hint("run the same pgcairn restore again, it fetches the WAL anew")
+        Error::new(Code::Damaged, format!("cannot read {}: {e}", path.display())).hint(RESTORE_AGAIN)
     };
     let mut source = File::open(&path).map_err(unreadable)?;
     let mut file = begin(to)?;
@@ -169,7 +177,7 @@ fn deliver_from(directory: &Path, name: &WalName, entry: &IndexedFile, to: &Path
     while let read @ 1.. = source.read(&mut chunk).map_err(unreadable)? {
         sha256.update(&chunk[..read]);
         length += read as u64;
-        file.write_all(&chunk[..read]).map_err(|e| cannot("write", to.display(), e))?;
+        file.write_all(&chunk[..read]).map_err(|e| into_pg_wal(cannot("write", to.display(), e)))?;
     }
     let digest = Sha256Sum(sha256.finalize().into());
     if (length, digest) != (entry.size, entry.sha256) {
@@ -177,7 +185,7 @@ fn deliver_from(directory: &Path, name: &WalName, entry: &IndexedFile, to: &Path
             Code::Damaged,
             format!("{} is not what the restore wrote: SHA-256 {digest}, due {}", path.display(), entry.sha256),
         )
-        .hint("run the same pgcairn restore again, it fetches the WAL anew"));
+        .hint(RESTORE_AGAIN));
     }
     deliver(file)
 }

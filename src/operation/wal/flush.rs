@@ -65,7 +65,7 @@ fn wait(context: &Context, opened: &Opened, segment: SegmentName, timeout: Durat
                 Code::ArchiveStalled,
                 format!("segment {segment} did not arrive in {} within {seconds} s", opened.repository.url()),
             )
-            .hint("the server's log says what archive_command answered; pgcairn check tries it"));
+            .hint("the server's log says what archive_command answered; to try it: pgcairn check"));
         }
         std::thread::sleep(POLL);
     }

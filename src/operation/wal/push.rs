@@ -120,7 +120,8 @@ impl Archive {
     fn same_content(&self, key: &Key, ours: &Envelope) -> Result<()> {
         let reader = self.opened.repository.reader();
         let start = reader.get_range(key, 0..MAX_HEADER as u64)?;
-        let theirs = peek(&start, self.sealer.encryption()).map_err(|e| failure::object(key, e))?;
+        let theirs =
+            peek(&start, self.sealer.encryption()).map_err(|e| failure::wal_object(key, e, failure::MOVE_AWAY))?;
         let facts = |envelope: &Envelope| envelope.wal.as_ref().map(|wal| (wal.sha256, wal.length));
         if theirs.envelope.name != *key || facts(&theirs.envelope) != facts(ours) {
             return Err(conflict(key, &theirs.envelope, ours));
@@ -132,7 +133,7 @@ impl Archive {
                 Code::Damaged,
                 format!("{key} is already archived but damaged: it has {found} bytes and must have {due}"),
             )
-            .hint("move the damaged object out of the repository; PostgreSQL will archive the segment again"));
+            .hint(failure::MOVE_AWAY));
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! `wal push`, `wal fetch`: what is not archived, and what is not delivered.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use super::super::support::account::account;
@@ -8,7 +9,7 @@ use super::super::support::majors::Installation;
 use super::super::support::server::{Server, Shutdown, run};
 use super::super::support::site::{Run, Site};
 use super::super::support::{Outcome, damage};
-use super::Document;
+use super::{Document, follow_pgcairn, hint};
 
 /// An offset in the first record of a segment.
 const FIRST_RECORD: usize = 100;
@@ -65,10 +66,29 @@ fn not_ours(document: &mut Document, site: &Site, server: &Server, segment: &str
     let history = wal.join("00000002.history");
     account().write(&history, "nonsense\n", 0o600)?;
     document.compare("a history file that is none", site, push(site, &history)?)?;
+    account().write(&history, "", 0o600)?;
+    document.compare("a history file that is empty", site, push(site, &history)?)?;
     for name in ["xlogtemp.1", "0000000100000000000000CC", "00000002.history"] {
         fs::remove_file(wal.join(name))?;
     }
-    Ok(())
+    no_file(document, site, server, segment)
+}
+
+/// Names and files that no server of this cluster makes.
+fn no_file(document: &mut Document, site: &Site, server: &Server, segment: &str) -> Outcome {
+    let wal = server.data().join("pg_wal");
+    let beyond = wal.join("0000000100000000000001FF");
+    changed(&wal.join(segment), &beyond, |_| ())?;
+    document.compare("a name that no segment of this size has", site, push(site, &beyond)?)?;
+    fs::remove_file(&beyond)?;
+    let next = wal.join("0000000100000000000000BB");
+    account().make_dir(&next)?;
+    document.compare("a directory under the name of a segment", site, push(site, &next)?)?;
+    fs::remove_dir(&next)?;
+    changed(&wal.join(segment), &next, |_| ())?;
+    fs::set_permissions(&next, fs::Permissions::from_mode(0o000))?;
+    document.compare("a WAL file that may not be read", site, push(site, &next)?)?;
+    Ok(fs::remove_file(next)?)
 }
 
 fn other_content(document: &mut Document, site: &Site, path: &std::path::Path) -> Outcome {
@@ -82,6 +102,9 @@ fn other_content(document: &mut Document, site: &Site, path: &std::path::Path) -
     let object = cut.object(&path.file_name().unwrap().to_string_lossy())?;
     damage::edit(&object, |bytes| bytes.truncate(bytes.len() - 1))?;
     document.compare("the segment is archived, but cut short", &cut, push(&cut, path)?)?;
+    damage::edit(&object, |bytes| bytes[..8].fill(0))?;
+    document.compare("the segment is archived, but its header is damaged", &cut, push(&cut, path)?)?;
+    document.refuses("wal list where every segment is damaged", &cut, &["wal", "list"])?;
     fs::remove_file(&object)?;
     push(&cut, path)?.ok().map(drop)
 }
@@ -114,7 +137,9 @@ fn fetch(document: &mut Document, site: &Site, segment: &str) -> Outcome {
 fn fetch_that_would_end_short(document: &mut Document, site: &Site, path: &std::path::Path) -> Outcome {
     let to = site.path("RECOVERYXLOG").display().to_string();
     let arguments = ["wal", "fetch", "000000010000000000000000", &to];
-    document.refuses_with_identity("wal fetch of a segment that is missing in the middle", site, &arguments)?;
+    let refused =
+        document.refuses_with_identity("wal fetch of a segment that is missing in the middle", site, &arguments)?;
+    follow_pgcairn(&hint(&refused)?)?;
 
     let name = path.file_name().unwrap().to_string_lossy();
     let mut other = site.command(&["wal", "fetch", "--cluster", "other", &name, &to, "--json"]);

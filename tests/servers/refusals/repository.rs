@@ -3,9 +3,9 @@
 use super::super::support::account::{account, is_root};
 use super::super::support::majors::Installation;
 use super::super::support::server::{Server, run};
-use super::super::support::site::Site;
+use super::super::support::site::{Run, Site, binary};
 use super::super::support::{Outcome, damage};
-use super::Document;
+use super::{Document, hint};
 
 pub fn refusals(install: &'static Installation) -> Outcome {
     let server = Server::builder(install).create()?;
@@ -14,6 +14,8 @@ pub fn refusals(install: &'static Installation) -> Outcome {
     missing(&mut document, &site)?;
     unlike(&mut document, &site)?;
     without_encryption(&mut document, &server)?;
+    several_clusters(&mut document, &server)?;
+    not_create_only(&mut document, &server)?;
     no_right(&mut document, &server)?;
     document.end()
 }
@@ -58,6 +60,36 @@ fn without_encryption(document: &mut Document, server: &Server) -> Outcome {
     confused.recipient = Some("age15w6sa4sau9qptrpzrh3df55y2zc7vahmwnqzqmwqfa3regzpa94s3w6kny".to_owned());
     confused.configure("")?;
     document.refuses("recipients for a repository without encryption", &confused, &["init"])?;
+    Ok(())
+}
+
+/// A second cluster, and no configuration that names one of them.
+fn several_clusters(document: &mut Document, server: &Server) -> Outcome {
+    let site = Site::new(server)?;
+    site.init()?;
+    let clusters = site.repository().join("clusters");
+    for name in ["main", "other"] {
+        run(account().command("/bin/mkdir").arg("-p").arg(clusters.join(name).join("7461093382717234431/wal")))?;
+    }
+    let url = format!("file://{}", site.repository().display());
+    let list = |more: &[&str]| {
+        let words = [&["wal", "list", "--repository", &url], more].concat();
+        Run::of(account().command(binary()).args(words))
+    };
+    let refused = document.compare("several clusters, and none is named", &site, list(&["--json"])?)?;
+    let hint = hint(&refused)?;
+    list(&hint.split(" or ").next().unwrap_or_default().split(' ').collect::<Vec<_>>())?.ok()?;
+    document.compare("a cluster that the repository does not hold", &site, list(&["--cluster", "third", "--json"])?)?;
+    list(&["--cluster", "other"])?.ok().map(drop)
+}
+
+/// A file system that lets everybody make the same name: strace answers for it.
+fn not_create_only(document: &mut Document, server: &Server) -> Outcome {
+    let site = Site::new(server)?;
+    let mut strace = account().command("/usr/bin/strace");
+    strace.args(["-f", "-q", "-o", "/dev/null", "-e", "trace=linkat", "-e", "inject=linkat:retval=0"]);
+    strace.arg(binary()).arg("--config").arg(site.config()).args(["init", "--json"]);
+    document.compare("the store lets objects be made twice", &site, Run::of(&mut strace)?)?;
     Ok(())
 }
 

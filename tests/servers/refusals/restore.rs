@@ -1,14 +1,17 @@
 //! `restore`: what cannot be reached, and where nothing may be written.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+
+use rustix::fs::{FlockOperation, flock};
 
 use super::super::support::account::{account, is_root};
 use super::super::support::majors::Installation;
 use super::super::support::server::{Server, Shutdown, run};
 use super::super::support::site::Site;
 use super::super::support::{Outcome, damage};
-use super::{Document, hint};
+use super::{Document, follow_pgcairn, hint, proposed, restore_words};
 
 pub fn refusals(install: &'static Installation) -> Outcome {
     let mut document = Document::new();
@@ -31,31 +34,13 @@ pub fn refusals(install: &'static Installation) -> Outcome {
     places(&mut document, &site, &server)?;
     holes(&mut document, &site, &last)?;
     objects(&mut document, &site)?;
-    timelines(&mut document, &site)?;
     server.stop(Shutdown::Fast)?;
     document.end()
 }
 
-fn restore(site: &Site, arguments: &[&str]) -> Vec<String> {
-    let target = site.path("new").display().to_string();
-    let all = ["restore", "--target-dir", &target].into_iter().chain(arguments.iter().copied());
-    all.map(str::to_owned).collect()
-}
-
-impl Document {
-    fn restore(&mut self, when: &str, site: &Site, arguments: &[&str]) -> Outcome<String> {
-        let words = restore(site, arguments);
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        hint(&self.refuses_with_identity(when, site, &words)?)
-    }
-}
-
-/// The plan alone: shows that these arguments are taken.
 fn plan(site: &Site, arguments: &[&str]) -> Outcome {
     let moved = tablespace_argument(site);
-    let words = restore(site, &[arguments, &["--plan", "--tablespace", &moved]].concat());
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    site.run_with_identity(&words)?.ok().map(drop)
+    super::plan(site, &[arguments, &["--tablespace", &moved]].concat()).map(drop)
 }
 
 fn tablespace_argument(site: &Site) -> String {
@@ -64,7 +49,7 @@ fn tablespace_argument(site: &Site) -> String {
 }
 
 fn identities(document: &mut Document, site: &Site) -> Outcome {
-    let words = restore(site, &["--to", "latest"]);
+    let words = restore_words(site, &["--to", "latest"]);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     document.refuses("restore without an identity", site, &words)?;
     let other = site.path("other-identity");
@@ -89,9 +74,10 @@ fn targets(document: &mut Document, site: &Site) -> Outcome {
     )?;
     plan(site, &["--to-name", "before-deploy"])?;
     document.restore("an LSN before the given backup", site, &["--to-lsn", "0/2000000", "--backup", "latest"])?;
-    document.restore("no backup of this id", site, &["--backup", "2019"])?;
+    follow_pgcairn(&document.restore("no backup of this id", site, &["--backup", "2019"])?)?;
     document.restore("several backups of this id", site, &["--backup", "20"])?;
-    document.restore("a timeline that is not there", site, &["--to", "latest", "--timeline", "7"])?;
+    let hint = document.restore("a timeline that is not there", site, &["--to", "latest", "--timeline", "7"])?;
+    follow_pgcairn(&hint)?;
     Ok(())
 }
 
@@ -111,10 +97,45 @@ fn places(document: &mut Document, site: &Site, server: &Server) -> Outcome {
     let data = server.data().display().to_string();
     let words = [&["restore", "--target-dir", &data], &here[..]].concat();
     document.refuses_with_identity("a server runs on the target", site, &words)?;
+    unusable(document, site, &here)?;
     if is_root() {
         small_disk(document, site, &moved)?;
     }
     Ok(())
+}
+
+/// Directories that cannot be made, read or had alone.
+fn unusable(document: &mut Document, site: &Site, here: &[&str]) -> Outcome {
+    let into = |target: &Path| {
+        let target = target.display().to_string();
+        [&["restore", "--target-dir"], &[target.as_str()][..], here].concat().into_iter().map(str::to_owned).collect()
+    };
+    let mut refused = |when: &str, target: &Path| -> Outcome<String> {
+        let words: Vec<String> = into(target);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        hint(&document.refuses_with_identity(when, site, &words)?)
+    };
+    let deep = site.path("none").join("new");
+    let command = refused("the directory above the target is not there", &deep)?;
+    run(account().command("/bin/sh").args(["-c", &command]))?;
+    assert!(site.path("none").is_dir(), "{command}");
+
+    account().write(&site.path("file"), "", 0o600)?;
+    refused("the target is a file", &site.path("file"))?;
+
+    account().make_dir(&site.path("closed"))?;
+    fs::set_permissions(site.path("closed"), Permissions::from_mode(0o000))?;
+    refused("the target may not be read", &site.path("closed"))?;
+    fs::set_permissions(site.path("closed"), Permissions::from_mode(0o500))?;
+    let command = refused("the target may not be made", &site.path("closed").join("new"))?;
+    run(account().command("/bin/sh").args(["-c", &command]))?;
+
+    account().make_dir(&site.path("new"))?;
+    let held = fs::File::open(site.path("new"))?;
+    flock(&held, FlockOperation::LockExclusive)?;
+    refused("another restore into this directory is at work", &site.path("new"))?;
+    drop(held);
+    Ok(fs::remove_dir(site.path("new"))?)
 }
 
 /// Needs the right to mount.
@@ -142,11 +163,11 @@ fn holes(document: &mut Document, site: &Site, last: &str) -> Outcome {
     let before = u32::from_str_radix(&last[16..], 16)? - 1;
     fs::remove_file(gap.object(&format!("{}{before:08X}.zst", &last[..16]))?)?;
     let hint = document.restore("a WAL segment is missing, others follow", &gap, &latest)?;
-    let lsn = hint.split_whitespace().find(|word| word.contains('/') && word.len() < 18).unwrap_or_default().to_owned();
-    assert!(!lsn.is_empty(), "{hint}");
+    super::plan(&gap, &["--to-lsn", proposed(&hint, "--to-lsn ")?, "--tablespace", &moved])?;
     let damaged = site.fork()?;
     flip_end(&damaged.object(&format!("{last}.zst"))?)?;
-    document.restore("a WAL segment is damaged in the repository", &damaged, &latest)?;
+    let hint = document.restore("a WAL segment is damaged in the repository", &damaged, &latest)?;
+    super::plan(&damaged, &["--to-lsn", proposed(&hint, "--to-lsn ")?, "--tablespace", &moved])?;
     Ok(())
 }
 
@@ -177,14 +198,4 @@ fn objects(document: &mut Document, site: &Site) -> Outcome {
 
 fn flip_end(object: &Path) -> Outcome {
     damage::edit(object, |bytes| *bytes.last_mut().unwrap() ^= 1)
-}
-
-fn timelines(document: &mut Document, site: &Site) -> Outcome {
-    let fork = site.fork()?;
-    let one = fork.object("000000010000000000000001.zst")?;
-    let three = one.parent().unwrap().parent().unwrap().with_file_name("00000003").join("00000000");
-    run(account().command("/bin/mkdir").arg("-p").arg(&three))?;
-    run(account().command("/bin/cp").arg(&one).arg(three.join("000000030000000000000001.zst.age")))?;
-    document.restore("a .history file in the middle is missing", &fork, &["--to", "latest"])?;
-    Ok(())
 }

@@ -11,6 +11,10 @@ use crate::model::sha256::Sha256Sum;
 use crate::model::wal_name::WalName;
 use crate::sink::{BY_UMASK, Durability, replace};
 
+/// Where the WAL beside the data is not what a restore has laid there.
+pub const RESTORE_AGAIN: &str =
+    "restore once more, into an empty directory: the same pgcairn restore with another --target-dir";
+
 const INDEX: &str = "index.json";
 const FORMAT: u32 = 1;
 /// Larger than an index of a million segments.
@@ -40,10 +44,8 @@ impl Index {
     /// An index that cannot be read proves nothing, so it is an error.
     pub fn read(directory: &Path) -> Result<Index> {
         let path = directory.join(INDEX);
-        let broken = |reason: String| {
-            Error::new(Code::Damaged, format!("{}: {reason}", path.display()))
-                .hint("run the same pgcairn restore again, it fetches the WAL anew")
-        };
+        let broken =
+            |reason: String| Error::new(Code::Damaged, format!("{}: {reason}", path.display())).hint(RESTORE_AGAIN);
         let mut text = Vec::new();
         let file = File::open(&path).map_err(|e| broken(e.to_string()))?;
         io::Read::read_to_end(&mut io::Read::take(file, MAX_INDEX), &mut text).map_err(|e| broken(e.to_string()))?;
@@ -68,7 +70,7 @@ impl Index {
                 Code::Damaged,
                 format!("{name} lies in {} and is not in its index", directory.display()),
             )
-            .hint("run the same pgcairn restore again, it fetches the WAL anew")),
+            .hint(RESTORE_AGAIN)),
         }
     }
 

@@ -20,10 +20,8 @@ const MAX_SMALL_FILE: u64 = 1024 * 1024;
 /// without a key.
 pub fn prepare(archive: &Archive, pushed: &Pushed) -> Result<Prepared> {
     let bytes = read_small(pushed)?;
-    let timeline = Timeline::parse(pushed.name.timeline(), &bytes).map_err(|e| {
-        Error::new(Code::Refused, format!("{} is not archived: {e}", pushed.path.display()))
-            .hint("compare it with the same file on another server of this cluster")
-    })?;
+    let timeline =
+        Timeline::parse(pushed.name.timeline(), &bytes).map_err(|error| refused(pushed, error.to_string()))?;
     store_timeline_json(archive, &timeline)?;
     prepared(pushed, &bytes, Kind::History, archive.level)
 }
@@ -61,6 +59,7 @@ fn read_small(pushed: &Pushed) -> Result<Vec<u8>> {
 
 fn refused(pushed: &Pushed, reason: String) -> Error {
     Error::new(Code::Refused, format!("{} is not archived: {reason}", pushed.path.display()))
+        .hint("compare it with the same file on another server of this cluster")
 }
 
 fn store_timeline_json(archive: &Archive, timeline: &Timeline) -> Result<()> {

@@ -11,6 +11,9 @@ use crate::model::wal_name::WalName;
 use crate::operation::failure;
 use crate::source::data_directory::DataDirectory;
 
+const LOOK: &str = "look at the file: only the server itself puts files into pg_wal";
+const RELATIVE: &str = "PostgreSQL gives %p relative to its data directory and runs archive_command there";
+
 /// A file of the configured cluster's pg_wal.
 pub struct Pushed {
     pub name: WalName,
@@ -88,7 +91,7 @@ fn open(path: &Path) -> Result<(File, u64)> {
     let file = File::open(path).map_err(|e| cannot("open", path, e))?;
     let metadata: Metadata = file.metadata().map_err(|e| cannot("read", path, e))?;
     if !metadata.is_file() {
-        return Err(Error::new(Code::Usage, format!("{} is not a file", path.display())));
+        return Err(Error::new(Code::Usage, format!("{} is not a file", path.display())).hint(LOOK));
     }
     Ok((file, metadata.len()))
 }
@@ -96,5 +99,8 @@ fn open(path: &Path) -> Result<(File, u64)> {
 fn cannot(action: &str, path: &Path, error: std::io::Error) -> Error {
     let missing = error.kind() == std::io::ErrorKind::NotFound;
     let ours = failure::cannot(action, path.display(), error);
-    if missing { Error { code: Code::NotFound, ..ours } } else { ours }
+    match missing {
+        true => Error { code: Code::NotFound, ..ours }.hint(RELATIVE),
+        false => ours.hint(LOOK),
+    }
 }

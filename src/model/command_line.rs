@@ -1,0 +1,75 @@
+//! Commands in hints. They are written as `pgcairn list`; whoever named a configuration or a repository must name it
+//! again, so that is put in when a hint is said.
+
+/// What leads a command to the same configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CommandLine {
+    /// `pgcairn`, with the configuration where it is not the default one.
+    pub program: String,
+    /// ` --repository URL`, where no file says it.
+    pub place: String,
+}
+
+/// The commands that take `--repository`.
+const READING: [&str; 5] = ["list", "show", "restore", "wal list", "wal fetch"];
+/// Those that read the configuration file. Any other does not care which it is.
+const CONFIGURED: [&str; 5] = ["init", "check", "backup", "wal flush", "config check"];
+
+const BARE: &str = "pgcairn ";
+
+impl CommandLine {
+    /// Every bare command in `hint` finds what this one found.
+    pub fn spell_out(&self, hint: &str) -> String {
+        let (mut said, mut rest) = (String::new(), hint);
+        while let Some(at) = rest.find(BARE) {
+            let (before, words) = (&rest[..at], &rest[at + BARE.len()..]);
+            said.push_str(before);
+            let reads = READING.iter().find(|command| begins_with(words, command));
+            let command = reads.or_else(|| CONFIGURED.iter().find(|command| begins_with(words, command)));
+            let is_word = !before.ends_with(|c: char| c.is_alphanumeric() || "/-_.".contains(c));
+            rest = match command.filter(|_| is_word) {
+                Some(command) => {
+                    let place = if reads.is_some() { &self.place } else { "" };
+                    said.extend([&self.program, " ", command, place]);
+                    &words[command.len()..]
+                }
+                None => {
+                    said.push_str(BARE);
+                    words
+                }
+            };
+        }
+        said + rest
+    }
+}
+
+fn begins_with(words: &str, command: &str) -> bool {
+    let rest = words.strip_prefix(command);
+    rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_finds_the_same_configuration() {
+        let filed = CommandLine { program: "pgcairn -c b".to_owned(), place: String::new() };
+        let unfiled = CommandLine { program: "pgcairn".to_owned(), place: " --repository file:///r".to_owned() };
+        for (hint, with_file, with_url) in [
+            ("pgcairn list", "pgcairn -c b list", "pgcairn list --repository file:///r"),
+            (
+                "go on: pgcairn wal list --gaps, or pgcairn check",
+                "go on: pgcairn -c b wal list --gaps, or pgcairn -c b check",
+                "go on: pgcairn wal list --repository file:///r --gaps, or pgcairn check",
+            ),
+            ("`pgcairn key generate`", "`pgcairn key generate`", "`pgcairn key generate`"),
+            ("pgcairn -c a list", "pgcairn -c a list", "pgcairn -c a list"),
+            ("/opt/pgcairn list", "/opt/pgcairn list", "/opt/pgcairn list"),
+            ("the pgcairn listing of pgcairn ", "the pgcairn listing of pgcairn ", "the pgcairn listing of pgcairn "),
+        ] {
+            assert_eq!(filed.spell_out(hint), with_file);
+            assert_eq!(unfiled.spell_out(hint), with_url);
+        }
+    }
+}
