@@ -194,7 +194,7 @@ impl Scanned {
         }
     }
 
-    pub fn last_moment(&self) -> String {
+    fn last_moment(&self) -> String {
         last_moment(&self.reach, self.consistent_at)
     }
 

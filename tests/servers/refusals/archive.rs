@@ -85,6 +85,6 @@ fn minimal(document: &mut Document, site: &Site, server: &Server) -> Outcome {
     server.restart()?;
     server.archive_all()?;
     let hint = document.restore("WAL that was written with wal_level = minimal", site, &["--to", "latest"])?;
-    plan(site, &["--to-lsn", proposed(&hint, "--to-lsn ")?])?;
+    plan(site, &["--to-lsn", proposed(&hint, "--to-lsn ")?, "--exclusive"])?;
     follow_pgcairn(&hint).map(drop)
 }
