@@ -81,6 +81,8 @@ fn main() -> ExitCode {
 
     scratch::sweep();
     stop_servers_on_signals();
+    // Before anything is forked: a child on its way to exec would hold it open, and nobody could run it (ETXTBSY).
+    support::site::binary();
     let conclusion = libtest_mimic::run(&arguments, trials);
     shared::release();
     scratch::end();

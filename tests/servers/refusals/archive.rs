@@ -8,8 +8,8 @@ use super::super::support::site::Site;
 use super::super::support::{Outcome, damage};
 use super::{Document, backed_up, follow_pgcairn, plan, proposed};
 
-/// More than lies between two records of a segment's first ones.
-const RECORDS: std::ops::Range<usize> = 100..140;
+/// In the first record of a segment, behind the page's header of 40 bytes and its own of 24.
+const FIRST_RECORD: usize = 70;
 
 pub fn refusals(install: &'static Installation) -> Outcome {
     let mut document = Document::new();
@@ -31,7 +31,7 @@ fn broken(document: &mut Document, site: &Site, server: &Server, last: &str) -> 
     fs::remove_file(fork.object(&format!("{last}.zst"))?)?;
     let path = server.data().join("pg_wal").join(last);
     let original = fs::read(&path)?;
-    damage::edit(&path, |bytes| bytes[RECORDS].iter_mut().for_each(|byte| *byte ^= 1))?;
+    damage::flip_bit(&path, FIRST_RECORD)?;
     fork.run(&["wal", "push", &path.display().to_string()])?.ok()?;
     damage::replace(&path, &original)?;
     let hint = document.restore("the records in the archive are broken", &fork, &["--to", "latest"])?;

@@ -121,9 +121,11 @@ fn machines(document: &mut Document, site: &Site) -> Outcome {
     follow_pgcairn(&hint).map(drop)
 }
 
+type Edit = fn(&mut Summary);
+
 /// The commit marker is valid and says something that the rest of the backup does not.
 fn contradictions(document: &mut Document, site: &Site) -> Outcome {
-    let edits: [(&str, fn(&mut Summary)); 7] = [
+    let edits: [(&str, Edit); 7] = [
         ("a commit marker that tells of more files", |summary| summary.totals.files += 1),
         ("a commit marker that tells of more bytes stored", |summary| summary.totals.stored_bytes += 1),
         ("a commit marker that tells of more parts", |summary| summary.parts += 1),
