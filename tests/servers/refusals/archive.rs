@@ -8,8 +8,8 @@ use super::super::support::site::Site;
 use super::super::support::{Outcome, damage};
 use super::{Document, backed_up, follow_pgcairn, plan, proposed};
 
-/// In the first record of a segment, behind the page's header of 40 bytes and its own of 24.
-const FIRST_RECORD: usize = 70;
+/// In the first record of a segment, which follows the page's header of 40 bytes: where it links back to.
+const LINK_BACK: usize = 40 + 9;
 
 pub fn refusals(install: &'static Installation) -> Outcome {
     let mut document = Document::new();
@@ -31,7 +31,7 @@ fn broken(document: &mut Document, site: &Site, server: &Server, last: &str) -> 
     fs::remove_file(fork.object(&format!("{last}.zst"))?)?;
     let path = server.data().join("pg_wal").join(last);
     let original = fs::read(&path)?;
-    damage::flip_bit(&path, FIRST_RECORD)?;
+    damage::flip_bit(&path, LINK_BACK)?;
     fork.run(&["wal", "push", &path.display().to_string()])?.ok()?;
     damage::replace(&path, &original)?;
     let hint = document.restore("the records in the archive are broken", &fork, &["--to", "latest"])?;
