@@ -7,6 +7,7 @@ use std::io::{self, IsTerminal};
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
+use clap::CommandFactory;
 use clap::error::ErrorKind;
 
 use crate::model::error::{Code, Error};
@@ -120,7 +121,7 @@ pub fn usage(protocol: Protocol, arguments: &[OsString], said: &clap::Error) -> 
             if called_by_server { Ended::Failed(Code::Usage.exit_status()) } else { Ended::Itself(0) }
         }
         _ if arguments.iter().any(|word| word == "--json") => {
-            Ended::Failed(protocol.output(Format::Json, true).error(&as_error(said)))
+            Ended::Failed(protocol.output(Format::Json, true).error(&as_error(said, arguments)))
         }
         _ => {
             to_stderr(&colored(io::stderr().is_terminal()));
@@ -130,11 +131,24 @@ pub fn usage(protocol: Protocol, arguments: &[OsString], said: &clap::Error) -> 
 }
 
 /// The first paragraph of clap's words is the fact.
-fn as_error(said: &clap::Error) -> Error {
+fn as_error(said: &clap::Error, arguments: &[OsString]) -> Error {
     let text = said.render().to_string();
     let fact = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
     let fact: Vec<&str> = fact.split_whitespace().collect();
-    Error::new(Code::Usage, fact.join(" ")).hint("pgcairn help")
+    Error::new(Code::Usage, fact.join(" ")).hint(format!("{} --help", command_of(arguments)))
+}
+
+/// The command that was meant, as far as the words name one.
+fn command_of(arguments: &[OsString]) -> String {
+    let mut command = super::Arguments::command();
+    command.build();
+    let mut name = command.get_name().to_owned();
+    for word in arguments.iter().skip(1) {
+        let Some(found) = word.to_str().and_then(|word| command.find_subcommand(word)).cloned() else { continue };
+        name = format!("{name} {}", found.get_name());
+        command = found;
+    }
+    name
 }
 
 fn is_wal_name(word: &OsStr) -> bool {

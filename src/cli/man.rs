@@ -31,7 +31,9 @@ impl Arguments {
         };
         done.map(|()| 0).map_err(|error| {
             let place = self.output.unwrap_or_default();
-            Error::new(Code::Io, format!("manual pages cannot be written to {}: {error}", place.display()))
+            let code = if error.kind() == io::ErrorKind::PermissionDenied { Code::Permission } else { Code::Io };
+            Error::new(code, format!("manual pages cannot be written to {}: {error}", place.display()))
+                .hint("pgcairn man --output ANOTHER_DIRECTORY")
         })
     }
 }

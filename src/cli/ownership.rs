@@ -167,6 +167,7 @@ impl Owner {
     fn make_directory(&self, path: &Path, mode: u32, group: Gid) -> Result<()> {
         let failed = |what: &str, error: &dyn std::fmt::Display| {
             Error::new(Code::Io, format!("{} cannot be {what}: {error}", path.display()))
+                .hint("choose a directory on a file system that root may write to")
         };
         let missing: Vec<&Path> = path.ancestors().take_while(|dir| !dir.exists()).collect();
         let Some(parent) = missing.last().and_then(|dir| dir.parent()) else {
@@ -209,8 +210,10 @@ impl Owner {
 
     /// Groups first, the user last: after it the right to change anything is gone.
     fn become_for_good(&self) -> Result<()> {
-        let failed =
-            |error: nix::Error| Error::new(Code::Permission, format!("cannot become {}: {error}", name(self.uid)));
+        let failed = |error: nix::Error| {
+            Error::new(Code::Permission, format!("root may not become {}: {error}", name(self.uid)))
+                .hint(format!("run it as that user in the first place: {}", own_command_line()))
+        };
         match self.name.as_ref().and_then(|name| CString::new(name.as_bytes()).ok()) {
             Some(name) => initgroups(&name, self.gid),
             None => setgroups(&[self.gid]),

@@ -170,9 +170,9 @@ impl Config {
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Error {
     let hint = match error.kind() {
-        std::io::ErrorKind::NotFound => "pgcairn config --help   # shows one to begin with",
-        std::io::ErrorKind::PermissionDenied => "run the command as root or as the owner of the data directory",
-        _ => "pgcairn -c FILE config check",
+        std::io::ErrorKind::NotFound => "pgcairn config --help   # shows one to begin with".to_owned(),
+        std::io::ErrorKind::PermissionDenied => format!("sudo pgcairn -c {} config check", locate::argument(path)),
+        _ => "name a configuration file: pgcairn -c FILE config check".to_owned(),
     };
     Error::new(Code::Config, format!("configuration {} cannot be read: {error}", path.display())).hint(hint)
 }

@@ -20,11 +20,16 @@ impl Interrupt {
 
     /// `Err` once the flag is up: `interrupt.check()?` between two steps ends the work.
     pub fn check(&self) -> Result<()> {
-        if self.is_raised() { Err(Error::new(Code::Interrupted, "interrupted by a signal")) } else { Ok(()) }
+        if self.is_raised() { Err(interrupted()) } else { Ok(()) }
     }
 
     /// For the signal handler alone, which may only set it.
     pub fn flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.0)
     }
+}
+
+/// Whatever was begun counts for nothing, or is completed by the next run.
+pub fn interrupted() -> Error {
+    Error::new(Code::Interrupted, "interrupted by a signal").hint("run the same command again")
 }

@@ -114,7 +114,10 @@ fn warn_of_skipped(copied: &Copied, listener: &dyn Listener) {
                 );
             }
             Notice::SpecialSkipped { path } => {
-                listener.warning(Error::new(Code::Flagged, format!("{path} is no regular file and not copied")));
+                listener.warning(
+                    Error::new(Code::Flagged, format!("{path} is no regular file and not copied"))
+                        .hint("PostgreSQL has no such file: see whose it is, and move it out of the data directory"),
+                );
             }
             Notice::LinkReplaced { path, target } => {
                 listener

@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use super::repository::{self, sealer};
 use super::wal::flush;
-use super::{Context, server_findings};
+use super::{Context, encryption_findings, server_findings};
 use crate::codec::Identities;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::{Encryption, Key};
 use crate::postgres::{Connection, Settings, check_cluster};
 use crate::report::Quiet;
 use crate::report::check::{Check, Finding};
-use crate::report::text::count;
 use crate::source::data_directory::DataDirectory;
 use crate::store::{Error as StoreError, Repository, RepositoryUrl};
 
@@ -34,7 +33,7 @@ pub fn run(context: &Context) -> Result<Check> {
         cluster: context.config.name.as_ref().map(ToString::to_string).unwrap_or_default(),
         repository: context.config.repository.url.to_string(),
         next: context.command(if findings.iter().any(Finding::is_failure) { "check" } else { "backup" }),
-        findings,
+        findings: context.addressed(findings),
     })
 }
 
@@ -51,16 +50,11 @@ fn repository_findings(context: &Context, repository: &Repository) -> Vec<Findin
 }
 
 fn encryption(context: &Context, repository: &Repository) -> Vec<Finding> {
-    if repository.encryption() == Encryption::None {
-        return vec![Finding::advice(
-            "encryption",
-            "none: whoever reads the repository reads the database",
-            "pgcairn key generate --output FILE, and a new repository",
-        )];
+    let mut findings = encryption_findings::encryption(&context.config, repository.encryption());
+    if repository.encryption() == Encryption::Age {
+        findings.extend(context.identities.as_ref().map(|given| identity(context, given)));
     }
-    let recipients = count(context.config.recipients.len() as u64, "recipient");
-    let pass = Finding::pass("encryption", format!("age, {recipients}"));
-    [pass].into_iter().chain(context.identities.as_ref().map(|given| identity(context, given))).collect()
+    findings
 }
 
 /// A key on this host that opens the backups is worth a warning: whoever takes the host takes them too.
@@ -205,9 +199,9 @@ mod tests {
             let context = Context { config, identities, now: jiff::Timestamp::UNIX_EPOCH, interrupt };
             encryption(&context, &repository).iter().map(|finding| finding.verdict).collect()
         };
-        assert_eq!(verdicts(None), [Verdict::Pass]);
-        assert_eq!(verdicts(Some(secret.expose_secret())), [Verdict::Pass, Verdict::Warning]);
+        assert_eq!(verdicts(None), [Verdict::Pass, Verdict::Advice]);
+        assert_eq!(verdicts(Some(secret.expose_secret())), [Verdict::Pass, Verdict::Advice, Verdict::Warning]);
         let (other, _) = generate_identity();
-        assert_eq!(verdicts(Some(other.expose_secret())), [Verdict::Pass, Verdict::Fail]);
+        assert_eq!(verdicts(Some(other.expose_secret())), [Verdict::Pass, Verdict::Advice, Verdict::Fail]);
     }
 }

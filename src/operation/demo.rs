@@ -48,12 +48,22 @@ pub fn run(request: &Request, interrupt: &Interrupt, listener: &dyn Listener) ->
     let began = Instant::now();
     let installation = Installation::find(request.bindir.as_deref())?;
     place::refuse_unreachable_program()?;
-    let place = Place::new()?;
+    let place = Place::new().map_err(elsewhere)?;
     let stage = Stage { story: Story::new(listener), place: &place, installation, interrupt };
-    let mut demo = stage.play(request.keep)?;
+    let mut demo = stage.play(request.keep).map_err(elsewhere)?;
     demo.kept = place.close(request.keep)?;
     demo.seconds = began.elapsed().as_secs_f64();
     Ok(demo)
+}
+
+/// What goes wrong with the demo's own server has its cause outside of it: the disk, or that PostgreSQL.
+fn elsewhere(error: Error) -> Error {
+    match error.hint {
+        None => {
+            error.hint("try another disk, TMPDIR=DIR pgcairn demo, or another PostgreSQL: pgcairn demo --bindir DIR")
+        }
+        Some(_) => error,
+    }
 }
 
 /// What every chapter stands on.

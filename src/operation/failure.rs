@@ -9,7 +9,10 @@ use crate::flow::inward::InwardError;
 use crate::flow::part_writer::OutwardError;
 use crate::model::control_file::InvalidControlFile;
 use crate::model::error::{Code, Error};
+use crate::model::interrupt::interrupted;
 use crate::model::key::Key;
+use crate::model::path::RelPath;
+use crate::model::shell_word::shell_word;
 use crate::sink::SinkError;
 use crate::{source, store};
 
@@ -20,6 +23,8 @@ pub const MOVE_AWAY: &str =
     "move the damaged object out of the repository; a server that has the file in pg_wal can archive it again";
 /// A restore over damaged WAL is refused, and says what is the last moment before.
 pub const LAST_MOMENT: &str = "recovery cannot pass it, the last moment before it is told by: pgcairn restore --target-dir DIR --to latest --plan";
+const OTHER_FILE_SYSTEM: &str =
+    "put the repository on another file system, such as ext4, XFS, ZFS or NFS: another url, then pgcairn init";
 const IDENTITY_HINT: &str = "give the identity of one of the recipients: --identity FILE";
 
 impl From<store::Error> for Error {
@@ -41,9 +46,12 @@ impl From<store::Error> for Error {
             E::Marker { .. } => {
                 Error::new(Code::Damaged, message).hint("put pgcairn.json back from a copy of the repository")
             }
-            E::NotCreateOnly { .. } => Error::new(Code::Refused, message).hint("use another file system or store"),
+            E::NotCreateOnly { .. } => Error::new(Code::Refused, message).hint(OTHER_FILE_SYSTEM),
             E::Url { .. } => Error::new(Code::ConfigValue, message),
             E::Name(_) => Error::new(Code::Internal, message),
+            E::Io { source, .. } if source.kind() == ErrorKind::Unsupported => {
+                Error::new(Code::Refused, message).hint(OTHER_FILE_SYSTEM)
+            }
             E::Io { .. } => Error::new(Code::Io, message).hint(CHECK),
         }
     }
@@ -114,16 +122,30 @@ impl From<source::Error> for Error {
         use source::Error as E;
         let ours = Error::new(code(&error), error.to_string());
         match &error {
-            E::NotADataDirectory { .. } => {
+            E::NotADataDirectory { .. } | E::NoDirectory { .. } => {
                 ours.hint("set data_dir in the configuration to the directory that holds PG_VERSION")
             }
             E::EssentialLink { target, .. } => {
                 ours.hint(format!("stop the server and move {target} into the data directory"))
             }
             E::TablespaceMissing { location, .. } => ours.hint(format!("ls -l {location}")),
+            E::TooDeep { path, .. } => {
+                let top = std::iter::successors(Some(path.clone()), RelPath::parent).last();
+                let top = top.as_ref().unwrap_or(path);
+                ours.hint(format!("PostgreSQL has no such directory: move {top} out of the data directory"))
+            }
+            E::ControlFile { reason: InvalidControlFile::Version(_) | InvalidControlFile::Catalog(_), .. } => ours
+                .hint(
+                    "set data_dir in the configuration to the data directory of the server, or install a newer pgcairn",
+                ),
+            E::ControlFile { path, .. } | E::ControlFileSize { path, .. } => {
+                let data_dir = path.ancestors().nth(2).unwrap_or(path);
+                ours.hint(format!("pg_controldata -D {}", shell_word(&data_dir.to_string_lossy())))
+            }
             E::Io { source, path, .. } if source.kind() == ErrorKind::PermissionDenied => {
                 ours.hint(format!("ls -ld {}", path.display()))
             }
+            E::Io { .. } => ours.hint("the kernel's log says what the disk answers: dmesg | tail"),
             _ => ours,
         }
     }
@@ -136,7 +158,7 @@ fn code(error: &source::Error) -> Code {
         E::Io { .. } | E::ListingTooLarge { .. } => Code::Io,
         E::ControlFile { reason: InvalidControlFile::Version(_) | InvalidControlFile::Catalog(_), .. } => Code::Refused,
         E::ControlFile { .. } | E::ControlFileSize { .. } => Code::Damaged,
-        E::NotADataDirectory { .. } => Code::ConfigValue,
+        E::NotADataDirectory { .. } | E::NoDirectory { .. } => Code::ConfigValue,
         E::EssentialLink { .. } | E::TablespaceMissing { .. } | E::TooDeep { .. } => Code::Refused,
         E::Path(_) => Code::Internal,
     }
@@ -164,7 +186,7 @@ impl From<OutwardError> for Error {
             OutwardError::Codec(error) => error.into(),
             OutwardError::Store(error) => error.into(),
             OutwardError::Source(error) => error.into(),
-            OutwardError::Interrupted => Error::new(Code::Interrupted, "interrupted by a signal"),
+            OutwardError::Interrupted => interrupted(),
             OutwardError::Panicked(panicked) => panicked.into(),
             other => Error::new(Code::Internal, other.to_string()),
         }
@@ -181,7 +203,7 @@ impl From<InwardError> for Error {
             InwardError::Codec { key, source } => object(&key, source),
             InwardError::Sink(error) => error.into(),
             InwardError::Panicked(panicked) => panicked.into(),
-            InwardError::Interrupted => Error::new(Code::Interrupted, "interrupted by a signal"),
+            InwardError::Interrupted => interrupted(),
             _ => damaged(message),
         }
     }

@@ -1,11 +1,12 @@
 //! `init`: the repository is created or found, the server is looked at, and its settings are told. Safe to
 //! repeat: what is there stays.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::repository::{self, Opened, no_recipients, sealer};
 use super::wal::push::Archive;
-use super::{Context, server_findings};
+use super::{Context, encryption_findings, server_findings};
 use crate::config::Config;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::Encryption;
@@ -18,6 +19,7 @@ use crate::store::{Error as StoreError, Repository};
 /// Debian includes every file of this directory beside postgresql.conf.
 const INCLUDED_DIRECTORY: &str = "conf.d";
 const INCLUDED_FILE: &str = "pgcairn.conf";
+const NEW_FILE: &str = ".pgcairn.conf.new";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Request {
@@ -36,17 +38,19 @@ impl Request {
 
 pub fn run(context: &Context, request: &Request) -> Result<Init> {
     let encryption = wanted_encryption(&context.config, request)?;
+    let (server, answer) = ask_server(context);
+    let place = if request.write { Some(included_directory(context, server.as_ref(), &answer)?) } else { None };
     let (repository, created) = open_or_create(context, encryption)?;
     sealer(&context.config, repository.encryption())?;
-    let mut findings = vec![recipients(context, encryption)];
-    let server = ask_server(context, &mut findings);
+    let mut findings = encryption_findings::encryption(&context.config, repository.encryption());
+    findings.push(answer);
     if let Some(settings) = &server {
         let opened = Opened::for_cluster(&context.config, settings.system_identifier)?;
         let sealer = opened.sealer(&context.config)?;
         Archive { opened, sealer, level: context.config.backup.compression }.push_histories(&context.config)?;
     }
     let settings = server_findings::needed_settings(context, server.as_ref());
-    let written = if request.write { Some(write(server.as_ref(), &settings)?) } else { None };
+    let written = place.map(|directory| write(context, &directory, &settings)).transpose()?;
     Ok(Init {
         repository: repository.url().to_owned(),
         repository_id: repository.id().to_owned(),
@@ -58,7 +62,7 @@ pub fn run(context: &Context, request: &Request) -> Result<Init> {
         next: next(context, server.as_ref(), &settings),
         settings,
         written,
-        findings,
+        findings: context.addressed(findings),
     })
 }
 
@@ -84,33 +88,29 @@ fn open_or_create(context: &Context, encryption: Encryption) -> Result<(Reposito
             match Repository::create(wanted.url.place(), encryption) {
                 Ok(repository) => Ok((repository, true)),
                 Err(StoreError::AlreadyExists { .. }) => Ok((repository::open(&context.config)?, false)),
-                Err(error) => Err(error.into()),
+                Err(error) => Err(not_created(context, error)),
             }
+        }
+        Err(error) if error.code == Code::NotARepository => {
+            Err(error
+                .hint("mount its disk; or, for a new repository, take id out of [[repository]] in the configuration"))
         }
         Err(error) => Err(error),
     }
 }
 
-fn recipients(context: &Context, encryption: Encryption) -> Finding {
-    match (encryption, context.config.recipients.len()) {
-        (Encryption::None, _) => Finding::advice(
-            "encryption",
-            "the repository is not encrypted",
-            "pgcairn key generate --output FILE, and a new repository",
-        ),
-        (Encryption::Age, 1) => Finding::advice(
-            "recipients",
-            "there is one recipient: who loses its identity loses every backup",
-            "add a second recipient whose identity is kept offline",
-        ),
-        (Encryption::Age, number) => Finding::pass("recipients", format!("{number} recipients")),
+/// Root makes the directory for the owner of the data directory.
+fn not_created(context: &Context, error: StoreError) -> Error {
+    match Error::from(error) {
+        error if error.code == Code::Permission => error.hint(format!("sudo {}", context.command("init"))),
+        error => error,
     }
 }
 
 /// The server may be down; then the settings are told without comparison.
-fn ask_server(context: &Context, findings: &mut Vec<Finding>) -> Option<Settings> {
-    let postgres = context.config.postgres().ok()?;
-    let asked = Connection::open(postgres.connection.as_str()).and_then(|mut connection| {
+fn ask_server(context: &Context) -> (Option<Settings>, Finding) {
+    let asked = context.config.postgres().and_then(|postgres| {
+        let mut connection = Connection::open(postgres.connection.as_str())?;
         let settings = Settings::read(&mut connection)?;
         let directory = DataDirectory::open(&postgres.data_dir)?;
         crate::postgres::check_cluster(&mut connection, &settings, &directory, None)?;
@@ -118,45 +118,52 @@ fn ask_server(context: &Context, findings: &mut Vec<Finding>) -> Option<Settings
     });
     match asked {
         Ok(settings) => {
-            findings.push(Finding::pass("server", format!("PostgreSQL {}", settings.version_text)));
-            Some(settings)
+            let finding = Finding::pass("server", format!("PostgreSQL {}", settings.version_text));
+            (Some(settings), finding)
         }
-        Err(error) if error.code == Code::Unreachable => {
-            findings.push(Finding::skipped("server", error.message));
-            None
-        }
-        Err(error) => {
-            findings.push(Finding::fail("server", error));
-            None
-        }
+        Err(error) if error.code == Code::Unreachable => (None, Finding::skipped("server", error.message)),
+        Err(error) => (None, Finding::fail("server", error)),
     }
+}
+
+/// Where the settings can be written: known before anything is made.
+fn included_directory(context: &Context, server: Option<&Settings>, answer: &Finding) -> Result<PathBuf> {
+    let refuse = |message: String| {
+        let by_hand = format!("{}   # without --write prints the lines to add", context.command("init"));
+        Error::new(Code::Refused, message).hint(by_hand)
+    };
+    let server = server
+        .ok_or_else(|| refuse(format!("the server cannot be asked where its configuration is: {}", answer.message)))?;
+    let directory = server.config_file.parent().unwrap_or(Path::new("/")).join(INCLUDED_DIRECTORY);
+    if directory.is_dir() {
+        return Ok(directory);
+    }
+    Err(refuse(format!("{} is not there: not Debian's layout", directory.display())))
 }
 
 /// Writes the settings to a file of their own, which is replaced as a whole.
-fn write(server: Option<&Settings>, settings: &[Setting]) -> Result<PathBuf> {
-    let refuse = |message: String| {
-        Error::new(Code::Refused, message).hint("run pgcairn init without --write and add the lines it prints")
-    };
-    let server = server.ok_or_else(|| refuse("the server could not be asked where its configuration is".to_owned()))?;
-    let directory = server.config_file.parent().unwrap_or(Path::new("/")).join(INCLUDED_DIRECTORY);
-    if !directory.is_dir() {
-        return Err(refuse(format!("{} is not there: not Debian's layout", directory.display())));
-    }
+fn write(context: &Context, directory: &Path, settings: &[Setting]) -> Result<PathBuf> {
     let text: String = settings.iter().map(|s| format!("{} = {}\n", s.name, s.value)).collect();
     let file = directory.join(INCLUDED_FILE);
     let written = replace(&file, &format!("# Written by pgcairn init.\n{text}"));
-    written.map_err(|e| Error::new(Code::Permission, format!("{} cannot be written: {e}", file.display())))?;
+    written.map_err(|error| {
+        let code = if error.kind() == ErrorKind::PermissionDenied { Code::Permission } else { Code::Io };
+        let by_hand = format!("{}   # without --write prints the lines to add", context.command("init"));
+        Error::new(code, format!("{} cannot be written: {error}", file.display())).hint(by_hand)
+    })?;
     Ok(file)
 }
 
+/// By a rename; PostgreSQL includes no file whose name begins with a dot.
 fn replace(file: &Path, text: &str) -> std::io::Result<()> {
     use std::io::Write;
     let directory = file.parent().unwrap_or(Path::new("/"));
-    let mut temporary = tempfile::NamedTempFile::new_in(directory)?;
-    temporary.write_all(text.as_bytes())?;
-    temporary.as_file().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
-    temporary.as_file().sync_all()?;
-    temporary.persist(file)?;
+    let path = directory.join(NEW_FILE);
+    let mut new = std::fs::File::create(&path)?;
+    new.write_all(text.as_bytes())?;
+    new.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
+    new.sync_all()?;
+    std::fs::rename(&path, file)?;
     std::fs::File::open(directory)?.sync_all()
 }
 

@@ -5,6 +5,7 @@ pub mod catalog;
 pub mod check;
 pub mod config;
 pub mod demo;
+mod encryption_findings;
 pub mod failure;
 pub mod init;
 pub mod key;
@@ -22,6 +23,7 @@ use crate::config::Config;
 use crate::model::error::{Code, Error, Result};
 use crate::model::interrupt::Interrupt;
 use crate::model::shell_word::command_setting_word;
+use crate::report::check::Finding;
 
 /// What every operation stands on. Made once by the command line, after root was given up.
 #[derive(Clone)]
@@ -43,6 +45,13 @@ impl Context {
     /// The same for commands that work on this host's cluster and take no `--repository`.
     pub fn command_on_host(&self, arguments: &str) -> String {
         format!("{} {arguments}", self.config.program())
+    }
+
+    /// What was found, with hints that lead to this configuration.
+    fn addressed(&self, findings: Vec<Finding>) -> Vec<Finding> {
+        let commands = self.config.command_line();
+        let spelled_out = |finding: &Finding| finding.hint.as_ref().map(|hint| commands.spell_out(hint));
+        findings.into_iter().map(|finding| Finding { hint: spelled_out(&finding), ..finding }).collect()
     }
 
     /// What PostgreSQL's `archive_command` must be for this configuration.

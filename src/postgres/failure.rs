@@ -47,11 +47,15 @@ pub(super) fn unreachable(error: &::postgres::Error, address: &Address) -> Error
 pub(super) fn failed(error: &::postgres::Error, address: &Address) -> Error {
     let (cause, options) = (Failure(error), address.options());
     if error.is_closed() || is_broken(error) || error.code().is_some_and(ends_session) {
-        let message = format!("the server at {address} ended the session: {cause}");
-        return Error::new(Code::Unreachable, message).hint(format!("pg_isready {options}"));
+        // Whatever the socket says, a pipe that is broken or closed: why it ended, only the server knows.
+        let said = error.as_db_error().map(|said| format!(": {}", said.message())).unwrap_or_default();
+        let message = format!("the server at {address} ended the session{said}");
+        return Error::new(Code::Unreachable, message)
+            .hint(format!("pg_isready {options}   # the server's log says why it ended"));
     }
     match error.code() {
-        Some(&SqlState::INSUFFICIENT_PRIVILEGE) => Error::new(Code::Permission, format!("the server says: {cause}")),
+        Some(&SqlState::INSUFFICIENT_PRIVILEGE) => Error::new(Code::Permission, format!("the server says: {cause}"))
+            .hint(format!("grant what it names to the role of the configuration: psql {options} -U postgres")),
         Some(_) => with_hint_of_server(error, Error::new(Code::BackupSession, format!("the server says: {cause}"))),
         None => Error::new(Code::Internal, format!("the server's answer is not as expected: {error}: {cause}")),
     }
@@ -60,7 +64,7 @@ pub(super) fn failed(error: &::postgres::Error, address: &Address) -> Error {
 fn with_hint_of_server(error: &::postgres::Error, ours: Error) -> Error {
     match error.as_db_error().and_then(|said| said.hint()) {
         Some(hint) => ours.hint(hint),
-        None => ours,
+        None => ours.hint("the server's log says more; then run the same command again"),
     }
 }
 

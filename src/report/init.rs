@@ -49,6 +49,10 @@ pub enum Takes {
     Restart,
 }
 
+/// What a plan of `restore` shows too.
+const RESTORED: &str = "a restored copy has archive_mode = off and max_logical_replication_workers = 0 instead, \
+     in its postgresql.auto.conf\n";
+
 impl Report for Init {
     const NAME: &'static str = "init";
 
@@ -94,6 +98,6 @@ impl Init {
             (_, reload) if !reload.is_empty() => format!("PostgreSQL must be reloaded for {}\n", reload.join(", ")),
             _ => "the server has these settings already\n".to_owned(),
         };
-        heading + &lines + &takes
+        heading + &lines + &takes + RESTORED
     }
 }

@@ -15,6 +15,8 @@ pub enum Error {
     Io { action: &'static str, path: PathBuf, source: io::Error },
     #[error("{} is not a data directory: it has no {missing}", path.display())]
     NotADataDirectory { path: PathBuf, missing: &'static str },
+    #[error("data directory {} cannot be opened: {source}", path.display())]
+    NoDirectory { path: PathBuf, source: io::Error },
     #[error("{path} is a symbolic link to {target}, and only pg_wal and tablespaces may be links")]
     EssentialLink { path: RelPath, target: RawPath },
     #[error("{path} (tablespace at {location}) has no {version_directory}: is its file system mounted?")]

@@ -1,7 +1,10 @@
 //! How each refusal is provoked, and what shows that its hint works.
 
 use std::ffi::OsStr;
+use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
+
+use age::secrecy::{ExposeSecret, SecretString};
 
 use crate::place::{Place, RECIPIENT};
 use crate::table::Refusal;
@@ -35,6 +38,54 @@ fn config_works(place: &Place) {
 fn restore(place: &Place, arguments: &[&str]) -> Refusal {
     place.configure("");
     place.refused(&[&["restore", "--target-dir", "new"], arguments].concat())
+}
+
+/// A configuration whose one setting of this section is wrong.
+fn check_with(place: &Place, lines: &str) -> Refusal {
+    place.configure(lines);
+    check(place)
+}
+
+fn check_recipient(place: &Place, recipients: &str) -> Refusal {
+    place.configure_with("", &format!("recipients = [{recipients}]"));
+    check(place)
+}
+
+fn check_url(place: &Place, url: &str) -> Refusal {
+    place.write("main.toml", &format!("[[repository]]\nname = \"local\"\nurl = \"{url}\"\n"));
+    check(place)
+}
+
+fn check_connection(place: &Place, connection: &str) -> Refusal {
+    let rest = "[[repository]]\nname = \"local\"\nurl = \"file:///r\"\n";
+    place.write("main.toml", &format!("[postgres]\ndata_dir = \"/d\"\nconnection = \"{connection}\"\n{rest}"));
+    check(place)
+}
+
+/// An identity file with this in it.
+fn identity(place: &Place, content: impl AsRef<[u8]>) -> Refusal {
+    std::fs::write(place.path("identity.txt"), content).unwrap();
+    restore(place, &["--to", "latest", "--identity", "identity.txt", "--no-input"])
+}
+
+fn protected(recipient: &dyn age::Recipient) -> Vec<u8> {
+    let mut file = Vec::new();
+    let encryptor = age::Encryptor::with_recipients(std::iter::once(recipient)).unwrap();
+    let mut writer = encryptor.wrap_output(&mut file).unwrap();
+    writer.write_all(age::x25519::Identity::generate().to_string().expose_secret().as_bytes()).unwrap();
+    writer.finish().unwrap();
+    file
+}
+
+fn by_passphrase() -> Vec<u8> {
+    let mut recipient = age::scrypt::Recipient::new(SecretString::from("right"));
+    recipient.set_work_factor(2);
+    protected(&recipient)
+}
+
+fn cut(mut file: Vec<u8>) -> Vec<u8> {
+    file.truncate(file.len() / 2);
+    file
 }
 
 pub const ALL: &[Case] = &[
@@ -149,4 +200,59 @@ pub const ALL: &[Case] = &[
         place.write("identity.txt", RECIPIENT);
         restore(place, &["--to", "latest", "--identity", "identity.txt"])
     }),
+    case("the configuration is no file", |place| {
+        std::fs::create_dir(place.path("main.toml")).unwrap();
+        check(place)
+    }),
+    case("no cluster in the configuration", |place| {
+        place.write("main.toml", "[[repository]]\nname = \"local\"\nurl = \"file:///r\"\n");
+        place.refused(&["backup"])
+    })
+    .then(|place| place.works(&["config", "--help"])),
+    case("a cluster name that is none", |place| check_with(place, "name = \"Main DB\"\n")),
+    case("a path that is not absolute", |place| check_with(place, "[backup]\ninclude = [\"postgresql\"]\n")),
+    case("a rate that cannot be read", |place| check_with(place, "[backup]\nmax_rate = \"fast\"\n")),
+    case("a number out of its range", |place| check_with(place, "[backup]\ncompression = 20\n")),
+    case("a connection that is none", |place| check_connection(place, "colour=red")),
+    case("a repository's name is empty", |place| {
+        place.write("main.toml", "[[repository]]\nname = \"\"\nurl = \"file:///r\"\n");
+        check(place)
+    }),
+    case("a repository without its scheme", |place| check_url(place, "/var/backups/pgcairn")),
+    case("a repository of an unknown scheme", |place| check_url(place, "nfs://host/pg")),
+    case("a repository that is not absolute", |place| check_url(place, "file://backups/pgcairn")),
+    case("a repository with parameters", |place| check_url(place, "file:///backups?region=x")),
+    case("a repository above another directory", |place| check_url(place, "file:///var/../backups")),
+    case("the root directory as a repository", |place| check_url(place, "file:///")),
+    case("an SSH key as a recipient", |place| check_recipient(place, "\"ssh-ed25519 AAAAC3Nz\"")),
+    case("too many recipients", |place| check_recipient(place, &vec![format!("\"{RECIPIENT}\""); 33].join(", "))),
+    case("the identity's directory is not there", |place| {
+        place.refused(&["key", "generate", "--output", &place.shown("keys/identity.txt")])
+    })
+    .then(|place| {
+        std::fs::create_dir_all(place.path("keys")).unwrap();
+        place.works(&["key", "generate", "--output", "keys/identity.txt"]);
+    }),
+    case("the identity's directory is none", |place| {
+        place.write("keys", "");
+        place.refused(&["key", "generate", "--output", &place.shown("keys/identity.txt")])
+    })
+    .then(|place| place.works(&["key", "generate", "--output", "another.txt"])),
+    case("the identity file is empty", |place| identity(place, "# of nobody\n")),
+    case("the identity file is something else", |place| identity(place, vec![b'#'; 2 << 20])),
+    case("the identity is a plugin's", |place| identity(place, "AGE-PLUGIN-YUBIKEY-1QQQ\n")),
+    case("the identity has a passphrase, and nobody is asked", |place| identity(place, by_passphrase())),
+    case("the identity's protection is damaged", |place| identity(place, cut(by_passphrase()))),
+    case("the identity is encrypted to a key", |place| {
+        identity(place, protected(&age::x25519::Identity::generate().to_public()))
+    }),
+    case("an option that is not known", |place| place.refused(&["backup", "--ful"]))
+        .then(|place| place.works(&["backup", "--help"])),
+    case("a command that is not known", |place| place.refused(&["wal", "pusch"]))
+        .then(|place| place.works(&["wal", "--help"])),
+    case("a label that is none", |place| place.refused(&["backup", "--label", "ticket"])),
+    case("--cluster with what is no cluster's name", |place| {
+        place.refused(&["list", "--repository", "file:///r", "--cluster", "Main DB"])
+    }),
+    case("--repository with what is no repository", |place| place.refused(&["list", "--repository", "s3://bucket/pg"])),
 ];

@@ -30,8 +30,15 @@ const FILE_FLAGS: OFlags = OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::
 
 /// The control file of the data directory at `path`.
 pub fn read_control_file(path: &Path) -> Result<ControlFile> {
-    let fd = openat(CWD, path, DIRECTORY_FLAGS, Mode::empty()).map_err(|e| Error::io("open", path, e))?;
+    let fd = open(path)?;
     control_file::read(&fd, path).map(|(control_file, _)| control_file)
+}
+
+fn open(path: &Path) -> Result<OwnedFd> {
+    openat(CWD, path, DIRECTORY_FLAGS, Mode::empty()).map_err(|error| match error {
+        Errno::NOENT | Errno::NOTDIR => Error::NoDirectory { path: path.to_owned(), source: error.into() },
+        error => Error::io("open", path, error),
+    })
 }
 
 /// An open data directory. All paths are relative to it; a tablespace's files are reached through
@@ -47,7 +54,7 @@ pub struct DataDirectory {
 impl DataDirectory {
     /// Reads pg_control too: version and catalog version name the part of a tablespace that is ours.
     pub fn open(path: &Path) -> Result<DataDirectory> {
-        let fd = openat(CWD, path, DIRECTORY_FLAGS, Mode::empty()).map_err(|e| Error::io("open", path, e))?;
+        let fd = open(path)?;
         for missing in REQUIRED {
             match statat(&fd, missing, AtFlags::empty()) {
                 Ok(_) => {}

@@ -2,7 +2,7 @@
 //! happens meanwhile.
 
 mod again;
-mod background;
+pub mod background;
 mod changes;
 mod damage;
 mod elsewhere;

@@ -2,10 +2,14 @@
 //! word, and what its hint says is done.
 
 mod archive;
+mod backup;
+mod cluster;
 mod disk;
 mod edited;
 mod example;
 mod fetch;
+mod init;
+mod own;
 mod push;
 mod repository;
 mod restore;
@@ -20,6 +24,9 @@ mod table;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use pgcairn::model::error::Code;
+use serde_json::{Value, json};
+
 use super::support::account::account;
 use super::support::majors::Installation;
 use super::support::server::{Server, run};
@@ -30,7 +37,11 @@ use table::Refusal;
 pub fn scenarios() -> Vec<Scenario> {
     vec![
         Scenario { name: "refusals::repository", run: repository::refusals },
+        Scenario { name: "refusals::init", run: init::refusals },
         Scenario { name: "refusals::server", run: server::refusals },
+        Scenario { name: "refusals::cluster", run: cluster::refusals },
+        Scenario { name: "refusals::backup", run: backup::refusals },
+        Scenario { name: "refusals::own", run: own::refusals },
         Scenario { name: "refusals::push", run: push::refusals },
         Scenario { name: "refusals::restore", run: restore::refusals },
         Scenario { name: "refusals::archive", run: archive::refusals },
@@ -70,11 +81,53 @@ impl Document {
     fn compare(&mut self, when: &str, site: &Site, run: Run) -> Outcome<Run> {
         let said = Refusal::of(&run.stdout, run.status, &names(site));
         let said = said.ok_or_else(|| format!("{when}: not refused\n{}", run.report()))?;
+        self.hold(when, said);
+        Ok(run)
+    }
+
+    fn hold(&mut self, when: &str, said: Refusal) {
         let said = example::of(said);
         if self.rows.get(when) != Some(&said) {
             self.wrong.push(said.row(when));
         }
-        Ok(run)
+    }
+
+    /// The run went on, with a warning that contains `text`; the status is the one that the warning carries.
+    fn warned(&mut self, when: &str, site: &Site, run: &Run, text: &str) -> Outcome {
+        let events = run.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let mut warnings = events.filter(|event| event["event"] == "warning");
+        let warning = warnings.find(|warning| warning["message"].as_str().is_some_and(|said| said.contains(text)));
+        let warning = warning.ok_or_else(|| format!("{when}: no warning\n{}", run.report()))?;
+        let status = warning["exit_status"].as_i64().unwrap_or(-1) as i32;
+        let said = Refusal::of(&json!({ "error": warning }).to_string(), status, &names(site)).ok_or("no warning")?;
+        self.hold(when, said);
+        Ok(())
+    }
+
+    /// `check` found it, and has the status that follows from it.
+    fn found(&mut self, when: &str, site: &Site, run: &Run, subject: &str) -> Outcome {
+        let report = run.result()?;
+        let finding = report["findings"].as_array().into_iter().flatten().find(|f| f["subject"] == subject);
+        let finding = finding.ok_or_else(|| format!("{when}: not found\n{}", run.report()))?;
+        let failed = finding["verdict"] == "fail";
+        let code = Code::ALL.iter().find(|code| failed && i32::from(code.exit_status()) == run.status);
+        let code = code.copied().unwrap_or(Code::Flagged);
+        let error = json!({ "code": code.name(), "message": finding["message"], "hint": finding["hint"] });
+        let status = i32::from(code.exit_status());
+        let said = Refusal::of(&json!({ "error": error }).to_string(), status, &names(site)).ok_or("no finding")?;
+        self.hold(when, said);
+        Ok(())
+    }
+
+    /// Done, and flagged in the words for a person; returns the command that comes next.
+    fn flawed(&mut self, when: &str, site: &Site, run: &Run) -> Outcome<String> {
+        let mut lines = run.stdout.lines().skip_while(|line| !line.starts_with("DAMAGED"));
+        let message: Vec<&str> = lines.by_ref().take_while(|line| !line.starts_with("next:")).map(str::trim).collect();
+        let next = run.stdout.lines().find_map(|line| line.strip_prefix("next: ")).unwrap_or_default();
+        let error = json!({ "code": Code::Flagged.name(), "message": message.join(" "), "hint": next });
+        let said = Refusal::of(&json!({ "error": error }).to_string(), run.status, &names(site)).ok_or("no flaw")?;
+        self.hold(when, said);
+        Ok(next.to_owned())
     }
 
     /// `restore` into the site's directory `new` is; returns the hint.
