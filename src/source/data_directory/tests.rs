@@ -281,7 +281,7 @@ fn other_directories_are_refused() {
     fs::remove_file(cluster.data().join("PG_VERSION")).unwrap();
     let error = DataDirectory::open(&cluster.data()).unwrap_err();
     assert!(error.to_string().ends_with("is not a data directory: it has no PG_VERSION"), "{error}");
-    assert!(matches!(DataDirectory::open(Path::new("/nowhere")), Err(Error::Io { .. })));
+    assert!(matches!(DataDirectory::open(Path::new("/nowhere")), Err(Error::NoDirectory { .. })));
 }
 
 #[test]
