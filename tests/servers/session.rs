@@ -53,13 +53,13 @@ fn follow(hint: Option<String>, server: &Server) -> Outcome {
 }
 
 fn backup(install: &'static Installation) -> Outcome {
-    let server = Server::builder(install).setting("idle_session_timeout", "'50ms'").start()?;
+    let server = Server::builder(install).setting("idle_session_timeout", "'1s'").start()?;
     let space = server.scratch().join("space");
     account().make_dir(&space)?;
     server.sql(&format!("create tablespace s location '{}'", space.display()))?;
     let data = DataDirectory::open(server.data())?;
     let mut connection = connect(&server)?;
-    sleep(Duration::from_millis(200));
+    sleep(Duration::from_millis(1500));
     let settings = Settings::read(&mut connection)?;
     assert_eq!(settings.data_directory, server.data());
     assert_eq!(settings.tablespaces[0].location.as_path(), space);
