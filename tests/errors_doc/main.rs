@@ -9,6 +9,9 @@ mod table;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
+use clap::Parser;
+use clap::error::ErrorKind;
+use pgcairn::cli::Arguments;
 use pgcairn::model::error::Code;
 use place::Place;
 
@@ -64,4 +67,31 @@ fn every_row_is_provoked() {
     assert!(unproven.is_empty(), "no test provokes: {unproven:#?}");
     let whens: BTreeSet<_> = rows.iter().map(|row| &row.when).collect();
     assert_eq!(whens.len(), rows.len(), "two rows say the same \"when\"");
+}
+
+/// Whatever a row advises, the command line takes; what it then does is shown where the row is provoked.
+#[test]
+fn every_command_in_a_hint_is_taken() {
+    let rows = table::rows();
+    let commands: BTreeSet<&str> = rows.iter().flat_map(|row| commands(&row.refusal.hint)).collect();
+    assert!(commands.len() > 20, "{commands:#?}");
+    let refused = |command: &&str| {
+        // As PostgreSQL does.
+        let words = command.split_whitespace().map(|word| word.replace("%f", "000000010000000000000005"));
+        Arguments::try_parse_from(words).is_err_and(|error| error.kind() != ErrorKind::DisplayHelp)
+    };
+    let refused: Vec<_> = commands.into_iter().filter(refused).collect();
+    assert!(refused.is_empty(), "{refused:#?}");
+}
+
+/// The commands of pgcairn within a hint: what ends one is no part of any.
+fn commands(hint: &str) -> impl Iterator<Item = &str> {
+    const ENDS: [&str; 9] = [",", ";", "`", "'", "   #", " on the primary", " tries it", ": PostgreSQL"];
+    // Another program's arguments may end with the name; or it is spoken of, not advised.
+    let spoken_of = move |start: usize| {
+        hint.starts_with("install ") || ["`", "the same "].iter().any(|end| hint[..start].ends_with(end))
+    };
+    let own = hint.match_indices("pgcairn ").filter(move |(start, _)| !spoken_of(*start));
+    let starts = own.map(|(start, _)| &hint[start..]);
+    starts.map(|rest| &rest[..ENDS.iter().filter_map(|end| rest.find(end)).min().unwrap_or(rest.len())])
 }
