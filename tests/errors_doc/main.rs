@@ -86,7 +86,7 @@ fn every_command_in_a_hint_is_taken() {
 
 /// The commands of pgcairn within a hint: what ends one is no part of any.
 fn commands(hint: &str) -> impl Iterator<Item = &str> {
-    const ENDS: [&str; 9] = [",", ";", "`", "'", "   #", " on the primary", " tries it", ": PostgreSQL"];
+    const ENDS: [&str; 8] = [",", ";", "`", "'", "   #", " on the primary", " tries it", ": PostgreSQL"];
     // Another program's arguments may end with the name; or it is spoken of, not advised.
     let spoken_of = move |start: usize| {
         hint.starts_with("install ") || ["`", "the same "].iter().any(|end| hint[..start].ends_with(end))
