@@ -8,6 +8,7 @@ mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::Path;
 
 use clap::Parser;
 use clap::error::ErrorKind;
@@ -15,16 +16,17 @@ use pgcairn::cli::Arguments;
 use pgcairn::model::error::Code;
 use place::Place;
 
-/// Where rows are provoked that need a server or a repository.
-const ON_SERVERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/servers/refusals");
+/// Where rows are provoked that need a server or a repository; most of them in `refusals`.
+const ON_SERVERS: [&str; 3] = ["refusals", "archive", "timelines"];
 
 /// A bug, which no test can bring about.
 const WITHOUT_A_ROW: [Code; 1] = [Code::Internal];
 
 /// The sources of all trials there.
 fn trials() -> String {
-    let files = fs::read_dir(ON_SERVERS).unwrap().map(|entry| entry.unwrap().path());
-    files.map(|file| fs::read_to_string(file).unwrap()).collect()
+    let servers = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers");
+    let files = ON_SERVERS.iter().flat_map(|dir| fs::read_dir(servers.join(dir)).unwrap());
+    files.map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect()
 }
 
 #[test]
@@ -86,7 +88,7 @@ fn every_command_in_a_hint_is_taken() {
 
 /// The commands of pgcairn within a hint: what ends one is no part of any.
 fn commands(hint: &str) -> impl Iterator<Item = &str> {
-    const ENDS: [&str; 8] = [",", ";", "`", "'", "   #", " on the primary", " tries it", ": PostgreSQL"];
+    const ENDS: [&str; 9] = [",", ";", "`", "'", "   #", " on the primary", " tries it", " waits", ": PostgreSQL"];
     // Another program's arguments may end with the name; or it is spoken of, not advised.
     let spoken_of = move |start: usize| {
         hint.starts_with("install ") || ["`", "the same "].iter().any(|end| hint[..start].ends_with(end))

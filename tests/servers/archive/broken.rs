@@ -12,6 +12,7 @@ use pgcairn::model::wal_name::Segment;
 
 use super::cluster::SEGMENT_SIZE;
 use super::primary::{Copy, archiving, count, insert};
+use crate::refusals::Document;
 use crate::support::Outcome;
 use crate::support::account::account;
 use crate::support::majors::Installation;
@@ -162,14 +163,17 @@ fn before_the_break(gated: &Gated, target: &Path, good: &str, rows: u64) -> Outc
 /// A record between start and stop of a backup.
 fn backup_over_a_break(gated: &Gated, scratch: &Scratch) -> Outcome {
     gated.close()?;
-    let mut command = gated.site.command(&["backup", "--quiet"]);
+    let mut command = gated.site.command(&["backup"]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let at = wait_for("the restore point of the backup", || restore_point(gated));
     let flipped = at.and_then(|at| gated.flip(Lsn(at.0 + 32)).map(|()| at));
     gated.open()?;
     let run = Run::from_output(&command, &child.wait_with_output()?);
     let at = flipped?.to_string();
-    run.status_is(3)?.says(&[&format!("the WAL of this backup breaks at {at}")])?;
+    let run = run.status_is(3)?.says(&[&format!("the WAL of this backup breaks at {at}")])?;
+    let mut document = Document::new();
+    document.flawed("WAL breaks between start and stop of a backup", &gated.site, &run)?;
+    document.end()?;
     gated.site.run(&["show", "latest"])?.says(&[&at])?;
     let refused = gated.restore(&scratch.join("flagged"), &["--backup", "latest"])?.status_is(12)?;
     refused.says(&[&at])?;

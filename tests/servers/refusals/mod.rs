@@ -54,13 +54,13 @@ pub fn scenarios() -> Vec<Scenario> {
 }
 
 /// The document, and what does not agree with it so far.
-struct Document {
+pub(super) struct Document {
     rows: BTreeMap<String, Refusal>,
     wrong: Vec<String>,
 }
 
 impl Document {
-    fn new() -> Document {
+    pub fn new() -> Document {
         let rows = table::rows().into_iter().map(|row| (row.when, row.refusal)).collect();
         Document { rows, wrong: Vec::new() }
     }
@@ -78,7 +78,7 @@ impl Document {
     }
 
     /// What a run with `--json` said must be the row's.
-    fn compare(&mut self, when: &str, site: &Site, run: Run) -> Outcome<Run> {
+    pub fn compare(&mut self, when: &str, site: &Site, run: Run) -> Outcome<Run> {
         let said = Refusal::of(&run.stdout, run.status, &names(site));
         let said = said.ok_or_else(|| format!("{when}: not refused\n{}", run.report()))?;
         self.hold(when, said);
@@ -120,7 +120,7 @@ impl Document {
     }
 
     /// Done, and flagged in the words for a person; returns the command that comes next.
-    fn flawed(&mut self, when: &str, site: &Site, run: &Run) -> Outcome<String> {
+    pub fn flawed(&mut self, when: &str, site: &Site, run: &Run) -> Outcome<String> {
         let mut lines = run.stdout.lines().skip_while(|line| !line.starts_with("DAMAGED"));
         let message: Vec<&str> = lines.by_ref().take_while(|line| !line.starts_with("next:")).map(str::trim).collect();
         let next = run.stdout.lines().find_map(|line| line.strip_prefix("next: ")).unwrap_or_default();
@@ -137,7 +137,7 @@ impl Document {
         hint(&self.refuses_with_identity(when, site, &words)?)
     }
 
-    fn end(self) -> Outcome {
+    pub fn end(self) -> Outcome {
         match self.wrong.is_empty() {
             true => Ok(()),
             false => Err(format!("docs/errors.md should have\n{}", self.wrong.join("\n")).into()),
