@@ -138,6 +138,11 @@ impl Config {
         })
     }
 
+    /// `--repository` says where the repository lies, whatever the file says.
+    pub fn repository_is_an_argument(&self) -> bool {
+        self.arguments.repository.is_some()
+    }
+
     /// Where these settings come from, for messages.
     pub fn origin(&self) -> String {
         match &self.file {
@@ -146,8 +151,12 @@ impl Config {
         }
     }
 
-    /// How `pgcairn` must be called to get this configuration again; the beginning of every hint.
-    pub fn program(&self) -> String {
+    /// How commands find this configuration again.
+    pub fn command_line(&self) -> CommandLine {
+        CommandLine { program: self.program(), place: self.place() }
+    }
+
+    fn program(&self) -> String {
         match &self.file {
             Some(file) if locate::short_name(file) == Some(locate::DEFAULT_NAME) => "pgcairn".to_owned(),
             Some(file) => format!("pgcairn -c {}", locate::argument(file)),
@@ -155,13 +164,8 @@ impl Config {
         }
     }
 
-    /// Both, for the commands in hints.
-    pub fn command_line(&self) -> CommandLine {
-        CommandLine { program: self.program(), place: self.place_arguments() }
-    }
-
     /// What must follow a command because the file does not say it.
-    pub fn place_arguments(&self) -> String {
+    fn place(&self) -> String {
         let Arguments { repository, cluster } = &self.arguments;
         let repository = repository.iter().map(|url| format!(" --repository {}", shell_word(url.as_str())));
         repository.chain(cluster.iter().map(|name| format!(" --cluster {name}"))).collect()

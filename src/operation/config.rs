@@ -8,7 +8,7 @@ use crate::report::config::{ConfigCheck, ConfigShow, Schema, Shown};
 /// Reading the file has checked it; this says so.
 pub fn check(config: &Config) -> ConfigCheck {
     let cluster = config.name.as_ref().map(ToString::to_string).unwrap_or_default();
-    ConfigCheck { file: config.file.clone(), cluster, next: format!("{} check", config.program()) }
+    ConfigCheck { file: config.file.clone(), cluster, next: config.command_line().spell_out("pgcairn check") }
 }
 
 /// Every setting that counts, defaults included.

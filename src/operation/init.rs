@@ -20,6 +20,7 @@ use crate::store::{Error as StoreError, Repository};
 const INCLUDED_DIRECTORY: &str = "conf.d";
 const INCLUDED_FILE: &str = "pgcairn.conf";
 const NEW_FILE: &str = ".pgcairn.conf.new";
+const BY_HAND: &str = "pgcairn init   # without --write prints the lines to add";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Request {
@@ -39,7 +40,7 @@ impl Request {
 pub fn run(context: &Context, request: &Request) -> Result<Init> {
     let encryption = wanted_encryption(&context.config, request)?;
     let (server, answer) = ask_server(context);
-    let place = if request.write { Some(included_directory(context, server.as_ref(), &answer)?) } else { None };
+    let place = if request.write { Some(included_directory(server.as_ref(), &answer)?) } else { None };
     let (repository, created) = open_or_create(context, encryption)?;
     sealer(&context.config, repository.encryption())?;
     let mut findings = encryption_findings::encryption(&context.config, repository.encryption());
@@ -50,7 +51,7 @@ pub fn run(context: &Context, request: &Request) -> Result<Init> {
         Archive { opened, sealer, level: context.config.backup.compression }.push_histories(&context.config)?;
     }
     let settings = server_findings::needed_settings(context, server.as_ref());
-    let written = place.map(|directory| write(context, &directory, &settings)).transpose()?;
+    let written = place.map(|directory| write(&directory, &settings)).transpose()?;
     Ok(Init {
         repository: repository.url().to_owned(),
         repository_id: repository.id().to_owned(),
@@ -88,7 +89,7 @@ fn open_or_create(context: &Context, encryption: Encryption) -> Result<(Reposito
             match Repository::create(wanted.url.place(), encryption) {
                 Ok(repository) => Ok((repository, true)),
                 Err(StoreError::AlreadyExists { .. }) => Ok((repository::open(&context.config)?, false)),
-                Err(error) => Err(not_created(context, error)),
+                Err(error) => Err(not_created(error)),
             }
         }
         Err(error) if error.code == Code::NotARepository => {
@@ -100,9 +101,9 @@ fn open_or_create(context: &Context, encryption: Encryption) -> Result<(Reposito
 }
 
 /// Root makes the directory for the owner of the data directory.
-fn not_created(context: &Context, error: StoreError) -> Error {
+fn not_created(error: StoreError) -> Error {
     match Error::from(error) {
-        error if error.code == Code::Permission => error.hint(format!("sudo {}", context.command("init"))),
+        error if error.code == Code::Permission => error.hint("sudo pgcairn init"),
         error => error,
     }
 }
@@ -127,11 +128,8 @@ fn ask_server(context: &Context) -> (Option<Settings>, Finding) {
 }
 
 /// Where the settings can be written: known before anything is made.
-fn included_directory(context: &Context, server: Option<&Settings>, answer: &Finding) -> Result<PathBuf> {
-    let refuse = |message: String| {
-        let by_hand = format!("{}   # without --write prints the lines to add", context.command("init"));
-        Error::new(Code::Refused, message).hint(by_hand)
-    };
+fn included_directory(server: Option<&Settings>, answer: &Finding) -> Result<PathBuf> {
+    let refuse = |message: String| Error::new(Code::Refused, message).hint(BY_HAND);
     let server = server
         .ok_or_else(|| refuse(format!("the server cannot be asked where its configuration is: {}", answer.message)))?;
     let directory = server.config_file.parent().unwrap_or(Path::new("/")).join(INCLUDED_DIRECTORY);
@@ -142,14 +140,13 @@ fn included_directory(context: &Context, server: Option<&Settings>, answer: &Fin
 }
 
 /// Writes the settings to a file of their own, which is replaced as a whole.
-fn write(context: &Context, directory: &Path, settings: &[Setting]) -> Result<PathBuf> {
+fn write(directory: &Path, settings: &[Setting]) -> Result<PathBuf> {
     let text: String = settings.iter().map(|s| format!("{} = {}\n", s.name, s.value)).collect();
     let file = directory.join(INCLUDED_FILE);
     let written = replace(&file, &format!("# Written by pgcairn init.\n{text}"));
     written.map_err(|error| {
         let code = if error.kind() == ErrorKind::PermissionDenied { Code::Permission } else { Code::Io };
-        let by_hand = format!("{}   # without --write prints the lines to add", context.command("init"));
-        Error::new(code, format!("{} cannot be written: {error}", file.display())).hint(by_hand)
+        Error::new(code, format!("{} cannot be written: {error}", file.display())).hint(BY_HAND)
     })?;
     Ok(file)
 }

@@ -23,7 +23,7 @@ pub fn run(context: &Context, listener: &dyn Listener) -> Result<List> {
     }
     let next = match backups.last() {
         Some(newest) => context.command(&format!("show {}", newest.id)),
-        None => context.command_on_host("backup"),
+        None => context.command("backup"),
     };
     Ok(List { repository: repository.url().to_owned(), backups, next })
 }

@@ -37,14 +37,10 @@ pub struct Context {
 }
 
 impl Context {
-    /// A command line that finds the same configuration: the last line a person sees.
+    /// A command line that finds the same configuration: the last line a person sees. It is part of a result, which
+    /// is printed as it is; hints are spelled out when they are said.
     pub fn command(&self, arguments: &str) -> String {
-        format!("{} {arguments}{}", self.config.program(), self.config.place_arguments())
-    }
-
-    /// The same for commands that work on this host's cluster and take no `--repository`.
-    pub fn command_on_host(&self, arguments: &str) -> String {
-        format!("{} {arguments}", self.config.program())
+        self.config.command_line().spell_out(&format!("pgcairn {arguments}"))
     }
 
     /// What was found, with hints that lead to this configuration.

@@ -19,7 +19,14 @@ pub struct Opened {
 
 /// Opens the configured repository; its id must be the configured one, where one is configured.
 pub fn open(config: &Config) -> Result<Repository> {
-    Ok(Repository::open(config.repository.url.place(), config.repository.id.as_deref())?)
+    let opened = Repository::open(config.repository.url.place(), config.repository.id.as_deref());
+    opened.map_err(|error| match Error::from(error) {
+        // `init` would make the configured one.
+        error if error.code == Code::NotARepository && config.repository_is_an_argument() => {
+            error.hint("mount its disk, or correct --repository: it is the directory that holds pgcairn.json")
+        }
+        error => error,
+    })
 }
 
 impl Opened {

@@ -22,6 +22,8 @@ pub fn refusals(install: &'static Installation) -> Outcome {
 
 fn missing(document: &mut Document, site: &Site) -> Outcome {
     document.refuses("no repository at this place", site, &["list"])?;
+    let elsewhere = ["list", "--repository", "file:///nonexistent/pgcairn"];
+    document.refuses("--repository names no repository", site, &elsewhere)?;
     document.refuses("--no-encryption beside recipients", site, &["init", "--no-encryption"])?;
     site.init()?;
     site.run(&["list"])?.ok()?;
