@@ -101,12 +101,10 @@ impl Report for Check {
 
     fn human(&self) -> String {
         let number = |verdict| self.findings.iter().filter(|finding| finding.verdict == verdict).count() as u64;
-        let summary = match (number(Verdict::Fail), number(Verdict::Warning)) {
-            (0, 0) => "all is well".to_owned(),
-            (0, warnings) => count(warnings, "warning"),
-            (failures, 0) => count(failures, "failure"),
-            (failures, warnings) => format!("{}, {}", count(failures, "failure"), count(warnings, "warning")),
-        };
+        let said = [(Verdict::Fail, "failure"), (Verdict::Warning, "warning"), (Verdict::Skipped, "skipped test")];
+        let said = said.map(|(verdict, word)| (number(verdict), word)).into_iter().filter(|(number, _)| *number > 0);
+        let said: Vec<String> = said.map(|(number, word)| count(number, word)).collect();
+        let summary = if said.is_empty() { "all is well".to_owned() } else { said.join(", ") };
         format!("{}{} to {}: {summary}\n", lines(&self.findings), self.cluster, self.repository)
     }
 

@@ -48,7 +48,15 @@ pub struct WalList {
     pub cluster: String,
     pub timelines: Vec<Timeline>,
     pub damaged: Vec<Flaw>,
-    pub next: Option<String>,
+    #[serde(skip)]
+    pub shown: Shown,
+}
+
+/// What of the archive was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Shown {
+    pub gaps_only: bool,
+    pub timeline: Option<TimelineId>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -94,6 +102,14 @@ impl WalList {
         }
     }
 
+    /// Why there is no row: with `--gaps` that is the good case, unless no WAL is there at all.
+    fn nothing(&self) -> String {
+        let Shown { gaps_only, timeline } = self.shown;
+        let what = if gaps_only && !self.timelines.is_empty() { "no gap in the WAL" } else { "no WAL" };
+        let on = timeline.map(|timeline| format!(" on timeline {timeline}")).unwrap_or_default();
+        format!("{} holds {what} of {}{on}\n", self.repository, self.cluster)
+    }
+
     fn missing(&self) -> u64 {
         self.timelines.iter().flat_map(|t| &t.ranges).map(|range| range.missing_before).sum()
     }
@@ -127,13 +143,9 @@ impl Report for WalList {
             missing => format!("{} missing: no recovery passes a gap\n", count(missing, "segment")),
         };
         if rows.is_empty() {
-            return format!("{} holds no WAL of {}\n", self.repository, self.cluster);
+            return self.nothing() + &self.damage();
         }
         table(&["tli", "first", "last", "segments", "stored", "branched", "gap"], &rows) + &gaps + &self.damage()
-    }
-
-    fn next(&self) -> Option<String> {
-        self.next.clone()
     }
 
     fn flaw(&self) -> Option<Code> {

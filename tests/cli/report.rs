@@ -13,7 +13,7 @@ use pgcairn::report::check::{Check, Finding};
 use pgcairn::report::init::{Init, Setting, Takes};
 use pgcairn::report::list::{List, Row};
 use pgcairn::report::restore::{Done, Plan, Restore, Tablespace};
-use pgcairn::report::wal::{Flaw, Flush, Range, Timeline, WalList};
+use pgcairn::report::wal::{Flaw, Flush, Range, Shown, Timeline, WalList};
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -210,9 +210,20 @@ fn wal() {
             broken_from: Some(Lsn(0x3000148)),
             reason: "it was archived with its records broken from 0/3000148 on".to_owned(),
         }],
-        next: None,
+        shown: Shown::default(),
     };
     assert_snapshot!(read(&list));
+    let asked = |gaps_only, timeline| {
+        let shown = Shown { gaps_only, timeline };
+        let timelines =
+            if gaps_only { vec![Timeline { ranges: Vec::new(), ..list.timelines[0].clone() }] } else { Vec::new() };
+        WalList { shown, timelines, damaged: Vec::new(), ..list.clone() }.human()
+    };
+    assert_eq!(asked(true, None), "file:///var/backups/pgcairn holds no gap in the WAL of main\n");
+    assert_eq!(asked(true, Some(1)), "file:///var/backups/pgcairn holds no gap in the WAL of main on timeline 1\n");
+    assert_eq!(asked(false, Some(7)), "file:///var/backups/pgcairn holds no WAL of main on timeline 7\n");
+    let damaged = WalList { shown: Shown { gaps_only: true, timeline: None }, timelines: Vec::new(), ..list.clone() };
+    assert!(damaged.human().contains("DAMAGED 000000010000000000000003"));
     let flush = Flush {
         cluster: "main".to_owned(),
         repository: "file:///var/backups/pgcairn".to_owned(),

@@ -7,7 +7,7 @@ use crate::model::wal_name::TimelineId;
 use crate::operation::catalog::choose_cluster;
 use crate::operation::wal::archived::{self, Listed};
 use crate::operation::{Context, repository};
-use crate::report::wal::{Range, Timeline, WalList};
+use crate::report::wal::{Range, Shown, Timeline, WalList};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Request {
@@ -30,7 +30,7 @@ pub fn run(context: &Context, request: &Request) -> Result<WalList> {
         cluster: opened.cluster.to_string(),
         timelines,
         damaged,
-        next: None,
+        shown: Shown { gaps_only: request.gaps, timeline: request.timeline },
     })
 }
 
