@@ -152,12 +152,16 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
     Ok(Restore { plan, done, next })
 }
 
+/// Replay has taken the locks of transactions that had not ended at the target (StandbyAcquireAccessExclusiveLock), and
+/// a dropped table is the one that people look for.
+const LOCKED: &str = " (before that, a query of a table that was just being dropped or altered waits for its lock)";
+
 fn next(context: &Context, request: &Request) -> String {
     let directory = shell_word(&request.target_dir.to_string_lossy());
     match (request.plan, request.action) {
         (true, _) => again::command(context, request),
         (false, Action::Pause) => {
-            format!("pg_ctl -D {directory} start, look at it, then SELECT pg_wal_replay_resume() to open it")
+            format!("pg_ctl -D {directory} start, look at it, then SELECT pg_wal_replay_resume() to open it{LOCKED}")
         }
         (false, _) => format!("pg_ctl -D {directory} start"),
     }

@@ -81,9 +81,11 @@ pub(super) fn refusal(
     let reach = &scanned.reach;
     match reason {
         Unreachable::NoLaterTransaction => {
-            let last =
-                reach.greatest_time.map_or("none".to_owned(), |(time, lsn)| format!("{} at {lsn}", moment(time)));
-            let error = refuse(format!("{words} is later than the archive proves: the last commit or abort is {last}"));
+            let last = match reach.greatest_time {
+                Some((time, lsn)) => format!("the last commit or abort is {} at {lsn}", moment(time)),
+                None => format!("no transaction ended after the start of backup {}", backup.id),
+            };
+            let error = refuse(format!("{words} is later than the archive proves: {last}"));
             match scanned.latest_time() {
                 Some(time) => error.hint(format!(
                     "--to latest for all there is, or --to '{time}', the latest time that can be proven"
@@ -101,7 +103,8 @@ pub(super) fn refusal(
         Unreachable::XidNotEnded => refuse(format!("{words}: it neither committed nor aborted before {}", end(reach)))
             .hint("name the top-level transaction, or --to latest for all there is"),
         Unreachable::NameUnknown => {
-            let known: Vec<String> = reach.restore_points.iter().map(|(_, point)| point.name_lossy()).collect();
+            let known: Vec<String> =
+                reach.restore_points.iter().map(|(_, point)| format!("\"{}\"", point.name_lossy())).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             refuse(format!("{words} is not before {}; restore points there are: {known}", end(reach)))
                 .hint("--to-name with one of them")
