@@ -165,11 +165,19 @@ fn write_file(path: &Path, content: &[u8]) -> Result<()> {
 }
 
 /// The map that PostgreSQL makes tablespace links from when it finds a `backup_label`
-/// (`read_tablespace_map` in `xlogrecovery.c`): it must name the new locations.
+/// (`read_tablespace_map` in `xlogrecovery.c`): it must name the new locations, and none but those. The server's own
+/// still names a tablespace that was dropped during the backup, where the origin may have another by now.
 pub fn write_tablespace_map(target: &Path, layout: &Layout) -> Result<()> {
     let location =
         |path: &Path| RawPath::new(path.as_os_str().as_bytes()).map_err(|e| Error::new(Code::Usage, e.to_string()));
     let entries = layout.tablespaces.iter().map(|(oid, moved)| Ok((*oid, location(&moved.becomes)?)));
     let map = TablespaceMap(entries.collect::<Result<_>>()?);
-    write_file(&target.join("tablespace_map"), &map.to_bytes())
+    let path = target.join("tablespace_map");
+    if !layout.tablespaces.is_empty() {
+        return write_file(&path, &map.to_bytes());
+    }
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(cannot("remove", path.display(), error)),
+        _ => Ok(()),
+    }
 }

@@ -32,9 +32,7 @@ pub fn execute(
     let control = commit_marker::check_control_file(source, &target_directory, &chosen.backup)?;
     commit_marker::check_label(source, target, &chosen.backup)?;
     wal::fetch_all(source, request, chosen, listener)?;
-    if !layout.tablespaces.is_empty() {
-        configuration::write_tablespace_map(target, layout)?;
-    }
+    configuration::write_tablespace_map(target, layout)?;
     configuration::write(request, chosen, &control)?;
 
     listener.phase(Phase::Syncing);

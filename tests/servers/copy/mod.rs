@@ -5,6 +5,7 @@ mod again;
 pub mod background;
 mod changes;
 mod damage;
+mod dropped;
 mod elsewhere;
 mod equality;
 mod inside;
@@ -28,6 +29,7 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "copy::interrupted_restore", run: interruptions::interrupted_restore },
         Scenario { name: "copy::interrupted_backup", run: interruptions::interrupted_backup },
         Scenario { name: "copy::archiving_breaks", run: interruptions::archiving_breaks },
+        Scenario { name: "copy::tablespace_dropped_meanwhile", run: dropped::tablespace_dropped_meanwhile },
         Scenario { name: "copy::tablespace_in_the_data_directory", run: inside::tablespace_in_the_data_directory },
     ]
 }
