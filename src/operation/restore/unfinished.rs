@@ -23,8 +23,8 @@ struct Unfinished {
 }
 
 /// Whether an interrupted restore to `target` left this directory, the target itself or a tablespace of it. With a
-/// control file the target is complete, whatever else lies in it: a kill at the very end leaves marks behind,
-/// which say nothing either once the target was moved.
+/// control file the target is complete, whatever else lies in it: a kill at the very end leaves marks behind. They
+/// say nothing either once the target was moved, so a tablespace is unfinished only beside a target that is.
 pub fn is_unfinished(directory: &Path, target: &Path) -> bool {
     let Ok(text) = fs::read(directory.join(UNFINISHED_RESTORE)) else { return false };
     let is_ours = match serde_json::from_slice::<Unfinished>(&text) {
@@ -32,8 +32,10 @@ pub fn is_unfinished(directory: &Path, target: &Path) -> bool {
         // Killed while it was written: nothing else had been.
         Err(_) => fs::read_dir(directory).is_ok_and(|entries| entries.count() == 1),
     };
+    let is_target = directory == target;
     // In doubt there is one: what may be complete is not cleared away.
-    is_ours && !target.join(CONTROL_FILE).try_exists().unwrap_or(true)
+    let is_complete = || target.join(CONTROL_FILE).try_exists().unwrap_or(true);
+    is_ours && if is_target { !is_complete() } else { is_unfinished(target, target) }
 }
 
 /// Takes away what an interrupted restore left, its mark last. Anything else was refused before.
@@ -74,4 +76,35 @@ pub fn unmark(target: &Path, layout: &Layout) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn marked(directory: &Path, target: &Path) {
+        let backup = BackupId::new("20261120T030000Z", "full", 1).unwrap();
+        let target = RawPath::new(target.as_os_str().as_bytes()).unwrap();
+        let mark = serde_json::to_vec(&Unfinished { backup, target }).unwrap();
+        fs::write(directory.join(UNFINISHED_RESTORE), mark).unwrap();
+    }
+
+    /// The restore was killed between the control file and the marks; then the copy went into use under another name.
+    #[test]
+    fn the_tablespace_of_a_target_that_was_moved_is_in_use() {
+        let scratch = tempfile::tempdir().unwrap();
+        let (target, tablespace) = (scratch.path().join("target"), scratch.path().join("tablespace"));
+        for directory in [&target, &tablespace] {
+            fs::create_dir(directory).unwrap();
+            marked(directory, &target);
+        }
+        assert!(is_unfinished(&target, &target) && is_unfinished(&tablespace, &target));
+        fs::create_dir(target.join("global")).unwrap();
+        fs::write(target.join(CONTROL_FILE), "").unwrap();
+        assert!(!is_unfinished(&target, &target) && !is_unfinished(&tablespace, &target));
+        fs::rename(&target, scratch.path().join("in use")).unwrap();
+        assert!(!is_unfinished(&tablespace, &target));
+        fs::create_dir(&target).unwrap();
+        assert!(!is_unfinished(&tablespace, &target));
+    }
 }
