@@ -27,6 +27,7 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "hostile::changes_under_the_copy", run: changes_under_the_copy },
         Scenario { name: "hostile::interrupt_at_a_low_rate", run: interrupt_at_a_low_rate },
         Scenario { name: "hostile::segments_of_a_clone", run: segments_of_a_clone },
+        Scenario { name: "hostile::flush_beside_a_clone", run: flush_beside_a_clone },
     ]
 }
 
@@ -330,6 +331,20 @@ fn segments_of_a_clone(install: &'static Installation) -> Outcome {
     if !full_length() {
         return skip("waits a minute for WAL that does not arrive: make test-all");
     }
+    let (_origin, site) = archived_by_a_clone(install)?;
+    site.run(&["backup"])?.status_in(1..=12)?.says(&["did not arrive", "archive_command last failed"])?;
+    Ok(())
+}
+
+/// Its WAL is not in the repository, whatever is there under the same names.
+fn flush_beside_a_clone(install: &'static Installation) -> Outcome {
+    let (_origin, site) = archived_by_a_clone(install)?;
+    site.run(&["wal", "flush", "--timeout", "1s"])?.status_is(12)?.says(&["did not arrive"])?;
+    Ok(())
+}
+
+/// A server that archives no more, and a repository with somebody else's segments under its next names.
+fn archived_by_a_clone(install: &'static Installation) -> Outcome<(Server, Site)> {
     let (origin, site) = backed_up(install)?;
     origin.append_setting("archive_command", "'test -f %p && exit 1'")?;
     origin.reload()?;
@@ -343,6 +358,5 @@ fn segments_of_a_clone(install: &'static Installation) -> Outcome {
             account().write(&path, fs::read(&theirs)?, 0o640)?;
         }
     }
-    site.run(&["backup"])?.status_in(1..=12)?.says(&["did not arrive", "archive_command last failed"])?;
-    Ok(())
+    Ok((origin, site))
 }

@@ -49,13 +49,17 @@ fn finish_segment(connection: &mut Connection, settings: &Settings) -> Result<(L
     Ok((written, segment.name(settings.wal_segment_size)))
 }
 
+/// An object of this name may be a clone's, or not durable yet: what PostgreSQL has still to archive
+/// (`XLogArchiveNotify` leaves a `.ready` file) has not arrived.
 fn wait(context: &Context, opened: &Opened, segment: SegmentName, timeout: Duration) -> Result<()> {
     let since = Instant::now();
     let key = opened.keys.segment(segment);
+    let waiting = context.config.postgres()?.data_dir.join(format!("pg_wal/archive_status/{segment}.ready"));
     loop {
         context.interrupt.check()?;
         match opened.repository.reader().stat(&key) {
-            Ok(_) => return Ok(()),
+            Ok(_) if !waiting.exists() => return Ok(()),
+            Ok(_) => {}
             Err(error) if error.is_not_found() => {}
             Err(error) => return Err(error.into()),
         }
