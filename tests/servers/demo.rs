@@ -155,7 +155,8 @@ fn as_root_somebody_else_runs_it(install: &'static Installation) -> Outcome {
     }
     let closed = Scratch::new()?;
     let hidden = closed.join("pgcairn");
-    fs::copy(binary(), &hidden)?;
+    // Linked, not copied: a process that is being started meanwhile could keep the copy open for writing.
+    fs::hard_link(binary(), &hidden)?;
     std::os::unix::fs::chown(closed.path(), Some(0), Some(0))?;
     let mut demo = Command::new(&hidden);
     demo.arg("demo").arg("--bindir").arg(install.bin());

@@ -154,7 +154,7 @@ fn demo_as_root(document: &mut Document, site: &Site) -> Outcome {
     let closed = site.path("closed");
     account().make_dir(&closed)?;
     std::os::unix::fs::chown(&closed, Some(0), Some(0))?;
-    std::fs::copy(super::binary(), closed.join("pgcairn"))?;
+    std::fs::hard_link(super::binary(), closed.join("pgcairn"))?;
     let mut demo = Command::new(closed.join("pgcairn"));
     document.compare("the server's user cannot reach pgcairn", site, Run::of(demo.args(["demo", "--json"]))?)?;
     Ok(())
