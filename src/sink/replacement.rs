@@ -3,7 +3,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::SinkError;
@@ -34,12 +34,19 @@ pub struct Replacement {
 }
 
 impl Replacement {
-    /// Begins the file that will lie at `to`. What an earlier attempt left beside it is overwritten.
+    /// Begins the file that will lie at `to`. What an earlier attempt left beside it goes, by name only: a writer that
+    /// outlived whoever started it must not write into ours.
     pub fn begin(to: &Path, mode: u32) -> Result<Replacement, SinkError> {
         let mut temporary = to.as_os_str().to_owned();
         temporary.push(SUFFIX);
         let temporary = PathBuf::from(temporary);
-        let opened = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&temporary);
+        match fs::remove_file(&temporary) {
+            Err(left) if left.kind() != io::ErrorKind::NotFound => {
+                return Err(error("remove", &temporary.display(), left));
+            }
+            _ => {}
+        }
+        let opened = OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary);
         let file = opened.map_err(|e| error("create", &temporary.display(), e))?;
         Ok(Replacement { to: to.to_owned(), temporary, file, in_place: false })
     }
@@ -49,11 +56,21 @@ impl Replacement {
         if sync {
             self.file.sync_all().map_err(|e| error("sync", &self.temporary.display(), e))?;
         }
+        self.is_still_ours().map_err(|e| error("rename", &self.temporary.display(), e))?;
         fs::rename(&self.temporary, &self.to).map_err(|e| error("rename", &self.temporary.display(), e))?;
         self.in_place = true;
         match self.to.parent().filter(|_| sync) {
             Some(directory) => sync_directory(directory).map_err(|e| error("sync", &directory.display(), e)),
             None => Ok(()),
+        }
+    }
+
+    /// Another writer has begun the same file where the name leads to another.
+    fn is_still_ours(&self) -> io::Result<()> {
+        let (named, own) = (fs::symlink_metadata(&self.temporary)?, self.file.metadata()?);
+        match (named.dev(), named.ino()) == (own.dev(), own.ino()) {
+            true => Ok(()),
+            false => Err(io::Error::other("another process writes it too")),
         }
     }
 }
@@ -105,5 +122,33 @@ mod tests {
         replace(&path, b"after", PRIVATE, Durability::Now).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"after");
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    /// A `wal fetch` whose server died goes on while the next server's fetches another segment to the same path.
+    #[test]
+    fn of_two_writers_the_later_one_is_delivered() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("RECOVERYXLOG");
+        let mut left_over = Replacement::begin(&path, BY_UMASK).unwrap();
+        left_over.write_all(b"before ").unwrap();
+        let mut ours = Replacement::begin(&path, BY_UMASK).unwrap();
+        ours.write_all(b"our segment").unwrap();
+        left_over.write_all(b"another").unwrap();
+        ours.finish(Durability::Later).unwrap();
+        assert!(left_over.finish(Durability::Later).is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"our segment");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn of_two_writers_the_earlier_one_spoils_both_rather_than_either() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("RECOVERYXLOG");
+        let mut left_over = Replacement::begin(&path, BY_UMASK).unwrap();
+        let ours = Replacement::begin(&path, BY_UMASK).unwrap();
+        left_over.write_all(b"another").unwrap();
+        assert!(left_over.finish(Durability::Later).is_err());
+        assert!(ours.finish(Durability::Later).is_err());
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
     }
 }
