@@ -15,9 +15,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::support::majors::Installation;
 use crate::support::{Outcome, Scenario, Stop, full_length, skip};
 
-/// In full length all faults of one major; else so many of each command, evenly spread over its calls.
+/// So many faults of each command, evenly spread over its calls: a restore makes the same calls for every file.
 const SAMPLE: usize = 36;
-const WHOLLY: u32 = 18;
+/// In full length on one major; more than `wal push` and `wal fetch` have.
+const LARGE_SAMPLE: usize = 250;
+const MAIN_MAJOR: u32 = 18;
 
 /// Fewer faults than these prove too little.
 const FEWEST: usize = 150;
@@ -28,7 +30,7 @@ pub fn scenarios() -> Vec<Scenario> {
 
 /// How many were injected, and how many calls strace could not single out.
 pub struct Tally {
-    all: bool,
+    sample: usize,
     injected: AtomicUsize,
     in_process: AtomicUsize,
     shadowed: AtomicUsize,
@@ -36,7 +38,7 @@ pub struct Tally {
 
 impl Tally {
     fn choose(&self, faults: Vec<strace::Fault>) -> Vec<strace::Fault> {
-        if self.all { faults } else { strace::sample(faults, SAMPLE) }
+        strace::sample(faults, self.sample)
     }
 
     fn hit(&self) {
@@ -49,12 +51,12 @@ impl Tally {
 }
 
 fn complete_or_absent(install: &'static Installation) -> Outcome {
-    if !full_length() && install.major != WHOLLY {
+    if !full_length() && install.major != MAIN_MAJOR {
         return skip("PostgreSQL 18 alone unless in full length");
     }
     let none = AtomicUsize::default;
-    let all = full_length() && install.major == WHOLLY;
-    let tally = Tally { all, injected: none(), in_process: none(), shadowed: none() };
+    let sample = if full_length() && install.major == MAIN_MAJOR { LARGE_SAMPLE } else { SAMPLE };
+    let tally = Tally { sample, injected: none(), in_process: none(), shadowed: none() };
     std::thread::scope(|scope| {
         let wal = scope.spawn(|| wal::faults(install, &tally).and_then(|()| store_layer::faults(install, &tally)));
         let whole = whole::faults(install, &tally);

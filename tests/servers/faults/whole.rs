@@ -171,7 +171,7 @@ impl Place {
         restored.start()?;
         restored.wait_promoted()?;
         assert_eq!(restored.psql(COUNT)?, expected);
-        restored.amcheck()
+        restored.amcheck().map_err(|stop| format!("{stop:?}\n{}", restored.log_tail()).into())
     }
 }
 
