@@ -148,8 +148,14 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
             Some(Done { seconds: began.elapsed().as_secs_f64(), bytes: layout.data_bytes, files: layout.files })
         }
     };
-    let next = next(context, request);
+    let next = next(context, &pinned(request, &chosen.backup));
     Ok(Restore { plan, done, next })
+}
+
+/// `latest` is another backup as soon as one more is made: what was planned is carried out with the one that was meant.
+fn pinned(request: &Request, chosen: &Summary) -> Request {
+    let id = || Selector::Prefix(chosen.id.to_string());
+    Request { backup: request.backup.as_ref().map(|_| id()), ..request.clone() }
 }
 
 /// Replay has taken the locks of transactions that had not ended at the target (StandbyAcquireAccessExclusiveLock), and
