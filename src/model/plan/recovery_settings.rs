@@ -104,8 +104,16 @@ pub fn private_main_file(socket_directory: &str, required: &RequiredSettings) ->
     text
 }
 
-/// For a directory without one: only the operating system's own user gets in.
-pub const PRIVATE_HBA: &str = "# Written by pgcairn restore.\nlocal all all peer\n";
+/// A `pg_hba.conf` for a directory that has none. Whoever may use the socket of [`private_main_file`] is the owner of
+/// the directory: he gets in as every role, whatever his own name. Any other socket may be open to all users of the
+/// machine: there the names must agree.
+pub fn private_hba(socket_is_private: bool, auto_conf: &[u8]) -> &'static str {
+    let opened = |line: &[u8]| sets_one_of(line, &["unix_socket_permissions"]) || Include::of_line(line).is_some();
+    match socket_is_private && !auto_conf.split(|b| *b == b'\n').any(opened) {
+        true => "# Written by pgcairn restore: the socket is its owner's alone.\nlocal all all trust\n",
+        false => "# Written by pgcairn restore.\nlocal all all peer\n",
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -151,5 +159,14 @@ mod tests {
         let edited = text(stay_here(file).unwrap());
         assert_eq!(edited.matches("# taken out by pgcairn restore: ").count(), 2, "{edited}");
         assert_eq!(stay_here(b"include_dir 'conf.d'\n"), None);
+    }
+
+    #[test]
+    fn only_a_private_socket_is_trusted() {
+        let trusts = |private, auto_conf: &[u8]| private_hba(private, auto_conf).contains("trust");
+        assert!(trusts(true, b"# unix_socket_permissions = 0777\nwork_mem = '8MB'\n"));
+        assert!(!trusts(true, b"Unix_Socket_Permissions = 0777\n"));
+        assert!(!trusts(true, b"include 'more.conf'\n"));
+        assert!(!trusts(false, b""));
     }
 }

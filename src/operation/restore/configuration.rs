@@ -14,7 +14,7 @@ use crate::model::control_file::ControlFile;
 use crate::model::error::{Code, Error, Result};
 use crate::model::labels::TablespaceMap;
 use crate::model::path::RawPath;
-use crate::model::plan::recovery_settings::{PRIVATE_HBA, auto_conf, private_main_file, stay_here};
+use crate::model::plan::recovery_settings::{auto_conf, private_hba, private_main_file, stay_here};
 use crate::model::plan::required_settings::{RequiredSettings, lacking_settings};
 use crate::model::plan::settings_file::{Include, Setting, includes};
 use crate::model::plan::target::Target;
@@ -70,13 +70,14 @@ pub fn write(request: &Request, chosen: &Chosen, control: &ControlFile) -> Resul
     if let Some(parameters) = &chosen.scanned.reach.parameters {
         required.raise(parameters);
     }
-    match target.join("postgresql.conf").exists() {
+    let has_main_file = target.join("postgresql.conf").exists();
+    match has_main_file {
         true => keep_here(target)?,
         false => private_main(target, &required)?,
     }
-    access_files(target)?;
     let main_file = read(&target.join("postgresql.conf"))?.unwrap_or_default();
     let existing = read(&target.join("postgresql.auto.conf"))?.unwrap_or_default();
+    access_files(target, private_hba(!has_main_file, &existing))?;
     let mut settings = lacking_settings(&required, &main_file, &existing);
     settings.extend(self::settings(request, chosen));
     if has_tablespace_in_place(target)? {
@@ -139,8 +140,8 @@ fn private_main(target: &Path, required: &RequiredSettings) -> Result<()> {
 }
 
 /// Private ones, where the origin's lay elsewhere.
-fn access_files(target: &Path) -> Result<()> {
-    for (name, content) in [("pg_hba.conf", PRIVATE_HBA), ("pg_ident.conf", "")] {
+fn access_files(target: &Path, hba: &str) -> Result<()> {
+    for (name, content) in [("pg_hba.conf", hba), ("pg_ident.conf", "")] {
         if !target.join(name).exists() {
             write_file(&target.join(name), content.as_bytes())?;
         }
