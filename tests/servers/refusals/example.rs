@@ -92,6 +92,12 @@ impl Examples {
             parts.remove(2);
         }
         let numbered = ["packs", "manifests", "digests"].iter().any(|kind| parts.contains(kind));
+        if let Some(base) = parts.iter().position(|part| *part == "base")
+            && let Some(database) = parts.get_mut(base + 1).filter(|part| digits(part))
+        {
+            // The number of the database postgres, since 15.
+            *database = "5";
+        }
         let mut parts: Vec<String> = parts.iter().map(|part| self.part(part)).collect();
         if let Some(last) = parts.last_mut().filter(|_| numbered) {
             // Which of them it is depends on how many workers there were.
