@@ -14,7 +14,7 @@ use super::super::support::server::{Server, Shutdown, run};
 use super::super::support::site::Site;
 use super::super::support::sql::query;
 use super::super::support::wait::wait_for;
-use super::super::support::{Outcome, full_length, small};
+use super::super::support::{Outcome, full_length, small, summary};
 use super::{Document, follow, hint};
 
 pub fn refusals(install: &'static Installation) -> Outcome {
@@ -158,6 +158,7 @@ fn damaged(document: &mut Document, site: &Site, server: &Server) -> Outcome {
 fn full_disk(document: &mut Document, server: &Server) -> Outcome {
     let mut site = Site::new(server)?;
     if !is_root() {
+        summary::left_out(server.install.major, "refusals::backup full disk", "only root may mount");
         return Ok(());
     }
     // Of several workers any object could be the first that finds no room.
@@ -166,6 +167,7 @@ fn full_disk(document: &mut Document, server: &Server) -> Outcome {
     let mut mount = Command::new("mount");
     mount.args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(site.repository());
     if run(&mut mount).is_err() {
+        summary::left_out(server.install.major, "refusals::backup full disk", "a tmpfs cannot be mounted here");
         return Ok(());
     }
     account().own(&site.repository())?;

@@ -4,11 +4,11 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use super::super::support::Outcome;
 use super::super::support::account::{account, is_root};
 use super::super::support::majors::Installation;
 use super::super::support::server::{Server, run};
 use super::super::support::site::{Run, Site, binary};
+use super::super::support::{Outcome, summary};
 use super::{Document, follow, hint};
 
 const STRACE: &str = "/usr/bin/strace";
@@ -51,6 +51,8 @@ fn places(document: &mut Document, server: &Server) -> Outcome {
         assert!(hint(&refused)?.starts_with("sudo pgcairn "), "{}", refused.report());
         Run::of(Command::new(binary()).arg("-c").arg(site.config()).arg("init"))?.ok()?;
         site.run(&["list"])?.ok()?;
+    } else {
+        summary::left_out(server.install.major, "refusals::init by root", "this is not root");
     }
     chmod(&site.path(""), "0700")?;
     let mut absent = Site::new(server)?;
@@ -63,6 +65,7 @@ fn places(document: &mut Document, server: &Server) -> Outcome {
 /// What the file system answers is put in by strace.
 fn file_system(document: &mut Document, server: &Server) -> Outcome {
     if !Path::new(STRACE).exists() {
+        summary::left_out(server.install.major, "refusals::init file system", "strace is not installed");
         return Ok(());
     }
     let site = Site::new(server)?;

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::super::support::Outcome;
 use super::super::support::account::{account, is_root};
 use super::super::support::majors::Installation;
 use super::super::support::server::Server;
 use super::super::support::site::{Run, Site, binary};
+use super::super::support::{Outcome, summary};
 use super::Document;
 
 /// In a private view of the file system: what is mounted there, nobody else sees.
@@ -24,6 +24,8 @@ pub fn refusals(install: &'static Installation) -> Outcome {
     if is_root() {
         ownership(&mut document, &site)?;
         demo_as_root(&mut document, &site)?;
+    } else {
+        summary::left_out(install.major, "refusals::own users and demo", "only root becomes another user");
     }
     document.end()
 }

@@ -4,7 +4,7 @@ use super::super::support::account::{account, is_root};
 use super::super::support::majors::Installation;
 use super::super::support::server::{Server, run};
 use super::super::support::site::{Run, Site, binary};
-use super::super::support::{Outcome, damage};
+use super::super::support::{Outcome, damage, summary};
 use super::{Document, hint};
 
 pub fn refusals(install: &'static Installation) -> Outcome {
@@ -109,6 +109,8 @@ fn no_right(document: &mut Document, server: &Server) -> Outcome {
         let site = Site::new(&foreign)?;
         std::os::unix::fs::chown(foreign.data(), Some(0), Some(0))?;
         document.refuses("run as a third user", &site, &["backup"])?;
+    } else {
+        summary::left_out(server.install.major, "refusals::repository third user", "only root may chown");
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use super::super::support::account::{account, is_root};
 use super::super::support::majors::Installation;
 use super::super::support::server::{Server, Shutdown, run};
 use super::super::support::site::Site;
-use super::super::support::{Outcome, damage};
+use super::super::support::{Outcome, damage, summary};
 use super::{Document, follow_pgcairn, hint, proposed, restore_words};
 
 pub fn refusals(install: &'static Installation) -> Outcome {
@@ -99,7 +99,9 @@ fn places(document: &mut Document, site: &Site, server: &Server) -> Outcome {
     document.refuses_with_identity("a server runs on the target", site, &words)?;
     unusable(document, site, &here)?;
     if is_root() {
-        small_disk(document, site, &moved)?;
+        small_disk(document, site, server, &moved)?;
+    } else {
+        summary::left_out(server.install.major, "refusals::restore small disk", "only root may mount");
     }
     Ok(())
 }
@@ -139,12 +141,14 @@ fn unusable(document: &mut Document, site: &Site, here: &[&str]) -> Outcome {
 }
 
 /// Needs the right to mount.
-fn small_disk(document: &mut Document, site: &Site, moved: &str) -> Outcome {
+fn small_disk(document: &mut Document, site: &Site, server: &Server, moved: &str) -> Outcome {
     let small = site.path("small");
     account().make_dir(&small)?;
     let mut mount = std::process::Command::new("mount");
     mount.args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(&small);
     if run(&mut mount).is_err() {
+        let reason = "a tmpfs cannot be mounted here";
+        summary::left_out(server.install.major, "refusals::restore small disk", reason);
         return Ok(());
     }
     account().own(&small)?;

@@ -10,6 +10,8 @@ struct Tally {
     passed: u32,
     failed: u32,
     skipped: Vec<String>,
+    /// Of trials that passed without it.
+    left_out: Vec<String>,
 }
 
 static TALLIES: Mutex<BTreeMap<u32, Tally>> = Mutex::new(BTreeMap::new());
@@ -30,11 +32,19 @@ pub fn skipped(major: u32, trial: &str, reason: &str) {
     with_tally(major, |t| t.skipped.push(format!("{trial}: {reason}")));
 }
 
+/// Part of a trial cannot be tried here; the rest of it goes on.
+pub fn left_out(major: u32, part: &str, reason: &str) {
+    with_tally(major, |t| t.left_out.push(format!("pg{major}::{part}: {reason}")));
+}
+
 /// Prints the summary, majors last; returns the required majors that were wanted and did not run.
 pub fn print(wanted: &[u32], installed: &[&Installation]) -> Vec<u32> {
     let tallies = TALLIES.lock().unwrap_or_else(|e| e.into_inner()).clone();
     for skip in tallies.values().flat_map(|t| &t.skipped) {
         println!("SKIPPED {skip}");
+    }
+    for part in tallies.values().flat_map(|t| &t.left_out) {
+        println!("SKIPPED in part {part}");
     }
     for install in installed {
         let tally = tallies.get(&install.major).cloned().unwrap_or_default();
