@@ -104,10 +104,10 @@ impl Session {
     /// For `init`, which makes the repository too. `refused` says that it will not come to that.
     pub fn founding_context(&self, refused: impl Fn(&Config) -> bool) -> Result<Context> {
         let config = self.config()?;
-        let repository = config.repository.url.local_path().to_owned();
+        let repository = config.repository.url.local_path().map(Path::to_owned);
         let belongings = Belongings {
             owned: vec![config.postgres()?.data_dir.clone()],
-            repository: Some(repository).filter(|_| !refused(&config)),
+            repository: repository.filter(|_| !refused(&config)),
             ..Belongings::default()
         };
         self.begin(config, None, &belongings)
@@ -118,7 +118,7 @@ impl Session {
         let config = self.config_or(place)?;
         let belongings = Belongings {
             owned: data_dir(&config),
-            read: vec![config.repository.url.local_path().to_owned()],
+            read: config.repository.url.local_path().map(Path::to_owned).into_iter().collect(),
             only_reads: true,
             ..Belongings::default()
         };

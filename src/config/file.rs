@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::keys::{self, ARRAY_SECTION};
-use super::locate;
+use super::{locate, s3};
 use super::{
     Arguments, Backup, Config, DEFAULT_COMPRESSION, DEFAULT_CONNECTION, Objectives, Postgres, Repository, value,
 };
@@ -84,7 +84,7 @@ fn repository(top: &Table) -> Result<Repository> {
         |text: &str| if text.is_empty() { Err("the text is empty".to_owned()) } else { Ok(text.to_owned()) };
     Ok(Repository {
         name: table.required("name", not_empty)?,
-        url: table.required("url", FromStr::from_str)?,
+        url: s3::url(table)?,
         id: table.parsed("id", not_empty)?,
     })
 }
@@ -100,7 +100,7 @@ fn backup(table: &Table) -> Result<Backup> {
 }
 
 /// The file's text, and how places in it are named.
-struct Source<'a> {
+pub(super) struct Source<'a> {
     path: &'a Path,
     text: &'a str,
 }
@@ -129,7 +129,7 @@ impl Source<'_> {
 }
 
 /// One table of the file.
-struct Table<'a> {
+pub(super) struct Table<'a> {
     source: &'a Source<'a>,
     section: &'static str,
     at: Range<usize>,
@@ -137,7 +137,7 @@ struct Table<'a> {
 }
 
 impl<'a> Table<'a> {
-    fn error(&self, code: Code, at: Range<usize>, message: impl std::fmt::Display) -> Error {
+    pub(super) fn error(&self, code: Code, at: Range<usize>, message: impl std::fmt::Display) -> Error {
         self.source.error(code, at, message)
     }
 
@@ -158,8 +158,13 @@ impl<'a> Table<'a> {
             .hint(hint))
     }
 
-    fn get(&self, key: &str) -> Option<&'a Spanned<DeValue<'a>>> {
+    pub(super) fn get(&self, key: &str) -> Option<&'a Spanned<DeValue<'a>>> {
         self.entries.get(key)
+    }
+
+    /// Where a key stands, else where its table does.
+    pub(super) fn at(&self, key: &str) -> Range<usize> {
+        self.get(key).map_or(self.at.clone(), Spanned::span)
     }
 
     fn wrong_type(&self, key: &str, found: &Spanned<DeValue>, wanted: &str) -> Error {
@@ -168,7 +173,7 @@ impl<'a> Table<'a> {
         self.error(Code::ConfigValue, found.span(), message)
     }
 
-    fn wrong_value(&self, key: &str, at: Range<usize>, wanted: String) -> Error {
+    pub(super) fn wrong_value(&self, key: &str, at: Range<usize>, wanted: String) -> Error {
         self.error(Code::ConfigValue, at, format!("{key}: {wanted}"))
     }
 
@@ -192,13 +197,13 @@ impl<'a> Table<'a> {
         table.refuse_unknown().map(|()| table)
     }
 
-    fn parsed<T>(&self, key: &str, parse: impl Fn(&str) -> value::Parsed<T>) -> Result<Option<T>> {
+    pub(super) fn parsed<T>(&self, key: &str, parse: impl Fn(&str) -> value::Parsed<T>) -> Result<Option<T>> {
         let Some(found) = self.get(key) else { return Ok(None) };
         let text = found.get_ref().as_str().ok_or_else(|| self.wrong_type(key, found, "a string"))?;
         parse(text).map(Some).map_err(|wanted| self.wrong_value(key, found.span(), wanted))
     }
 
-    fn required<T>(&self, key: &str, parse: impl Fn(&str) -> value::Parsed<T>) -> Result<T> {
+    pub(super) fn required<T>(&self, key: &str, parse: impl Fn(&str) -> value::Parsed<T>) -> Result<T> {
         let missing = || self.error(Code::ConfigValue, self.at.clone(), format!("[{}] has no {key}", self.section));
         self.parsed(key, parse)?.ok_or_else(missing)
     }
@@ -212,11 +217,16 @@ impl<'a> Table<'a> {
         found.get_ref().as_array().ok_or_else(|| self.wrong_type(key, found, "a list"))?.iter().map(item).collect()
     }
 
-    fn integer(&self, key: &str, range: RangeInclusive<i64>) -> Result<Option<i64>> {
+    pub(super) fn integer(&self, key: &str, range: RangeInclusive<i64>) -> Result<Option<i64>> {
         let Some(found) = self.get(key) else { return Ok(None) };
         let integer = found.get_ref().as_integer().ok_or_else(|| self.wrong_type(key, found, "a number"))?;
         let number = i64::from_str_radix(integer.as_str(), integer.radix()).ok().filter(|n| range.contains(n));
         let wanted = || format!("{integer} is not within {} to {}", range.start(), range.end());
         number.map(Some).ok_or_else(|| self.wrong_value(key, found.span(), wanted()))
+    }
+
+    pub(super) fn boolean(&self, key: &str) -> Result<Option<bool>> {
+        let Some(found) = self.get(key) else { return Ok(None) };
+        found.get_ref().as_bool().map(Some).ok_or_else(|| self.wrong_type(key, found, "true or false"))
     }
 }

@@ -12,6 +12,10 @@ pub enum Form {
     Duration,
     Rate,
     Integer(i64, i64),
+    Boolean,
+    Choice(&'static [&'static str]),
+    /// A table with the place where the access key is.
+    Credentials,
 }
 
 /// One key: where it stands, what it takes, what it means.
@@ -28,6 +32,7 @@ pub struct Key {
 
 pub const MAX_JOBS: i64 = 256;
 pub const MAX_COMPRESSION: i64 = 19;
+pub const MAX_CONCURRENCY: i64 = 256;
 
 const fn optional(section: &'static str, name: &'static str, form: Form, meaning: &'static str) -> Key {
     Key { section, name, form, required: false, default: None, meaning }
@@ -48,6 +53,11 @@ impl Key {
     }
 }
 
+/// The key that says where an access key is found.
+pub(super) const CREDENTIALS: &str = "credentials";
+
+pub(super) const CREDENTIAL_PLACES: &str = "where the access key is: file (with profile), environment, web_identity, instance, credential or command, one of them";
+
 /// Written `[[…]]`.
 pub(super) const ARRAY_SECTION: &str = "repository";
 
@@ -58,8 +68,20 @@ pub const KEYS: &[Key] = &[
         .or(super::DEFAULT_CONNECTION),
     optional("encryption", "recipients", Form::Recipients, "public age keys; two are advised: operations and escrow"),
     required("repository", "name", Form::Text, "what the repository is called in reports"),
-    required("repository", "url", Form::Url, "where it lies, such as file:///var/backups/pgcairn"),
+    required("repository", "url", Form::Url, "where it lies: file:///var/backups/pgcairn, s3://bucket/prefix"),
     optional("repository", "id", Form::Text, "the repository id that must be found there"),
+    optional("repository", "endpoint", Form::Text, "of an S3-compatible store, https://host:port").or("Amazon's"),
+    optional("repository", "region", Form::Text, "that requests are signed for").or("AWS_REGION, else us-east-1"),
+    optional("repository", "path_style", Form::Boolean, "the bucket in the path, not in the host name")
+        .or("true with an endpoint"),
+    optional("repository", "storage_class", Form::Text, "asked for with every object").or("the bucket's"),
+    optional("repository", "sse", Form::Choice(&["AES256", "aws:kms"]), "encryption that the store adds"),
+    optional("repository", "kms_key_id", Form::Text, "the key of sse = \"aws:kms\""),
+    optional("repository", "ca_file", Form::Path, "PEM certificates that are trusted instead of the system's"),
+    optional("repository", "proxy", Form::Text, "http://host:port through which the store is reached"),
+    optional("repository", "concurrency", Form::Integer(1, MAX_CONCURRENCY), "requests at once").or("16"),
+    optional("repository", CREDENTIALS, Form::Credentials, CREDENTIAL_PLACES)
+        .or("environment, then web_identity, then instance"),
     optional("objectives", "rpo", Form::Duration, "most data, in time, that a disaster may cost; measured by check"),
     optional("backup", "jobs", Form::Integer(1, MAX_JOBS), "workers").or("one for each core"),
     optional("backup", "compression", Form::Integer(1, MAX_COMPRESSION), "zstd level").or("3"),

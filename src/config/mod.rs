@@ -4,6 +4,7 @@ mod file;
 pub mod identity;
 mod keys;
 mod locate;
+mod s3;
 mod schema;
 mod value;
 
@@ -123,7 +124,7 @@ impl Config {
     /// With what `--repository` and `--cluster` say: they have precedence over the file.
     pub fn with_arguments(mut self, repository: Option<RepositoryUrl>, cluster: Option<ClusterName>) -> Config {
         if let Some(url) = &repository {
-            self.repository.url = url.clone();
+            self.repository.url = url.clone().or(&self.repository.url);
         }
         self.name = cluster.clone().or(self.name);
         self.arguments = Arguments { repository, cluster };

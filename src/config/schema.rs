@@ -39,9 +39,12 @@ fn property(key: &Key) -> Value {
         Form::Recipients => {
             json!({"type": "array", "items": {"type": "string", "pattern": "^age1[02-9ac-hj-np-z]{58}$"}})
         }
-        Form::Url => json!({"type": "string", "pattern": "^file:///"}),
+        Form::Url => json!({"type": "string", "pattern": "^(file:///|s3://)"}),
         Form::Duration => json!({"type": "string", "examples": ["30s", "5min", "2h", "7d"]}),
         Form::Rate => json!({"type": "string", "pattern": "^[0-9]+ ?[KMGT]iB(/s)?$"}),
+        Form::Boolean => json!({"type": "boolean"}),
+        Form::Choice(values) => json!({"enum": values}),
+        Form::Credentials => credentials(),
         Form::Integer(minimum, maximum) => json!({"type": "integer", "minimum": minimum, "maximum": maximum}),
     };
     property["description"] = match key.default {
@@ -49,6 +52,24 @@ fn property(key: &Key) -> Value {
         None => json!(key.meaning),
     };
     property
+}
+
+fn credentials() -> Value {
+    let text = || json!({"type": "string", "minLength": 1});
+    let one = |name: &str, value: Value, more: Value| {
+        let mut properties = more;
+        properties[name] = value;
+        json!({"type": "object", "additionalProperties": false, "required": [name], "properties": properties})
+    };
+    let words = json!({"type": "array", "minItems": 1, "items": {"type": "string"}});
+    json!({"oneOf": [
+        one("file", json!({"type": "string", "pattern": "^/"}), json!({"profile": text()})),
+        one("environment", json!({"const": true}), json!({})),
+        one("web_identity", json!({"const": true}), json!({})),
+        one("instance", json!({"const": true}), json!({})),
+        one("credential", text(), json!({})),
+        one("command", words, json!({})),
+    ]})
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::{SpanRelativeTo, Unit};
 
 use crate::codec::{Recipient, parse_recipient};
-use crate::store;
+use crate::store::{self, S3Settings};
 
 /// A value, or what was wanted instead.
 pub type Parsed<T> = Result<T, String>;
@@ -32,9 +32,24 @@ impl RepositoryUrl {
     }
 
     /// The directory of a repository on this machine.
-    pub fn local_path(&self) -> &std::path::Path {
-        let store::RepositoryUrl::File(path) = &self.place;
-        path
+    pub fn local_path(&self) -> Option<&std::path::Path> {
+        self.place.local_path()
+    }
+
+    /// The same place, reached with these settings.
+    pub(super) fn with_settings(self, settings: store::S3Settings) -> RepositoryUrl {
+        RepositoryUrl { place: store::RepositoryUrl::S3(Box::new(settings)), ..self }
+    }
+
+    /// With what `configured` says of the same bucket and this does not.
+    pub(super) fn or(self, configured: &RepositoryUrl) -> RepositoryUrl {
+        match (&self.place, &configured.place) {
+            (store::RepositoryUrl::S3(settings), store::RepositoryUrl::S3(other)) => {
+                let settings = S3Settings::clone(settings).or(other);
+                self.with_settings(settings)
+            }
+            _ => self,
+        }
     }
 
     pub fn place(&self) -> &store::RepositoryUrl {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::repository::{self, sealer};
 use super::wal::flush;
-use super::{Context, encryption_findings, server_findings};
+use super::{Context, encryption_findings, server_findings, store_findings};
+use super::failure::OTHER_STORE;
 use crate::codec::Identities;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::{Encryption, Key};
@@ -13,7 +14,7 @@ use crate::postgres::{Connection, Settings, check_cluster};
 use crate::report::Quiet;
 use crate::report::check::{Check, Finding};
 use crate::source::data_directory::DataDirectory;
-use crate::store::{Error as StoreError, Repository, RepositoryUrl};
+use crate::store::{Error as StoreError, Repository};
 
 /// A segment that has not made the round trip in this time will not make it.
 const ROUND_TRIP: Duration = Duration::from_secs(30);
@@ -45,6 +46,7 @@ fn repository_findings(context: &Context, repository: &Repository) -> Vec<Findin
     }
     findings.push(create_only(repository));
     findings.push(absence(context, repository));
+    findings.extend(store_findings::inspect(repository));
     findings.extend(disk(context));
     findings
 }
@@ -76,12 +78,11 @@ fn identity(context: &Context, given: &Identities) -> Finding {
 
 /// The marker exists, so creating it once more must fail, and must fail as it should.
 fn create_only(repository: &Repository) -> Finding {
-    match repository.creator().create(&Key::marker(), &mut std::io::Cursor::new(b"{}")) {
+    match repository.create_again() {
         Err(StoreError::AlreadyExists { .. }) => Finding::pass("create-only", "an existing object is not overwritten"),
         Ok(()) => Finding::fail(
             "create-only",
-            Error::new(Code::Damaged, "the store let an existing object be overwritten: pgcairn.json is lost")
-                .hint("put pgcairn.json back from a copy; use another file system"),
+            Error::new(Code::Refused, "the store let an existing object be overwritten").hint(OTHER_STORE),
         ),
         Err(error) => Finding::fail("create-only", error.into()),
     }
@@ -102,7 +103,7 @@ fn absence(context: &Context, repository: &Repository) -> Finding {
 }
 
 fn disk(context: &Context) -> Vec<Finding> {
-    let RepositoryUrl::File(path) = context.config.repository.url.place();
+    let Some(path) = context.config.repository.url.local_path() else { return Vec::new() };
     let mut findings = Vec::new();
     if let Ok(stat) = rustix::fs::statvfs(path) {
         let (free, all) = (stat.f_bavail * stat.f_frsize, stat.f_blocks * stat.f_frsize);

@@ -25,6 +25,9 @@ pub const MOVE_AWAY: &str =
 pub const LAST_MOMENT: &str = "recovery cannot pass it, the last moment before it is told by: pgcairn restore --target-dir DIR --to latest --plan";
 const OTHER_FILE_SYSTEM: &str =
     "put the repository on another file system, such as ext4, XFS, ZFS or NFS: another url, then pgcairn init";
+pub const OTHER_STORE: &str = "use a store that refuses to overwrite (If-None-Match), docs/providers.md: another url, then pgcairn init";
+const CREDENTIALS: &str =
+    "they need PutObject, GetObject and ListBucket there; see credentials under [[repository]], then: pgcairn check";
 const IDENTITY_HINT: &str = "give the identity of one of the recipients: --identity FILE";
 
 impl From<store::Error> for Error {
@@ -34,6 +37,21 @@ impl From<store::Error> for Error {
         match error {
             E::NotFound { .. } => Error::new(Code::NotFound, message),
             E::AlreadyExists { .. } => Error::new(Code::Conflict, message),
+            E::Permission { ref place, .. } if is_s3(place) => Error::new(Code::Permission, message).hint(CREDENTIALS),
+            E::NoSpace { ref place, .. } if is_s3(place) => {
+                Error::new(Code::DiskSpace, message).hint("raise the quota of the bucket, or free space in it")
+            }
+            E::NotARepository { ref url, .. } if is_s3(url) => Error::new(Code::NotARepository, message)
+                .hint("correct url in [[repository]] if it was made before, else make it: pgcairn init"),
+            E::NotCreateOnly { ref url, .. } if is_s3(url) => Error::new(Code::Refused, message).hint(OTHER_STORE),
+            E::OtherRegion { .. } => {
+                Error::new(Code::ConfigValue, message).hint("set region under [[repository]] in the configuration")
+            }
+            E::TooLarge { .. } => Error::new(Code::Refused, message)
+                .hint("keep the WAL segments of this cluster in a local repository: file:///absolute/path"),
+            E::Io { ref place, ref source, .. } if is_s3(place) && source.kind() == ErrorKind::Unsupported => {
+                Error::new(Code::Refused, message).hint(OTHER_STORE)
+            }
             E::Permission { .. } => Error::new(Code::Permission, message)
                 .hint("the owner of the data directory must own the repository's directory: pgcairn check"),
             E::NoSpace { .. } => Error::new(Code::DiskSpace, message).hint("free space on the repository's disk"),
@@ -55,6 +73,10 @@ impl From<store::Error> for Error {
             E::Io { .. } => Error::new(Code::Io, message).hint(CHECK),
         }
     }
+}
+
+fn is_s3(place: &str) -> bool {
+    place.starts_with("s3://")
 }
 
 /// What could not be done with a file or directory of this host.

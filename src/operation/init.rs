@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::repository::{self, Opened, no_recipients, sealer};
 use super::wal::push::Archive;
-use super::{Context, encryption_findings, server_findings};
+use super::{Context, encryption_findings, server_findings, store_findings};
 use crate::config::Config;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::Encryption;
@@ -44,6 +44,7 @@ pub fn run(context: &Context, request: &Request) -> Result<Init> {
     let (repository, created) = open_or_create(context, encryption)?;
     sealer(&context.config, repository.encryption())?;
     let mut findings = encryption_findings::encryption(&context.config, repository.encryption());
+    findings.extend(store_findings::inspect(&repository));
     findings.push(answer);
     if let Some(settings) = &server {
         let opened = Opened::for_cluster(&context.config, settings.system_identifier)?;

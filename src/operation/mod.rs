@@ -14,6 +14,7 @@ pub mod repository;
 pub mod restore;
 mod server_findings;
 pub mod show;
+mod store_findings;
 pub mod wal;
 
 use jiff::Timestamp;

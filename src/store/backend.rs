@@ -7,6 +7,7 @@ use std::ops::Range;
 use jiff::Timestamp;
 
 use super::error::Result;
+use super::inspection::Inspection;
 use crate::model::key::Key;
 
 /// The body of an object: read from where it stands, again from there if a store has to try again.
@@ -61,4 +62,9 @@ pub trait Backend: Debug + Send + Sync {
     fn persist(&self, key: &Key) -> Result<()>;
 
     fn delete(&self, key: &Key) -> Result<()>;
+
+    /// Tries what this kind of store promises, on objects made for it; `None` where nothing needs trying.
+    fn inspect(&self) -> Result<Option<Inspection>> {
+        Ok(None)
+    }
 }

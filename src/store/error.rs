@@ -33,6 +33,10 @@ pub enum Error {
     Marker { url: String, reason: String },
     #[error("{url} let {winners} of {of} concurrent writers create the same object")]
     NotCreateOnly { url: String, winners: usize, of: usize },
+    #[error("{url} is in another region than the one that was asked")]
+    OtherRegion { url: String },
+    #[error("{place} would be larger than the {limit} bytes that this store takes at once")]
+    TooLarge { place: String, limit: u64 },
     #[error("\"{url}\" is not a repository URL: {reason}")]
     Url { url: String, reason: String },
     #[error("\"{0}\" cannot be the name of an object here")]

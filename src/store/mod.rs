@@ -6,14 +6,18 @@
 
 mod backend;
 mod error;
+mod inspection;
 mod local;
 mod marker;
 mod repository;
+mod s3;
 mod url;
 
 pub use backend::{Backend, Entry, ReadSeek, Stat};
 pub use error::{Error, Result};
+pub use inspection::Inspection;
 pub use local::{LocalBackend, TEMPORARY};
 pub use marker::{FORMAT, Marker};
 pub use repository::{Creator, PROBES, Reader, Repository};
-pub use url::RepositoryUrl;
+pub use s3::{Credentials, MAX_OBJECT, Patience, S3Backend, S3Settings, ServerSideEncryption};
+pub use url::{RepositoryUrl, endpoint, region};

@@ -8,6 +8,8 @@ use super::backend::{Backend, Entry, ReadSeek, Stat};
 use super::error::{Error, Result};
 use super::local::LocalBackend;
 use super::marker::{MAX_MARKER, Marker};
+use super::inspection::Inspection;
+use super::s3::S3Backend;
 use super::url::RepositoryUrl;
 use crate::model::key::{Encryption, Key};
 
@@ -27,16 +29,22 @@ struct Shared {
 }
 
 impl Repository {
-    /// Creates a repository, and with it a local root. [`Error::AlreadyExists`] where one is.
+    /// Creates a repository, and with it a local root, but no bucket. [`Error::AlreadyExists`] where one is.
     pub fn create(url: &RepositoryUrl, encryption: Encryption) -> Result<Repository> {
-        let RepositoryUrl::File(path) = url;
-        Repository::create_on(Arc::new(LocalBackend::create_root(path)?), encryption)
+        let backend: Arc<dyn Backend> = match url {
+            RepositoryUrl::File(path) => Arc::new(LocalBackend::create_root(path)?),
+            RepositoryUrl::S3(settings) => Arc::new(S3Backend::open(settings)?),
+        };
+        Repository::create_on(backend, encryption)
     }
 
     /// Opens the repository at `url`. With `expected_id` it must be that very one.
     pub fn open(url: &RepositoryUrl, expected_id: Option<&str>) -> Result<Repository> {
-        let RepositoryUrl::File(path) = url;
-        Repository::open_on(Arc::new(LocalBackend::open(path)?), expected_id)
+        let backend: Arc<dyn Backend> = match url {
+            RepositoryUrl::File(path) => Arc::new(LocalBackend::open(path)?),
+            RepositoryUrl::S3(settings) => Arc::new(S3Backend::open(settings)?),
+        };
+        Repository::open_on(backend, expected_id)
     }
 
     /// [`Repository::create`] on a backend at hand. Concurrent creates of the marker itself prove that
@@ -83,6 +91,17 @@ impl Repository {
 
     pub fn marker(&self) -> &Marker {
         &self.shared.marker
+    }
+
+    /// Tries what the store promises beyond keeping objects; `None` where there is nothing to try.
+    pub fn inspect(&self) -> Result<Option<Inspection>> {
+        self.shared.backend.inspect()
+    }
+
+    /// Tries to create the marker once more, as it is: a store that overwrites it does no harm.
+    pub fn create_again(&self) -> Result<()> {
+        let marker = self.shared.backend.get_range(&Key::marker(), 0..MAX_MARKER)?;
+        self.shared.backend.create(&Key::marker(), &mut Cursor::new(marker))
     }
 
     pub fn reader(&self) -> Reader {

@@ -1,0 +1,100 @@
+//! Creating an object: one PUT with `If-None-Match: *` and the SHA-256 of its content, from a buffer that can be sent
+//! again. An answer that was lost leaves open whether the object is ours; then it is looked at.
+
+use std::io::Read;
+
+use object_store::path::Path;
+use object_store::{Extensions, ObjectStore, PutMode, PutOptions, PutPayload};
+
+use super::super::backend::ReadSeek;
+use super::super::error::{Error, Result};
+use super::Inner;
+use super::failure::Failure;
+use super::transport::ChangedOnTheWay;
+use crate::model::key::Key;
+
+/// Largest object that is sent in one request: packs have 32 MiB, WAL segments up to 64 MiB by far most clusters.
+pub const MAX_OBJECT: u64 = (64 << 20) + OVERHEAD;
+/// What envelope and encryption add.
+const OVERHEAD: u64 = 1 << 20;
+
+const CREATE: &str = "cannot create";
+
+impl Inner {
+    pub(super) fn content(&self, key: &Key, body: &mut dyn ReadSeek) -> Result<PutPayload> {
+        let mut content = Vec::new();
+        let place = || self.place(key);
+        body.take(MAX_OBJECT + 1)
+            .read_to_end(&mut content)
+            .map_err(|source| Error::Io { action: "cannot read what becomes", place: place(), source })?;
+        if content.len() as u64 > MAX_OBJECT {
+            return Err(Error::TooLarge { place: place(), limit: MAX_OBJECT });
+        }
+        Ok(content.into())
+    }
+
+    /// Until it is known whether the object is there, and whose.
+    pub(super) async fn create(&self, key: &Key, content: PutPayload) -> Result<()> {
+        let path = self.path(key);
+        let mut attempts = self.patience.begin();
+        let mut may_be_ours = false;
+        loop {
+            let failure = match self.put_once(&path, content.clone(), None).await {
+                Ok(()) => return Ok(()),
+                Err(failure) => failure,
+            };
+            if failure.exists() {
+                let ours = may_be_ours && self.holds(key, &content).await?;
+                return if ours { Ok(()) } else { Err(Error::AlreadyExists { key: key.clone() }) };
+            }
+            may_be_ours |= failure.may_be_done();
+            match attempts.pause().filter(|_| failure.may_pass()) {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return self.given_up(key, &content, failure, may_be_ours).await,
+            }
+        }
+    }
+
+    /// A last look: the store may only have been slow to tell. Conflicts without end come from an object that is there.
+    async fn given_up(&self, key: &Key, content: &PutPayload, failure: Failure, may_be_ours: bool) -> Result<()> {
+        if failure.is_conflict() && self.head(key).await.is_ok() {
+            return match may_be_ours && self.holds(key, content).await? {
+                true => Ok(()),
+                false => Err(Error::AlreadyExists { key: key.clone() }),
+            };
+        }
+        Err(failure.into_error(CREATE, &self.url, Some(key)))
+    }
+
+    pub(super) async fn put_once(
+        &self,
+        path: &Path,
+        content: PutPayload,
+        changed: Option<ChangedOnTheWay>,
+    ) -> std::result::Result<(), Failure> {
+        let mut extensions = Extensions::new();
+        changed.map(|changed| extensions.insert(changed));
+        let attributes = self.attributes.clone();
+        let options = PutOptions { mode: PutMode::Create, attributes, extensions, ..PutOptions::default() };
+        match self.client.put_opts(path, content, options).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether the object has this very content: read back, whatever the store says of it.
+    async fn holds(&self, key: &Key, content: &PutPayload) -> Result<bool> {
+        if self.head(key).await?.size != content.content_length() as u64 {
+            return Ok(false);
+        }
+        let found = self.range(key, 0..content.content_length() as u64).await?;
+        let mut rest = &found[..];
+        Ok(content.iter().all(|part| match rest.split_at_checked(part.len()) {
+            Some((same, after)) if same == &part[..] => {
+                rest = after;
+                true
+            }
+            _ => false,
+        }))
+    }
+}

@@ -1,0 +1,158 @@
+//! A bucket of a store that speaks S3, or a part of one. One request for each object created, one for each read as
+//! a whole; what exists there is durable.
+//!
+//! The crate `object_store` signs and sends; what its failures mean, and what is asked again, is decided here.
+
+mod client;
+mod command;
+mod create;
+mod credentials;
+mod failure;
+mod list;
+mod patience;
+mod probe;
+mod read;
+mod runtime;
+mod settings;
+mod shared_file;
+mod transport;
+
+use std::fmt;
+use std::future::Future;
+use std::io::Read;
+use std::ops::Range;
+use std::sync::Arc;
+
+use object_store::aws::AmazonS3;
+use object_store::path::Path;
+use object_store::{Attribute, Attributes, ObjectStoreExt};
+use tokio::runtime::Handle;
+
+use super::backend::{Backend, Entry, ReadSeek, Stat};
+use super::error::{Error, Result};
+use super::inspection::Inspection;
+use crate::model::key::Key;
+use transport::Observed;
+
+pub use create::MAX_OBJECT;
+pub use patience::Patience;
+pub use settings::{Credentials, S3Settings, ServerSideEncryption};
+
+pub struct S3Backend(Arc<Inner>);
+
+struct Inner {
+    url: String,
+    /// Of every key; empty, or with a slash at its end.
+    prefix: String,
+    client: AmazonS3,
+    attributes: Attributes,
+    patience: Patience,
+    observed: Arc<Observed>,
+    /// Entries asked for in one page of a listing; the store's own number unless told.
+    page: Option<usize>,
+    runtime: Handle,
+}
+
+/// The client knows the access key.
+impl fmt::Debug for S3Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "S3Backend({})", self.0.url)
+    }
+}
+
+impl S3Backend {
+    /// Reads the credentials; the store itself is asked by the first operation.
+    pub fn open(settings: &S3Settings) -> Result<S3Backend> {
+        S3Backend::open_with(settings, Patience::default(), None)
+    }
+
+    /// With other bounds than the usual ones.
+    pub fn open_with(settings: &S3Settings, patience: Patience, page: Option<usize>) -> Result<S3Backend> {
+        let url = settings.url();
+        let runtime = runtime::start().map_err(|error| Error::from_os("cannot start threads for", url.clone(), error))?;
+        let observed = Observed::new();
+        let client = client::build(settings, patience, &observed)?;
+        let storage_class = settings.storage_class.iter().map(|class| (Attribute::StorageClass, class.clone()));
+        let attributes: Attributes = storage_class.collect();
+        let prefix = if settings.prefix.is_empty() { String::new() } else { format!("{}/", settings.prefix) };
+        Ok(S3Backend(Arc::new(Inner { url, prefix, client, attributes, patience, observed, page, runtime })))
+    }
+}
+
+impl Inner {
+    fn wait<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
+    fn path_text(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    /// Keys and prefixes have no character that S3 or this crate would write in another way.
+    fn path(&self, key: &Key) -> Path {
+        Path::from(self.path_text(key.as_str()))
+    }
+
+    fn within<'a>(&self, path: &'a str) -> Option<&'a str> {
+        path.strip_prefix(self.prefix.as_str())
+    }
+
+    fn place(&self, key: &Key) -> String {
+        format!("{}/{key}", self.url)
+    }
+
+    /// S3 calls it a success to delete what is not there.
+    async fn delete(&self, key: &Key) -> Result<()> {
+        self.head(key).await?;
+        let path = self.path(key);
+        self.again("cannot delete", Some(key), || async { Ok(self.client.delete(&path).await?) }).await
+    }
+}
+
+impl Backend for S3Backend {
+    fn url(&self) -> &str {
+        &self.0.url
+    }
+
+    fn get(&self, key: &Key) -> Result<Box<dyn Read + Send>> {
+        Ok(Box::new(read::Body::open(&self.0, key)?))
+    }
+
+    fn get_range(&self, key: &Key, range: Range<u64>) -> Result<Vec<u8>> {
+        self.0.wait(self.0.range(key, range))
+    }
+
+    fn open(&self, key: &Key) -> Result<Box<dyn ReadSeek + Send>> {
+        Ok(Box::new(read::Seekable::open(&self.0, key)?))
+    }
+
+    fn stat(&self, key: &Key) -> Result<Stat> {
+        self.0.wait(self.0.head(key))
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<Entry>> {
+        self.0.wait(self.0.entries(prefix))
+    }
+
+    fn children(&self, directory: &str) -> Result<Vec<String>> {
+        self.0.wait(self.0.next_parts(directory))
+    }
+
+    fn create(&self, key: &Key, body: &mut dyn ReadSeek) -> Result<()> {
+        let content = self.0.content(key, body)?;
+        self.0.wait(self.0.create(key, content))
+    }
+
+    /// What can be read there is durable.
+    fn persist(&self, key: &Key) -> Result<()> {
+        self.stat(key).map(drop)
+    }
+
+    fn delete(&self, key: &Key) -> Result<()> {
+        self.0.wait(self.0.delete(key))
+    }
+
+    fn inspect(&self) -> Result<Option<Inspection>> {
+        self.0.wait(self.0.probe()).map(Some)
+    }
+}

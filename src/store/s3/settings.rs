@@ -1,0 +1,101 @@
+//! What a store on S3 needs to know to be reached. Names where secrets are, and holds none.
+
+use std::path::PathBuf;
+
+/// Most requests in flight at once, unless configured.
+pub const DEFAULT_CONCURRENCY: usize = 16;
+
+/// The region that is signed for where none is told: what most stores but Amazon's take.
+pub(super) const USUAL_REGION: &str = "us-east-1";
+
+/// A bucket, a place in it, and how both are reached.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct S3Settings {
+    pub bucket: String,
+    /// Of every key, without a slash at either end; empty for the whole bucket.
+    pub prefix: String,
+    /// `https://host:port`; none for Amazon's own.
+    pub endpoint: Option<String>,
+    pub region: Option<String>,
+    /// Whether the bucket is a part of the path or of the host name.
+    pub path_style: Option<bool>,
+    pub storage_class: Option<String>,
+    pub encryption: Option<ServerSideEncryption>,
+    /// PEM certificates that are trusted instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    pub proxy: Option<String>,
+    pub concurrency: Option<usize>,
+    pub credentials: Credentials,
+}
+
+/// What the store is asked to encrypt with, beside our own encryption.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ServerSideEncryption {
+    Aes256,
+    Kms { key_id: String },
+}
+
+/// Where the access key is found.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub enum Credentials {
+    /// Environment, then web identity, then instance: what is there first.
+    #[default]
+    Usual,
+    Environment,
+    WebIdentity,
+    Instance,
+    /// The ini form that other tools share.
+    File {
+        path: PathBuf,
+        profile: Option<String>,
+    },
+    /// A systemd credential in that form.
+    Credential(String),
+    /// A program that prints what the AWS tools call a credential process's answer.
+    Command(Vec<String>),
+}
+
+impl S3Settings {
+    pub fn url(&self) -> String {
+        match self.prefix.is_empty() {
+            true => format!("s3://{}", self.bucket),
+            false => format!("s3://{}/{}", self.bucket, self.prefix),
+        }
+    }
+
+    /// Stores of one's own rarely have a host name for each bucket.
+    pub(super) fn is_path_style(&self) -> bool {
+        self.path_style.unwrap_or(self.endpoint.is_some())
+    }
+
+    /// The endpoint as it is asked: with the bucket in its host name, unless it is in the path.
+    pub(super) fn bucket_endpoint(&self) -> Option<String> {
+        let endpoint = self.endpoint.as_ref()?;
+        match (self.is_path_style(), endpoint.split_once("://")) {
+            (false, Some((scheme, host))) => Some(format!("{scheme}://{}.{host}", self.bucket)),
+            _ => Some(endpoint.clone()),
+        }
+    }
+
+    /// What is not said here is taken from `other`, where that is about the same bucket.
+    pub fn or(self, other: &S3Settings) -> S3Settings {
+        if self.bucket != other.bucket {
+            return self;
+        }
+        let usual = self.credentials == Credentials::Usual;
+        let other = other.clone();
+        S3Settings {
+            endpoint: self.endpoint.or(other.endpoint),
+            region: self.region.or(other.region),
+            path_style: self.path_style.or(other.path_style),
+            storage_class: self.storage_class.or(other.storage_class),
+            encryption: self.encryption.or(other.encryption),
+            ca_file: self.ca_file.or(other.ca_file),
+            proxy: self.proxy.or(other.proxy),
+            concurrency: self.concurrency.or(other.concurrency),
+            credentials: if usual { other.credentials } else { self.credentials },
+            bucket: self.bucket,
+            prefix: self.prefix,
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! An S3 server in this process, with what it lacks made up for, every request noted, and answers that can be
+//! broken on their way.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use pgcairn::store::{Credentials, Patience, S3Backend, S3Settings};
+use s3s::auth::SimpleAuth;
+use s3s::service::{S3Service, S3ServiceBuilder};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+pub const BUCKET: &str = "backups";
+pub const ACCESS_KEY: &str = "AKIDOFTHETESTS";
+pub const SECRET_KEY: &str = "hush-hush-secret";
+pub const REGION: &str = "eu-test-1";
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+type Body = UnsyncBoxBody<Bytes, Failure>;
+
+/// What happens to a request instead of, or after, what it asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// This status and code; nothing is done.
+    Refuse(u16, &'static str),
+    /// Nothing is done, and nothing answered.
+    Silent,
+    /// The connection is closed; nothing is done.
+    Closed,
+    /// It is done, and then the connection is closed.
+    AnswerLost,
+    /// It is done, and answered with this status.
+    DoneBut(u16),
+    /// Half of the body comes, then the connection is closed.
+    BodyCut,
+}
+
+/// The first requests of this method that name this meet faults, one each.
+#[derive(Debug)]
+struct Ambush {
+    method: &'static str,
+    name: String,
+    faults: VecDeque<Fault>,
+}
+
+struct State {
+    root: PathBuf,
+    service: S3Service,
+    requests: Mutex<Vec<String>>,
+    ambushes: Mutex<Vec<Ambush>>,
+    /// Its own test for an existing object is not one step with the creation.
+    creating: tokio::sync::Mutex<()>,
+    /// Methods that the credentials may not use.
+    denied: Mutex<Vec<&'static str>>,
+}
+
+pub struct S3Server {
+    pub endpoint: String,
+    pub directory: TempDir,
+    state: Arc<State>,
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl S3Server {
+    /// With one empty bucket.
+    pub fn start() -> S3Server {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("buckets");
+        std::fs::create_dir_all(root.join(BUCKET)).unwrap();
+        let mut builder = S3ServiceBuilder::new(s3s_fs::FileSystem::new(&root).unwrap());
+        builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
+        let state = Arc::new(State {
+            root,
+            service: builder.build(),
+            requests: Mutex::default(),
+            ambushes: Mutex::default(),
+            creating: tokio::sync::Mutex::default(),
+            denied: Mutex::default(),
+        });
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        runtime.spawn(serve(listener, state.clone()));
+        S3Server { endpoint, directory, state, _runtime: runtime }
+    }
+
+    pub fn settings(&self, prefix: &str) -> S3Settings {
+        S3Settings {
+            bucket: BUCKET.to_owned(),
+            prefix: prefix.to_owned(),
+            endpoint: Some(self.endpoint.clone()),
+            region: Some(REGION.to_owned()),
+            credentials: Credentials::File { path: self.credentials(), profile: None },
+            ..S3Settings::default()
+        }
+    }
+
+    /// The file with the access key.
+    pub fn credentials(&self) -> PathBuf {
+        credentials(self.directory.path(), SECRET_KEY)
+    }
+
+    /// A client that gives up soon.
+    pub fn backend(&self, prefix: &str) -> Arc<S3Backend> {
+        Arc::new(S3Backend::open_with(&self.settings(prefix), hasty(), None).unwrap())
+    }
+
+    /// The requests since the last time, as `METHOD bucket/key?query`.
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.state.requests.lock().unwrap())
+    }
+
+    pub fn ambush(&self, method: &'static str, name: &str, faults: &[Fault]) {
+        let faults = faults.iter().copied().collect();
+        self.state.ambushes.lock().unwrap().push(Ambush { method, name: name.to_owned(), faults });
+    }
+
+    /// What was laid and not met goes away.
+    pub fn clear(&self) {
+        self.state.ambushes.lock().unwrap().clear();
+        self.state.denied.lock().unwrap().clear();
+    }
+
+    pub fn deny(&self, method: &'static str) {
+        self.state.denied.lock().unwrap().push(method);
+    }
+}
+
+/// Made for the owner alone, as everything that holds a key.
+pub fn credentials(directory: &Path, secret: &str) -> PathBuf {
+    use std::os::unix::fs::PermissionsExt;
+    let path = directory.join("credentials");
+    if !path.exists() {
+        let text = format!("[default]\naws_access_key_id = {ACCESS_KEY}\naws_secret_access_key = {secret}\n");
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    path
+}
+
+pub fn hasty() -> Patience {
+    Patience {
+        attempts: 4,
+        total: Duration::from_secs(20),
+        connect: Duration::from_secs(5),
+        answer: Duration::from_millis(1500),
+        first_pause: Duration::from_millis(5),
+    }
+}
+
+async fn serve(listener: TcpListener, state: Arc<State>) {
+    loop {
+        let Ok((socket, _)) = listener.accept().await else { return };
+        let state = state.clone();
+        let service = service_fn(move |request| {
+            let state = state.clone();
+            async move { state.answer(request).await }
+        });
+        let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(socket), service);
+        tokio::spawn(connection);
+    }
+}
+
+impl State {
+    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, Failure> {
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let name = uri.path_and_query().map_or("", |path| path.as_str()).trim_start_matches('/').to_owned();
+        self.requests.lock().unwrap().push(format!("{method} {name}"));
+        let fault = self.fault(&method, &name);
+        match fault {
+            Some(Fault::Refuse(status, code)) => return Ok(refusal(&method, status, code)),
+            Some(Fault::Closed) => return Err("closed".into()),
+            Some(Fault::Silent) => {
+                tokio::time::sleep(Duration::from_secs(60)).await;
+                return Err("silent".into());
+            }
+            _ => {}
+        }
+        if let Some(refusal) = self.made_up_for(&method, uri.path()) {
+            return Ok(refusal);
+        }
+        let _one = if method == Method::PUT { Some(self.creating.lock().await) } else { None };
+        let answer = self.service.call(request.map(s3s::Body::from)).await.map_err(|error| format!("{error:?}"))?;
+        match fault {
+            Some(Fault::AnswerLost) => Err("lost".into()),
+            Some(Fault::DoneBut(status)) => Ok(refusal(&method, status, "InternalError")),
+            Some(Fault::BodyCut) => Ok(cut(answer).await),
+            _ => Ok(answer.map(|body| body.map_err(|error| -> Failure { error.to_string().into() }).boxed_unsync())),
+        }
+    }
+
+    fn fault(&self, method: &Method, name: &str) -> Option<Fault> {
+        let mut ambushes = self.ambushes.lock().unwrap();
+        let laid = ambushes.iter_mut().find(|a| a.method == method.as_str() && name.contains(&a.name));
+        laid.and_then(|ambush| ambush.faults.pop_front())
+    }
+
+    /// It has no permissions, does not know a bucket from a key when it misses one, and takes directories for objects.
+    fn made_up_for(&self, method: &Method, path: &str) -> Option<Response<Body>> {
+        if self.denied.lock().unwrap().iter().any(|denied| *denied == method.as_str()) {
+            return Some(refusal(method, 403, "AccessDenied"));
+        }
+        let (bucket, key) = path.trim_start_matches('/').split_once('/').unwrap_or((path.trim_start_matches('/'), ""));
+        if !self.root.join(bucket).is_dir() {
+            return Some(refusal(method, 404, "NoSuchBucket"));
+        }
+        let is_directory = !key.is_empty() && self.root.join(bucket).join(key).is_dir();
+        (is_directory && method != Method::PUT).then(|| refusal(method, 404, "NoSuchKey"))
+    }
+}
+
+/// With a message that quotes what no log may show, as real stores do.
+fn refusal(method: &Method, status: u16, code: &str) -> Response<Body> {
+    let text = format!(
+        "<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>{SECRET_KEY}</Message>\
+         <AWSAccessKeyId>{ACCESS_KEY}</AWSAccessKeyId></Error>"
+    );
+    let text = if method == Method::HEAD { String::new() } else { text };
+    let body = Full::new(Bytes::from(text)).map_err(|never: Infallible| match never {}).boxed_unsync();
+    Response::builder().status(StatusCode::from_u16(status).unwrap()).body(body).unwrap()
+}
+
+/// The length is promised and not kept.
+async fn cut(answer: Response<s3s::Body>) -> Response<Body> {
+    let (head, body) = answer.into_parts();
+    let whole = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let half = whole.slice(..whole.len() / 2);
+    let parts: Vec<Result<Frame<Bytes>, Failure>> = vec![Ok(Frame::data(half)), Err("cut".into())];
+    Response::from_parts(head, StreamBody::new(futures_util::stream::iter(parts)).boxed_unsync())
+}
