@@ -64,9 +64,7 @@ fn settings(table: &Table, said: &S3Settings) -> Result<S3Settings> {
 /// In the URL or beside it, not both.
 fn once<T>(table: &Table, key: &str, in_url: Option<T>, beside: Option<T>) -> Result<Option<T>> {
     match (in_url, beside, table.get(key)) {
-        (Some(_), Some(_), Some(found)) => {
-            Err(table.wrong_value(key, found.span(), "the url says it too".to_owned()))
-        }
+        (Some(_), Some(_), Some(found)) => Err(table.wrong_value(key, found.span(), "the url says it too".to_owned())),
         (in_url, beside, _) => Ok(in_url.or(beside)),
     }
 }
@@ -82,7 +80,7 @@ fn header_value(text: &str) -> Parsed<String> {
 fn proxy(text: &str) -> Parsed<String> {
     let wanted = "a proxy is http://host:port, without a name or password in it";
     match text.split_once("://") {
-        Some(("http" | "https" , host)) if !host.is_empty() && !host.contains(['@', ' ', '?']) => Ok(text.to_owned()),
+        Some(("http" | "https", host)) if !host.is_empty() && !host.contains(['@', ' ', '?']) => Ok(text.to_owned()),
         _ => Err(wanted.to_owned()),
     }
 }

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::failure::OTHER_STORE;
 use super::repository::{self, sealer};
 use super::wal::flush;
 use super::{Context, encryption_findings, server_findings, store_findings};
-use super::failure::OTHER_STORE;
 use crate::codec::Identities;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::{Encryption, Key};

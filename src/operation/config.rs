@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::config::{Backup, Config, DEFAULT_CONNECTION, KEYS};
+use crate::config::{Backup, Config, DEFAULT_CONNECTION, KEYS, Repository};
 use crate::report::config::{ConfigCheck, ConfigShow, Schema, Shown};
+use crate::store::{Credentials, RepositoryUrl, S3Settings, ServerSideEncryption};
 
 /// Reading the file has checked it; this says so.
 pub fn check(config: &Config) -> ConfigCheck {
@@ -40,12 +41,52 @@ fn setting(config: &Config, path: &str) -> (Value, Value) {
         "repository.name" => (json!(repository.name), Value::Null),
         "repository.url" => (text(&repository.url), Value::Null),
         "repository.id" => (json!(repository.id), Value::Null),
+        "repository.endpoint" => s3(repository, |s3| json!(s3.endpoint)),
+        "repository.region" => s3(repository, |s3| json!(s3.region)),
+        "repository.path_style" => s3(repository, |s3| json!(s3.path_style)),
+        "repository.storage_class" => s3(repository, |s3| json!(s3.storage_class)),
+        "repository.sse" => s3(repository, |s3| encryption(s3).0),
+        "repository.kms_key_id" => s3(repository, |s3| encryption(s3).1),
+        "repository.ca_file" => s3(repository, |s3| json!(s3.ca_file)),
+        "repository.proxy" => s3(repository, |s3| json!(s3.proxy)),
+        "repository.concurrency" => s3(repository, |s3| json!(s3.concurrency)),
+        "repository.credentials" => s3(repository, |s3| credentials(&s3.credentials)),
         "objectives.rpo" => (json!(config.objectives.rpo.map(|rpo| format!("{}s", rpo.as_secs_f64()))), Value::Null),
         "backup.jobs" => (json!(backup.jobs()), json!(usual.jobs())),
         "backup.compression" => (json!(backup.compression), json!(usual.compression)),
         "backup.max_rate" => (json!(backup.max_rate.map(|rate| format!("{}KiB", rate / 1024))), Value::Null),
         "backup.include" => (json!(backup.include), json!(usual.include)),
         _ => (Value::Null, Value::Null),
+    }
+}
+
+/// Nothing of it is set for a local repository; a default that the store has is not ours to tell.
+fn s3(repository: &Repository, value: impl Fn(&S3Settings) -> Value) -> (Value, Value) {
+    match repository.url.place() {
+        RepositoryUrl::S3(settings) => (value(settings), Value::Null),
+        RepositoryUrl::File(_) => (Value::Null, Value::Null),
+    }
+}
+
+fn encryption(s3: &S3Settings) -> (Value, Value) {
+    match &s3.encryption {
+        None => (Value::Null, Value::Null),
+        Some(ServerSideEncryption::Aes256) => (json!("AES256"), Value::Null),
+        Some(ServerSideEncryption::Kms { key_id }) => (json!("aws:kms"), json!(key_id)),
+    }
+}
+
+/// Where they are; of a command only its first word, in case somebody put a secret into the others.
+fn credentials(credentials: &Credentials) -> Value {
+    match credentials {
+        Credentials::Usual => Value::Null,
+        Credentials::Environment => json!({"environment": true}),
+        Credentials::WebIdentity => json!({"web_identity": true}),
+        Credentials::Instance => json!({"instance": true}),
+        Credentials::File { path, profile: None } => json!({"file": path}),
+        Credentials::File { path, profile } => json!({"file": path, "profile": profile}),
+        Credentials::Credential(name) => json!({"credential": name}),
+        Credentials::Command(words) => json!({"command": words.iter().take(1).collect::<Vec<_>>()}),
     }
 }
 

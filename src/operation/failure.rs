@@ -25,7 +25,8 @@ pub const MOVE_AWAY: &str =
 pub const LAST_MOMENT: &str = "recovery cannot pass it, the last moment before it is told by: pgcairn restore --target-dir DIR --to latest --plan";
 const OTHER_FILE_SYSTEM: &str =
     "put the repository on another file system, such as ext4, XFS, ZFS or NFS: another url, then pgcairn init";
-pub const OTHER_STORE: &str = "use a store that refuses to overwrite (If-None-Match), docs/providers.md: another url, then pgcairn init";
+pub const OTHER_STORE: &str =
+    "use a store that refuses to overwrite (If-None-Match), docs/providers.md: another url, then pgcairn init";
 const CREDENTIALS: &str =
     "they need PutObject, GetObject and ListBucket there; see credentials under [[repository]], then: pgcairn check";
 const IDENTITY_HINT: &str = "give the identity of one of the recipients: --identity FILE";

@@ -23,7 +23,8 @@ fn findings(url: &str, inspection: &Inspection) -> Vec<Finding> {
     let mut findings = vec![race(url, inspection.winners), ranges(inspection.ranges), checksums(inspection.checksums)];
     findings.extend(inspection.clock_ahead.map(clock));
     if !inspection.deletes {
-        findings.push(Finding::pass("deleting", "these credentials may not; what was made to try the store is left there"));
+        findings
+            .push(Finding::pass("deleting", "these credentials may not; what was made to try the store is left there"));
     }
     findings
 }
@@ -43,7 +44,8 @@ fn ranges(honoured: bool) -> Finding {
         true => Finding::pass("range reads", "a part of an object is that part"),
         false => Finding::fail(
             "range reads",
-            Error::new(Code::Refused, "the store answers another part of an object than was asked for").hint(OTHER_STORE),
+            Error::new(Code::Refused, "the store answers another part of an object than was asked for")
+                .hint(OTHER_STORE),
         ),
     }
 }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use super::backend::{Backend, Entry, ReadSeek, Stat};
 use super::error::{Error, Result};
+use super::inspection::Inspection;
 use super::local::LocalBackend;
 use super::marker::{MAX_MARKER, Marker};
-use super::inspection::Inspection;
 use super::s3::S3Backend;
 use super::url::RepositoryUrl;
 use crate::model::key::{Encryption, Key};

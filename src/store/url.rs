@@ -80,8 +80,7 @@ fn parse_s3(rest: &str) -> Result<S3Settings, String> {
     if !prefix.is_empty() && (prefix.len() > MAX_PREFIX || Key::new(prefix).is_err()) {
         return Err(format!("the prefix has parts of A-Z, a-z, 0-9, '.', '_' and '-', at most {MAX_PREFIX} bytes"));
     }
-    let mut settings =
-        S3Settings { bucket: bucket.to_owned(), prefix: prefix.to_owned(), ..S3Settings::default() };
+    let mut settings = S3Settings { bucket: bucket.to_owned(), prefix: prefix.to_owned(), ..S3Settings::default() };
     for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
         set(&mut settings, parameter)?;
     }

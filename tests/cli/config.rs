@@ -53,7 +53,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("two repositories", "[[repository]]", "[[repository]]\nname = \"a\"\nurl = \"file:///a\"\n[[repository]]"),
     ("repository is no list", "[[repository]]", "[repository]"),
     ("no url", "url = \"file://DIR/repository\"", ""),
-    ("s3", "file://DIR/repository", "s3://bucket/prefix"),
+    ("s3", "file://DIR/repository", "s3://bucket/a//b"),
     ("relative url", "file://DIR/repository", "repository"),
     ("relative data dir", "DIR/data", "data"),
     ("no data dir", "data_dir = \"DIR/data\"", ""),

@@ -35,7 +35,7 @@ fn whatever_fails_before_a_fetch_ends_with_126() {
         &["wal", "fetch", "-c", "broken.toml", SEGMENT, "path"],
         &["wal", "fetch", "-c", "keyless.toml", "--identity", "identity.txt", SEGMENT, "path"],
         &["wal", "fetch", "-c", "keyless.toml", "--identity", "absent.txt", SEGMENT, "path"],
-        &["wal", "fetch", "--repository", "s3://bucket", SEGMENT, "path"],
+        &["wal", "fetch", "--repository", "nfs://host", SEGMENT, "path"],
         &["wal", "fetch", "--from", "absent", SEGMENT, "path"],
         &["wal", "fetch", "--help", SEGMENT, "path"],
     ] {

@@ -16,6 +16,7 @@ mod hostile;
 mod oracle;
 mod readme;
 mod refusals;
+mod s3;
 mod session;
 mod smoke;
 mod soak;
@@ -48,6 +49,7 @@ fn scenarios() -> Vec<Scenario> {
         by_hand::scenarios(),
         readme::scenarios(),
         refusals::scenarios(),
+        s3::scenarios(),
         copy::scenarios(),
         damage_matrix::scenarios(),
         data_directory::scenarios(),

@@ -32,7 +32,8 @@ pub(super) fn build(settings: &S3Settings, patience: Patience, observed: &Arc<Ob
         .with_disable_tagging(true);
     let builder = match &settings.encryption {
         Some(ServerSideEncryption::Aes256) => {
-            let key = "aws_server_side_encryption".parse().map_err(|error: object_store::Error| failed(error.into()))?;
+            let key =
+                "aws_server_side_encryption".parse().map_err(|error: object_store::Error| failed(error.into()))?;
             builder.with_config(key, "AES256")
         }
         Some(ServerSideEncryption::Kms { key_id }) => builder.with_sse_kms_encryption(key_id),

@@ -24,9 +24,11 @@ impl Inner {
     pub(super) fn content(&self, key: &Key, body: &mut dyn ReadSeek) -> Result<PutPayload> {
         let mut content = Vec::new();
         let place = || self.place(key);
-        body.take(MAX_OBJECT + 1)
-            .read_to_end(&mut content)
-            .map_err(|source| Error::Io { action: "cannot read what becomes", place: place(), source })?;
+        body.take(MAX_OBJECT + 1).read_to_end(&mut content).map_err(|source| Error::Io {
+            action: "cannot read what becomes",
+            place: place(),
+            source,
+        })?;
         if content.len() as u64 > MAX_OBJECT {
             return Err(Error::TooLarge { place: place(), limit: MAX_OBJECT });
         }

@@ -65,10 +65,8 @@ fn environment() -> Found<AwsCredential> {
 fn web_identity() -> Found<Vec<(AmazonS3ConfigKey, String)>> {
     use AmazonS3ConfigKey as K;
     let required = |key, name| Ok((key, variable(name).ok_or_else(|| wanting(format!("{name} is not set")))?));
-    let mut keys = vec![
-        required(K::WebIdentityTokenFile, "AWS_WEB_IDENTITY_TOKEN_FILE")?,
-        required(K::RoleArn, "AWS_ROLE_ARN")?,
-    ];
+    let mut keys =
+        vec![required(K::WebIdentityTokenFile, "AWS_WEB_IDENTITY_TOKEN_FILE")?, required(K::RoleArn, "AWS_ROLE_ARN")?];
     let optional = [(K::RoleSessionName, "AWS_ROLE_SESSION_NAME"), (K::StsEndpoint, "AWS_ENDPOINT_URL_STS")];
     keys.extend(optional.into_iter().filter_map(|(key, name)| Some((key, variable(name)?))));
     Ok(keys)

@@ -27,7 +27,8 @@ impl Inner {
         let see = |page: ListResult| {
             for object in page.objects {
                 let name = self.within(object.location.as_ref());
-                if let Some(key) = name.and_then(|name| Key::new(name).ok()).filter(|key| key.as_str().starts_with(prefix))
+                if let Some(key) =
+                    name.and_then(|name| Key::new(name).ok()).filter(|key| key.as_str().starts_with(prefix))
                 {
                     let modified = timestamp(object.last_modified.timestamp());
                     entries.push(Entry { key, size: object.size, modified });
@@ -51,14 +52,23 @@ impl Inner {
         Ok(parts.into_iter().collect())
     }
 
-    async fn pages(&self, prefix: &str, delimiter: Option<&'static str>, mut see: impl FnMut(ListResult)) -> Result<()> {
+    async fn pages(
+        &self,
+        prefix: &str,
+        delimiter: Option<&'static str>,
+        mut see: impl FnMut(ListResult),
+    ) -> Result<()> {
         let prefix = self.path_text(prefix);
         let mut page_token: Option<String> = None;
         loop {
             let ask = || async {
                 let (page_token, delimiter) = (page_token.clone(), delimiter.map(Cow::Borrowed));
-                let options =
-                    PaginatedListOptions { page_token, delimiter, max_keys: self.page, ..PaginatedListOptions::default() };
+                let options = PaginatedListOptions {
+                    page_token,
+                    delimiter,
+                    max_keys: self.page,
+                    ..PaginatedListOptions::default()
+                };
                 let prefix = Some(prefix.as_str()).filter(|prefix| !prefix.is_empty());
                 let page = self.client.list_paginated(prefix, options);
                 match tokio::time::timeout(self.patience.answer, page).await {

@@ -69,7 +69,8 @@ impl S3Backend {
     /// With other bounds than the usual ones.
     pub fn open_with(settings: &S3Settings, patience: Patience, page: Option<usize>) -> Result<S3Backend> {
         let url = settings.url();
-        let runtime = runtime::start().map_err(|error| Error::from_os("cannot start threads for", url.clone(), error))?;
+        let runtime =
+            runtime::start().map_err(|error| Error::from_os("cannot start threads for", url.clone(), error))?;
         let observed = Observed::new();
         let client = client::build(settings, patience, &observed)?;
         let storage_class = settings.storage_class.iter().map(|class| (Attribute::StorageClass, class.clone()));

@@ -49,13 +49,16 @@ impl Inner {
         Ok((winners.len(), winners.iter().any(is_part)))
     }
 
-    /// Signature and checksum are those of another body.
+    /// Signature and checksum are those of another body. However a store refuses it, the object must not be there.
     async fn refuses_changed_bodies(&self, key: &Key) -> Result<bool> {
         let changed = ChangedOnTheWay(b"as it was changed".to_vec());
         let sent = self.put_once(&self.path(key), PutPayload::from_static(b"as it was written"), Some(changed)).await;
         match sent {
             Ok(()) => Ok(false),
-            Err(Failure::Answer(answer)) if matches!(answer.status, 400..=499) => Ok(true),
+            Err(Failure::Answer(_)) => match self.head(key).await {
+                Err(Error::NotFound { .. }) => Ok(true),
+                other => other.map(|_| false),
+            },
             Err(failure) => Err(failure.into_error("cannot create", &self.url, Some(key))),
         }
     }

@@ -13,10 +13,10 @@ use object_store::{GetOptions, GetRange, GetResult, ObjectMeta, ObjectStore};
 
 use super::super::backend::Stat;
 use super::super::error::Result;
+use super::Inner;
 use super::failure::Failure;
 use super::list::timestamp;
 use super::patience::Attempts;
-use super::Inner;
 use crate::model::key::Key;
 
 const READ: &str = "cannot read";
@@ -71,15 +71,13 @@ impl Inner {
         let path = self.path(key);
         let wanted = if range.end > MAX_OFFSET { GetRange::Offset(range.start) } else { GetRange::Bounded(range) };
         let ask = || async {
-            let options = GetOptions {
-                range: Some(wanted.clone()),
-                if_match: e_tag.map(str::to_owned),
-                ..GetOptions::default()
-            };
+            let options =
+                GetOptions { range: Some(wanted.clone()), if_match: e_tag.map(str::to_owned), ..GetOptions::default() };
             let answer = match self.get_once(&path, options).await {
                 Err(failure) if failure.status() == Some(416) => return Ok(None),
                 answer => answer?,
             };
+            same_object(e_tag, &answer)?;
             let (size, e_tag) = (answer.meta.size, answer.meta.e_tag.clone());
             let (mut bytes, length) = (Vec::new(), answer.range.end - answer.range.start);
             let mut stream = answer.into_stream();
@@ -100,6 +98,16 @@ impl Inner {
             Ok(chunk) => chunk.map(|chunk| Ok(chunk?)),
             Err(_) => Some(Err(Failure::NoAnswer(format!("no data within {} s", self.patience.answer.as_secs_f64())))),
         }
+    }
+}
+
+/// Not every store looks at `If-Match`.
+fn same_object(e_tag: Option<&str>, answer: &GetResult) -> std::result::Result<(), Failure> {
+    match (e_tag, answer.meta.e_tag.as_deref()) {
+        (Some(first), Some(now)) if first != now => {
+            Err(Failure::Other("the object became another one while it was read".to_owned()))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -150,7 +158,9 @@ impl Body {
     async fn rest(&self) -> std::result::Result<Chunks, Failure> {
         let range = Some(GetRange::Offset(self.at));
         let options = GetOptions { range, if_match: self.e_tag.clone(), ..GetOptions::default() };
-        Ok(self.store.get_once(&self.store.path(&self.key), options).await?.into_stream())
+        let answer = self.store.get_once(&self.store.path(&self.key), options).await?;
+        same_object(self.e_tag.as_deref(), &answer)?;
+        Ok(answer.into_stream())
     }
 }
 

@@ -34,6 +34,8 @@ pub struct Site {
     pub recipient: Option<String>,
     /// Of the repository, where the configuration names it.
     repository_id: Option<String>,
+    /// What the configuration says of the repository in place of the URL of a directory.
+    place: Option<String>,
     /// Lines added to the configuration, whole tables included.
     extra: String,
 }
@@ -55,7 +57,16 @@ impl Site {
         let recipient = encrypted.then(|| identity.to_public().to_string());
         let (data, connection) = (server.data().to_owned(), server.connection());
         let repository = scratch.join("repo");
-        let site = Site { scratch, data, connection, repository, recipient, repository_id: None, extra: String::new() };
+        let site = Site {
+            scratch,
+            data,
+            connection,
+            repository,
+            recipient,
+            repository_id: None,
+            place: None,
+            extra: String::new(),
+        };
         site.write_config()?;
         Ok(site)
     }
@@ -90,6 +101,12 @@ impl Site {
     /// Adds lines to the end of the configuration.
     pub fn configure(&mut self, lines: &str) -> Outcome {
         self.extra.push_str(lines);
+        self.write_config()
+    }
+
+    /// Makes the configuration say these lines of its repository, the url among them.
+    pub fn move_to(&mut self, lines: &str) -> Outcome {
+        self.place = Some(lines.to_owned());
         self.write_config()
     }
 
@@ -135,13 +152,12 @@ impl Site {
     fn write_config(&self) -> Outcome {
         let recipients = self.recipient.iter().map(|r| format!("{r:?}")).collect::<Vec<_>>().join(", ");
         let id = self.repository_id.iter().map(|id| format!("id = {id:?}\n")).collect::<String>();
+        let local = || format!("url = \"file://{}\"\n", self.repository().display());
+        let place = self.place.clone().unwrap_or_else(local);
         let text = format!(
             "name = \"main\"\n[postgres]\ndata_dir = {:?}\nconnection = {:?}\n[encryption]\nrecipients = [{recipients}]\n\
-             [[repository]]\nname = \"local\"\nurl = \"file://{}\"\n{id}{}",
-            self.data,
-            self.connection,
-            self.repository().display(),
-            self.extra
+             [[repository]]\nname = \"local\"\n{place}{id}{}",
+            self.data, self.connection, self.extra
         );
         Ok(account().write(&self.config(), text, 0o644)?)
     }
@@ -160,6 +176,7 @@ impl Site {
             connection: self.connection.clone(),
             recipient: self.recipient.clone(),
             repository_id: self.repository_id.clone(),
+            place: self.place.clone(),
             extra: self.extra.clone(),
         };
         site.write_config()?;

@@ -1,12 +1,14 @@
 //! Every way in which an answer can go wrong, at every operation: the right result, or the right kind of error.
 
 use std::io::{Cursor, Read, Seek, SeekFrom};
+use std::sync::Arc;
+use std::time::Duration;
 
 use pgcairn::model::key::Encryption;
-use pgcairn::store::{Backend, Error, MAX_OBJECT, Repository};
+use pgcairn::store::{Backend, Error, MAX_OBJECT, Patience, Repository, S3Backend};
 
 use super::super::suite::{exists_already, is_missing, key, put, read};
-use super::server::{Fault, S3Server};
+use super::server::{Fault, S3Server, hasty};
 
 /// Faults that pass when it is asked again.
 const PASSING: [Fault; 7] = [
@@ -36,7 +38,10 @@ fn what_passes_is_asked_again() {
         assert_eq!(read(store.as_ref(), &name).unwrap(), body, "{fault:?}");
         trap("GET");
         assert_eq!(store.get_range(&key(&name), 5..9).unwrap(), body[5..9], "{fault:?}");
-        trap("HEAD");
+        // An answer to HEAD has no code to tell one 400 from another.
+        if fault != Fault::Refuse(400, "RequestTimeout") {
+            trap("HEAD");
+        }
         assert_eq!(store.stat(&key(&name)).unwrap().size, 300_000, "{fault:?}");
         server.ambush("GET", "list-type", &[fault]);
         assert_eq!(store.list(&name).unwrap().len(), 1, "{fault:?}");
@@ -126,7 +131,8 @@ fn an_object_that_became_another_is_not_read_on() {
 #[test]
 fn errors_keep_their_kind() {
     let server = S3Server::start();
-    let store = server.backend("pg");
+    let impatient = Patience { attempts: 2, answer: Duration::from_millis(500), ..hasty() };
+    let store: Arc<dyn Backend> = Arc::new(S3Backend::open_with(&server.settings("pg"), impatient, None).unwrap());
     put(store.as_ref(), "there", b"1").unwrap();
     type Check = fn(&Error) -> bool;
     let kinds: [(Fault, Check); 9] = [
@@ -176,9 +182,9 @@ fn a_missing_bucket_is_no_missing_object() {
 fn a_body_that_its_checksum_does_not_fit_is_sent_again() {
     let server = S3Server::start();
     let store = server.backend("pg");
-    server.ambush("PUT", "a", &[Fault::Refuse(400, "BadDigest")]);
+    server.ambush("PUT", "pg/a", &[Fault::Refuse(400, "BadDigest")]);
     put(store.as_ref(), "a", b"1").unwrap();
-    server.ambush("PUT", "b", &[Fault::Refuse(400, "BadDigest"); ALWAYS]);
+    server.ambush("PUT", "pg/b", &[Fault::Refuse(400, "BadDigest"); ALWAYS]);
     assert!(matches!(put(store.as_ref(), "b", b"1"), Err(Error::Io { .. })));
     assert!(is_missing(store.stat(&key("b")), "b"));
 }

@@ -39,10 +39,7 @@ fn a_repository_is_made_once_and_inspected() {
     let server = S3Server::start();
     let repository = Repository::create_on(server.backend("pg"), Encryption::Age).unwrap();
     assert_eq!(repository.url(), format!("s3://{BUCKET}/pg"));
-    assert!(matches!(
-        Repository::create_on(server.backend("pg"), Encryption::Age),
-        Err(Error::AlreadyExists { .. })
-    ));
+    assert!(matches!(Repository::create_on(server.backend("pg"), Encryption::Age), Err(Error::AlreadyExists { .. })));
     assert_eq!(Repository::open_on(server.backend("pg"), Some(repository.id())).unwrap().id(), repository.id());
     assert!(matches!(repository.create_again(), Err(Error::AlreadyExists { .. })));
 

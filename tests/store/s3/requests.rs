@@ -27,7 +27,7 @@ fn one_request_for_each_object() {
     store.persist(&key("a")).unwrap();
     assert_eq!(taken(), ["HEAD backups/pg/a"]);
     store.list("a").unwrap();
-    assert_eq!(taken(), ["GET backups/?list-type=2&prefix=pg%2Fa"]);
+    assert_eq!(taken(), ["GET backups?list-type=2&prefix=pg%2Fa"]);
 }
 
 #[test]

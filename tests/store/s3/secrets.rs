@@ -57,8 +57,7 @@ fn a_wrong_secret_is_a_matter_of_permission() {
     let server = S3Server::start();
     let elsewhere = tempfile::tempdir().unwrap();
     let path = server::credentials(elsewhere.path(), "another-secret");
-    let settings =
-        S3Settings { credentials: Credentials::File { path, profile: None }, ..server.settings("pg") };
+    let settings = S3Settings { credentials: Credentials::File { path, profile: None }, ..server.settings("pg") };
     let store = S3Backend::open_with(&settings, hasty(), None).unwrap();
     let refused = Repository::open_on(Arc::new(store), None).unwrap_err();
     assert!(matches!(refused, Error::Permission { .. }), "{refused}");
@@ -73,10 +72,8 @@ fn a_command_tells_the_key() {
     let file = server.directory.path().join("told");
     std::fs::write(&file, told).unwrap();
     let words = ["cat".to_owned(), file.display().to_string()];
-    let settings = |words: &[String]| S3Settings {
-        credentials: Credentials::Command(words.to_vec()),
-        ..server.settings("pg")
-    };
+    let settings =
+        |words: &[String]| S3Settings { credentials: Credentials::Command(words.to_vec()), ..server.settings("pg") };
     let store = S3Backend::open_with(&settings(&words), hasty(), None).unwrap();
     put(&store, "a", b"1").unwrap();
     let store = S3Backend::open_with(&settings(&["false".to_owned()]), hasty(), None).unwrap();

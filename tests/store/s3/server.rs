@@ -201,8 +201,8 @@ impl State {
 
     fn fault(&self, method: &Method, name: &str) -> Option<Fault> {
         let mut ambushes = self.ambushes.lock().unwrap();
-        let laid = ambushes.iter_mut().find(|a| a.method == method.as_str() && name.contains(&a.name));
-        laid.and_then(|ambush| ambush.faults.pop_front())
+        let meets = |a: &&mut Ambush| a.method == method.as_str() && name.contains(&a.name) && !a.faults.is_empty();
+        ambushes.iter_mut().find(meets).and_then(|ambush| ambush.faults.pop_front())
     }
 
     /// It has no permissions, does not know a bucket from a key when it misses one, and takes directories for objects.
@@ -227,7 +227,7 @@ fn refusal(method: &Method, status: u16, code: &str) -> Response<Body> {
     );
     let text = if method == Method::HEAD { String::new() } else { text };
     let body = Full::new(Bytes::from(text)).map_err(|never: Infallible| match never {}).boxed_unsync();
-    Response::builder().status(StatusCode::from_u16(status).unwrap()).body(body).unwrap()
+    Response::builder().status(StatusCode::from_u16(status).unwrap()).header("etag", "\"0\"").body(body).unwrap()
 }
 
 /// The length is promised and not kept.

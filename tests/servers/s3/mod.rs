@@ -1,0 +1,138 @@
+//! The whole way on an S3-compatible store, served over HTTP from this process: init, archiving and a backup under
+//! load, listing, a restore to a time; with every request counted.
+
+/// Shared with the conformance suite of stores.
+#[path = "../../store/s3/server.rs"]
+#[allow(dead_code)]
+mod store;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::support::account::account;
+use super::support::majors::Installation;
+use super::support::scratch::Scratch;
+use super::support::server::Server;
+use super::support::site::{Run, Site};
+use super::support::{Outcome, Scenario, ledger};
+use store::{ACCESS_KEY, BUCKET, REGION, S3Server, SECRET_KEY};
+
+/// How long sessions write while the backup is taken.
+const LOAD: Duration = Duration::from_secs(2);
+
+pub fn scenarios() -> Vec<Scenario> {
+    vec![Scenario { name: "s3::whole_cycle", run: whole_cycle }, Scenario { name: "s3::requests", run: requests }]
+}
+
+/// A server that archives into a bucket.
+fn archiving(install: &'static Installation, store: &S3Server) -> Outcome<(Server, Site)> {
+    let server = Server::builder(install).segment_mib(1).setting("archive_mode", "on").create()?;
+    let mut site = Site::new(&server)?;
+    let credentials = site.path("credentials");
+    let text = format!("[backup]\naws_access_key_id = {ACCESS_KEY}\naws_secret_access_key = {SECRET_KEY}\n");
+    account().write(&credentials, text, 0o600)?;
+    site.move_to(&format!(
+        "url = \"s3://{BUCKET}/pg?region={REGION}\"\nendpoint = \"{}\"\n\
+         credentials = {{ file = {credentials:?}, profile = \"backup\" }}\n",
+        store.endpoint
+    ))?;
+    site.init()?;
+    server.append_setting("archive_command", &site.archive_command())?;
+    server.start()?;
+    Ok((server, site))
+}
+
+/// What a run said, without a key in it.
+fn discreet(run: Run) -> Outcome<Run> {
+    for secret in [ACCESS_KEY, SECRET_KEY] {
+        assert!(!run.stdout.contains(secret) && !run.stderr.contains(secret), "{}", run.report());
+    }
+    Ok(run)
+}
+
+fn whole_cycle(install: &'static Installation) -> Outcome {
+    let store = S3Server::start();
+    let (server, site) = archiving(install, &store)?;
+    discreet(site.run(&["check"])?)?.says(&[
+        "of 16 writers of one object one wins",
+        "a part of an object is that part",
+        "a body that does not match its checksum is refused",
+        "the store's clock is",
+        "segment",
+    ])?;
+    ledger::create(&server)?;
+    let backup = std::thread::scope(|scope| {
+        let load = scope.spawn(|| ledger::churn(&server, 4, LOAD));
+        let backup = discreet(site.run(&["backup"])?)?.ok();
+        load.join().map_err(|_| "the load panicked")??;
+        backup
+    })?;
+    assert!(!backup.stdout.is_empty());
+    ledger::commit(&server)?;
+    let expected = ledger::rows(&server)?;
+    let time =
+        server.value("select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")?;
+    std::thread::sleep(Duration::from_millis(20));
+    for _ in 0..10 {
+        ledger::commit(&server)?;
+    }
+    server.archive_all()?;
+    discreet(site.run(&["list"])?)?.ok()?.says(&["full"])?;
+    discreet(site.run(&["wal", "list"])?)?.ok()?;
+    discreet(site.run(&["config", "show"])?)?.ok()?;
+
+    let room = Scratch::new()?;
+    let data = room.join("restored");
+    let target = data.display().to_string();
+    discreet(site.run_with_identity(&["restore", "--target-dir", &target, "--to", &time])?)?.ok()?;
+    let copy = Server::adopt(install, &data)?;
+    copy.launch()?;
+    copy.wait_paused()?;
+    assert_eq!(ledger::rows(&copy)?, expected);
+    assert!(!server.log().contains(SECRET_KEY) && !server.log().contains(ACCESS_KEY));
+    objects_were_put_once(&store.take());
+    Ok(())
+}
+
+/// Every writer of a race puts the same one; nothing else is put twice.
+fn objects_were_put_once(requests: &[String]) {
+    let mut puts: BTreeMap<&str, usize> = BTreeMap::new();
+    for name in requests.iter().filter_map(|request| request.strip_prefix("PUT ")) {
+        *puts.entry(name).or_default() += 1;
+    }
+    let raced = |name: &str| name.ends_with("/pgcairn.json") || name.contains("/runs/probe-");
+    let twice: Vec<_> = puts.iter().filter(|(name, number)| **number > 1 && !raced(name)).collect();
+    assert!(twice.is_empty(), "{twice:?}");
+    assert!(puts.len() > 10, "{puts:?}");
+}
+
+fn requests(install: &'static Installation) -> Outcome {
+    let store = S3Server::start();
+    let (server, site) = archiving(install, &store)?;
+    server.sql("create table t as select generate_series(1, 1000) as n")?;
+    let first = server.archive_all()?;
+    store.take();
+    server.sql("insert into t select generate_series(1, 1000)")?;
+    let segment = server.archive_all()?;
+    assert_ne!(first, segment);
+    let pushed = store.take();
+    let about = |name: &str| pushed.iter().filter(|request| request.contains(name)).cloned().collect::<Vec<_>>();
+    assert_eq!(about(&segment).len(), 1, "one PUT for a segment: {pushed:?}");
+    assert!(about(&segment)[0].starts_with("PUT "), "{pushed:?}");
+    assert!(about("list-type").is_empty(), "{pushed:?}");
+
+    let place = Scratch::new()?;
+    let file = place.join("RECOVERYXLOG").display().to_string();
+    site.run_with_identity(&["wal", "fetch", &segment, &file])?.ok()?;
+    let fetched = store.take();
+    assert_eq!(fetched.len(), 2, "the marker and the segment: {fetched:?}");
+    assert!(fetched.iter().all(|request| request.starts_with("GET ") && !request.contains("list-type")), "{fetched:?}");
+
+    // A proven miss, and the one listing that tells the end from a hole.
+    let missing = "0000000100000000000000F0";
+    site.run_with_identity(&["wal", "fetch", missing, &file])?.status_is(1)?;
+    let missed = store.take();
+    assert_eq!(missed.iter().filter(|request| request.contains("list-type")).count(), 1, "{missed:?}");
+    assert!(missed.len() <= 4, "{missed:?}");
+    Ok(())
+}
