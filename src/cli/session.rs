@@ -15,7 +15,7 @@ use crate::config::{self, Config, RepositoryUrl};
 use crate::model::error::{Code, Error, Result};
 use crate::model::interrupt::Interrupt;
 use crate::model::key::ClusterName;
-use crate::operation::Context;
+use crate::operation::{self, Context};
 use crate::report::{Format, Listener, Output};
 
 #[derive(Debug, Args)]
@@ -211,6 +211,7 @@ impl Session {
         if self.protocol != Protocol::Person {
             return Ok(());
         }
+        operation::end_waits_at(&self.interrupt);
         signal::watch(&self.interrupt).map_err(not_watched)
     }
 

@@ -28,7 +28,7 @@ const OTHER_FILE_SYSTEM: &str =
 pub const OTHER_STORE: &str =
     "use a store that refuses to overwrite (If-None-Match), docs/providers.md: another url, then pgcairn init";
 const CREDENTIALS: &str =
-    "they need PutObject, GetObject and ListBucket there; see credentials under [[repository]], then: pgcairn check";
+    "the access key needs PutObject, GetObject and ListBucket; credentials under [[repository]] says where it is: pgcairn check";
 const IDENTITY_HINT: &str = "give the identity of one of the recipients: --identity FILE";
 
 impl From<store::Error> for Error {
@@ -48,6 +48,7 @@ impl From<store::Error> for Error {
             E::OtherRegion { .. } => {
                 Error::new(Code::ConfigValue, message).hint("set region under [[repository]] in the configuration")
             }
+            E::Interrupted => interrupted(),
             E::TooLarge { .. } => Error::new(Code::Refused, message)
                 .hint("keep the WAL segments of this cluster in a local repository: file:///absolute/path"),
             E::Io { ref place, ref source, .. } if is_s3(place) && source.kind() == ErrorKind::Unsupported => {

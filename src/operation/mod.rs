@@ -26,6 +26,11 @@ use crate::model::interrupt::Interrupt;
 use crate::model::shell_word::command_setting_word;
 use crate::report::check::Finding;
 
+/// Ends waits for a store when the run is asked to end. Said once, where signals are watched.
+pub fn end_waits_at(interrupt: &Interrupt) {
+    crate::store::end_waits_at(interrupt);
+}
+
 /// What every operation stands on. Made once by the command line, after root was given up.
 #[derive(Clone)]
 pub struct Context {

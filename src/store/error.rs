@@ -37,6 +37,8 @@ pub enum Error {
     OtherRegion { url: String },
     #[error("{place} would be larger than the {limit} bytes that this store takes at once")]
     TooLarge { place: String, limit: u64 },
+    #[error("interrupted by a signal")]
+    Interrupted,
     #[error("\"{url}\" is not a repository URL: {reason}")]
     Url { url: String, reason: String },
     #[error("\"{0}\" cannot be the name of an object here")]

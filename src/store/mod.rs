@@ -19,5 +19,5 @@ pub use inspection::Inspection;
 pub use local::{LocalBackend, TEMPORARY};
 pub use marker::{FORMAT, Marker};
 pub use repository::{Creator, PROBES, Reader, Repository};
-pub use s3::{Credentials, MAX_OBJECT, Patience, S3Backend, S3Settings, ServerSideEncryption};
+pub use s3::{Credentials, MAX_OBJECT, Patience, S3Backend, S3Settings, ServerSideEncryption, end_waits_at};
 pub use url::{RepositoryUrl, endpoint, region};

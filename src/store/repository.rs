@@ -98,9 +98,10 @@ impl Repository {
         self.shared.backend.inspect()
     }
 
-    /// Tries to create the marker once more, as it is: a store that overwrites it does no harm.
+    /// Tries to create the marker once more, with one blank line more: a store that overwrites it does no harm.
     pub fn create_again(&self) -> Result<()> {
-        let marker = self.shared.backend.get_range(&Key::marker(), 0..MAX_MARKER)?;
+        let mut marker = self.shared.backend.get_range(&Key::marker(), 0..MAX_MARKER)?;
+        marker.push(b'\n');
         self.shared.backend.create(&Key::marker(), &mut Cursor::new(marker))
     }
 

@@ -82,8 +82,10 @@ fn list(place: &Place, answers: &'static [Answer]) -> Refusal {
     place.refused(&["list"])
 }
 
+/// Root becomes somebody who cannot read the files of this test, so a command tells the key.
 fn init(place: &Place, answers: &'static [Answer]) -> Refusal {
-    configure(place, &Store::answering(answers).endpoint, "");
+    let told = r#"credentials = { command = ["echo", '{"AccessKeyId":"AKID","SecretAccessKey":"hush"}'] }"#;
+    configure(place, &Store::answering(answers).endpoint, &format!("{told}\n"));
     place.refused(&["init"])
 }
 

@@ -36,6 +36,7 @@ use transport::Observed;
 
 pub use create::MAX_OBJECT;
 pub use patience::Patience;
+pub use runtime::end_waits_at;
 pub use settings::{Credentials, S3Settings, ServerSideEncryption};
 
 pub struct S3Backend(Arc<Inner>);
@@ -81,8 +82,8 @@ impl S3Backend {
 }
 
 impl Inner {
-    fn wait<T>(&self, work: impl Future<Output = T>) -> T {
-        self.runtime.block_on(work)
+    fn wait<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        runtime::wait(&self.runtime, work).unwrap_or(Err(Error::Interrupted))
     }
 
     fn path_text(&self, name: &str) -> String {

@@ -12,7 +12,7 @@ use object_store::path::Path;
 use object_store::{GetOptions, GetRange, GetResult, ObjectMeta, ObjectStore};
 
 use super::super::backend::Stat;
-use super::super::error::Result;
+use super::super::error::{Error, Result};
 use super::Inner;
 use super::failure::Failure;
 use super::list::timestamp;
@@ -168,7 +168,8 @@ impl Read for Body {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let store = self.store.clone();
         while self.chunk.is_empty() && self.at < self.size {
-            let Err(failure) = store.wait(self.fill()) else { continue };
+            let filled = super::runtime::wait(&store.runtime, self.fill());
+            let Err(failure) = filled.ok_or_else(|| io::Error::other(Error::Interrupted))? else { continue };
             match self.attempts.pause().filter(|_| failure.may_pass()) {
                 Some(pause) => std::thread::sleep(pause),
                 None => return Err(io::Error::other(failure.into_error(READ, &store.url, Some(&self.key)))),
