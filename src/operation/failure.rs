@@ -27,8 +27,7 @@ const OTHER_FILE_SYSTEM: &str =
     "put the repository on another file system, such as ext4, XFS, ZFS or NFS: another url, then pgcairn init";
 pub const OTHER_STORE: &str =
     "use a store that refuses to overwrite (If-None-Match), docs/providers.md: another url, then pgcairn init";
-const CREDENTIALS: &str =
-    "the access key needs PutObject, GetObject and ListBucket; credentials under [[repository]] says where it is: pgcairn check";
+const CREDENTIALS: &str = "the access key needs PutObject, GetObject and ListBucket; credentials under [[repository]] says where it is: pgcairn check";
 const IDENTITY_HINT: &str = "give the identity of one of the recipients: --identity FILE";
 
 impl From<store::Error> for Error {

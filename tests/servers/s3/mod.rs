@@ -123,14 +123,19 @@ fn requests(install: &'static Installation) -> Outcome {
 
     let place = Scratch::new()?;
     let file = place.join("RECOVERYXLOG").display().to_string();
-    site.run_with_identity(&["wal", "fetch", &segment, &file])?.ok()?;
+    // As PostgreSQL calls it: the data directory says which cluster it is.
+    let fetch = |name: &str| {
+        let mut command = site.command(&["wal", "fetch", name, &file]);
+        Run::of(command.env("PGCAIRN_IDENTITY", site.identity()).current_dir(server.data()))
+    };
+    fetch(&segment)?.ok()?;
     let fetched = store.take();
     assert_eq!(fetched.len(), 2, "the marker and the segment: {fetched:?}");
     assert!(fetched.iter().all(|request| request.starts_with("GET ") && !request.contains("list-type")), "{fetched:?}");
 
     // A proven miss, and the one listing that tells the end from a hole.
     let missing = "0000000100000000000000F0";
-    site.run_with_identity(&["wal", "fetch", missing, &file])?.status_is(1)?;
+    fetch(missing)?.status_is(1)?;
     let missed = store.take();
     assert_eq!(missed.iter().filter(|request| request.contains("list-type")).count(), 1, "{missed:?}");
     assert!(missed.len() <= 4, "{missed:?}");

@@ -5,6 +5,7 @@ mod moto;
 mod requests;
 mod secrets;
 pub mod server;
+mod signal;
 
 use std::sync::Arc;
 
