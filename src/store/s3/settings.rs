@@ -99,3 +99,37 @@ impl S3Settings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bucket_is_in_path_or_host() {
+        let settings = |endpoint: Option<&str>, path_style| S3Settings {
+            bucket: "b".to_owned(),
+            endpoint: endpoint.map(str::to_owned),
+            path_style,
+            ..S3Settings::default()
+        };
+        let own = Some("https://s3.acme.example:9000");
+        assert_eq!(settings(own, None).bucket_endpoint().as_deref(), own);
+        let in_host = settings(own, Some(false)).bucket_endpoint();
+        assert_eq!(in_host.as_deref(), Some("https://b.s3.acme.example:9000"));
+        assert_eq!(settings(None, None).bucket_endpoint(), None);
+        assert!(!settings(None, None).is_path_style() && settings(None, Some(true)).is_path_style());
+    }
+
+    #[test]
+    fn another_bucket_takes_nothing_over() {
+        let configured = S3Settings {
+            bucket: "b".to_owned(),
+            region: Some("r".to_owned()),
+            credentials: Credentials::Environment,
+            ..S3Settings::default()
+        };
+        let given = |bucket: &str| S3Settings { bucket: bucket.to_owned(), ..S3Settings::default() }.or(&configured);
+        assert_eq!(given("b"), configured);
+        assert_eq!((given("c").region, given("c").credentials), (None, Credentials::Usual));
+    }
+}

@@ -2,6 +2,7 @@
 
 mod faults;
 mod moto;
+mod reach;
 mod requests;
 mod secrets;
 pub mod server;

@@ -57,6 +57,8 @@ struct State {
     root: PathBuf,
     service: S3Service,
     requests: Mutex<Vec<String>>,
+    /// Of the last PUT, those that begin with `x-amz-`.
+    headers: Mutex<Vec<(String, String)>>,
     ambushes: Mutex<Vec<Ambush>>,
     /// Its own test for an existing object is not one step with the creation.
     creating: tokio::sync::Mutex<()>,
@@ -83,6 +85,7 @@ impl S3Server {
             root,
             service: builder.build(),
             requests: Mutex::default(),
+            headers: Mutex::default(),
             ambushes: Mutex::default(),
             creating: tokio::sync::Mutex::default(),
             denied: Mutex::default(),
@@ -118,6 +121,12 @@ impl S3Server {
     /// The requests since the last time, as `METHOD bucket/key?query`.
     pub fn take(&self) -> Vec<String> {
         std::mem::take(&mut self.state.requests.lock().unwrap())
+    }
+
+    /// What the last PUT said of itself.
+    pub fn header(&self, name: &str) -> Option<String> {
+        let headers = self.state.headers.lock().unwrap();
+        headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
     }
 
     pub fn ambush(&self, method: &'static str, name: &str, faults: &[Fault]) {
@@ -176,6 +185,14 @@ impl State {
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let name = uri.path_and_query().map_or("", |path| path.as_str()).trim_start_matches('/').to_owned();
         self.requests.lock().unwrap().push(format!("{method} {name}"));
+        if let Some(answer) = metadata(&name) {
+            return Ok(answer);
+        }
+        if method == Method::PUT {
+            let amazon = request.headers().iter().filter(|(name, _)| name.as_str().starts_with("x-amz-"));
+            let text = |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+            *self.headers.lock().unwrap() = amazon.map(|(name, value)| (name.to_string(), text(value))).collect();
+        }
         let fault = self.fault(&method, &name);
         match fault {
             Some(Fault::Refuse(status, code)) => return Ok(refusal(&method, status, code)),
@@ -217,6 +234,20 @@ impl State {
         let is_directory = !key.is_empty() && self.root.join(bucket).join(key).is_dir();
         (is_directory && method != Method::PUT).then(|| refusal(method, 404, "NoSuchKey"))
     }
+}
+
+/// What the machines of a cloud are told about themselves, the key of their role among it.
+fn metadata(name: &str) -> Option<Response<Body>> {
+    let text = match name.strip_prefix("latest/")? {
+        "api/token" => "token".to_owned(),
+        "meta-data/iam/security-credentials/" => "role".to_owned(),
+        _ => format!(
+            "{{\"AccessKeyId\":\"{ACCESS_KEY}\",\"SecretAccessKey\":\"{SECRET_KEY}\",\"Token\":\"t\",\
+             \"Expiration\":\"2100-01-01T00:00:00Z\"}}"
+        ),
+    };
+    let body = Full::new(Bytes::from(text)).map_err(|never: Infallible| match never {}).boxed_unsync();
+    Some(Response::new(body))
 }
 
 /// With a message that quotes what no log may show, as real stores do.
