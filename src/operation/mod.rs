@@ -61,7 +61,11 @@ impl Context {
         let program = std::env::current_exe().unwrap_or_else(|_| "pgcairn".into());
         let word = |path: &std::path::Path| command_setting_word(&path.to_string_lossy());
         match &self.config.file {
-            Some(file) => format!("{} -c {} wal push %p", word(&program), word(file)),
+            // PostgreSQL runs it in the data directory.
+            Some(file) => {
+                let file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
+                format!("{} -c {} wal push %p", word(&program), word(&file))
+            }
             None => format!("{} wal push %p", word(&program)),
         }
     }

@@ -85,6 +85,8 @@ fn init_as_root_makes_the_repository_for_the_owner() {
     let repository = place.path("repository");
     assert_eq!((fs::metadata(&repository).unwrap().uid(), mode(&repository)), (NOBODY, 0o750));
     assert_eq!(fs::metadata(repository.join("pgcairn.json")).unwrap().uid(), NOBODY);
+    // PostgreSQL runs it elsewhere.
+    assert!(run.stdout.contains(" -c DIR/main.toml wal push %p"), "{run}");
 }
 
 #[test]
