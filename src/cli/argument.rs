@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::model::deletion::MAX_REASON;
 use crate::model::key::ClusterName;
 use crate::model::lsn::Lsn;
 use crate::model::selector::Selector;
@@ -99,6 +100,13 @@ pub fn label(text: &str) -> Result<(String, String), String> {
     let pair =
         pair.ok_or_else(|| format!("\"{text}\" is not a label such as ticket=1234 (key of letters, digits, . _ -)"))?;
     Ok((pair.0.to_owned(), pair.1.to_owned()))
+}
+
+/// Why a backup is held.
+pub fn reason(text: &str) -> Result<String, String> {
+    let fits = !text.trim().is_empty() && text.len() <= MAX_REASON && !text.contains(char::is_control);
+    let wanted = || format!("a reason has 1 to {MAX_REASON} bytes and no control characters");
+    if fits { Ok(text.to_owned()) } else { Err(wanted()) }
 }
 
 /// A time span for waiting.

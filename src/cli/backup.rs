@@ -14,11 +14,15 @@ use crate::operation;
 Examples:
   pgcairn backup
   pgcairn backup --label ticket=1234 --label reason='before the upgrade'
+  pgcairn backup --hold 'before the upgrade'
   pgcairn -c staging backup --json | tail -n 1 | jq -r .id")]
 pub struct Arguments {
     /// Remember a pair with the backup; may be repeated
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = argument::label)]
     labels: Vec<(String, String)>,
+    /// Keep this backup whatever [retention] says, until it is released
+    #[arg(long, value_name = "REASON", value_parser = argument::reason)]
+    hold: Option<String>,
 }
 
 impl Arguments {
@@ -34,7 +38,7 @@ impl Arguments {
             let message = format!("{} labels are given, {MAX_LABELS} fit", labels.len());
             return Err(Error::new(Code::Usage, message).hint("give fewer labels"));
         }
-        let request = operation::backup::Request { labels };
+        let request = operation::backup::Request { labels, hold: self.hold };
         let outcome = operation::backup::run(&session.context()?, &request, &session.output)?;
         session.output.done(&outcome)
     }

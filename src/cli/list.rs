@@ -11,16 +11,21 @@ use crate::operation;
 #[command(after_help = "\
 Examples:
   pgcairn list
+  pgcairn list --held
   pgcairn list --repository file:///mnt/copy/pgcairn --cluster main
   pgcairn list --json | jq -r '.backups[-1].id'")]
 pub struct Arguments {
+    /// Only those that are held, with the reason
+    #[arg(long)]
+    held: bool,
     #[command(flatten)]
     place: RepositoryArguments,
 }
 
 impl Arguments {
     pub fn run(self, session: &Session) -> Status {
-        let outcome = operation::list::run(&session.reading_context(&self.place)?, &session.output)?;
+        let request = operation::list::Request { held: self.held };
+        let outcome = operation::list::run(&session.reading_context(&self.place)?, &request, &session.output)?;
         session.output.done(&outcome)
     }
 }

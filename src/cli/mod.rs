@@ -7,6 +7,8 @@ mod completions;
 mod config;
 mod demo;
 mod exit;
+mod expire;
+mod hold;
 mod init;
 mod key;
 mod list;
@@ -57,6 +59,10 @@ enum Command {
     List(list::Arguments),
     Show(show::Arguments),
     Restore(restore::Arguments),
+    Expire(expire::Arguments),
+    Hold(hold::Arguments),
+    Release(hold::Release),
+    Undelete(hold::Undelete),
     #[command(subcommand)]
     Wal(wal::Command),
     #[command(subcommand)]
@@ -103,6 +109,10 @@ impl Command {
             Command::List(arguments) => arguments.run(session),
             Command::Show(arguments) => arguments.run(session),
             Command::Restore(arguments) => arguments.run(session),
+            Command::Expire(arguments) => arguments.run(session),
+            Command::Hold(arguments) => arguments.run(session),
+            Command::Release(arguments) => arguments.run(session),
+            Command::Undelete(arguments) => arguments.run(session),
             Command::Wal(command) => command.run(session),
             Command::Key(command) => command.run(session),
             Command::Config(command) => command.run(session),

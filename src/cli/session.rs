@@ -30,7 +30,7 @@ pub struct Globals {
     /// Leave out progress and what is only good to know
     #[arg(short, long, global = true)]
     quiet: bool,
-    /// Agree to what destroys something: no command does so far, so it changes nothing
+    /// Agree to what is refused without: see expire
     #[arg(long, global = true)]
     yes: bool,
     /// Never ask, not even for a passphrase
@@ -81,6 +81,11 @@ impl Session {
         };
         let output = protocol.output(format, globals.quiet);
         Session { globals, protocol, output, interrupt: Interrupt::default(), now: Timestamp::now() }
+    }
+
+    /// `--yes` was given.
+    pub fn agreed(&self) -> bool {
+        self.globals.yes
     }
 
     /// A fact for the person, on standard error.

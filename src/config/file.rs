@@ -15,6 +15,7 @@ use super::{locate, s3};
 use crate::codec::{MAX_RECIPIENTS, Recipient};
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::ClusterName;
+use crate::model::plan::retention::Policy;
 
 /// What every age identity begins with, in either case.
 const SECRET_PREFIX: &str = "age-secret-key-";
@@ -35,6 +36,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config> {
             rpo: top.table("objectives")?.map(|t| t.parsed("rpo", value::duration)).transpose()?.flatten(),
         },
         backup: top.table("backup")?.map(|table| backup(&table)).transpose()?.unwrap_or_default(),
+        retention: top.table("retention")?.map(|table| retention(&table)).transpose()?,
         arguments: Arguments::default(),
     })
 }
@@ -96,6 +98,23 @@ fn backup(table: &Table) -> Result<Backup> {
         compression: compression.and_then(|level| i32::try_from(level).ok()).unwrap_or(DEFAULT_COMPRESSION),
         max_rate: table.parsed("max_rate", value::rate)?,
         include: table.list("include", value::absolute_path)?,
+    })
+}
+
+fn retention(table: &Table) -> Result<Policy> {
+    let usual = Policy::default();
+    let count = |key, usual: u32| {
+        let least = i64::from(key == "minimum");
+        let number = table.integer(key, least..=keys::MAX_KEPT)?;
+        Ok::<u32, Error>(number.and_then(|number| u32::try_from(number).ok()).unwrap_or(usual))
+    };
+    Ok(Policy {
+        recovery_window: table.parsed("recovery_window", value::duration)?.unwrap_or(usual.recovery_window),
+        daily: count("daily", usual.daily)?,
+        weekly: count("weekly", usual.weekly)?,
+        monthly: count("monthly", usual.monthly)?,
+        yearly: count("yearly", usual.yearly)?,
+        minimum: count("minimum", usual.minimum)?,
     })
 }
 

@@ -33,6 +33,8 @@ pub struct Key {
 pub const MAX_JOBS: i64 = 256;
 pub const MAX_COMPRESSION: i64 = 19;
 pub const MAX_CONCURRENCY: i64 = 256;
+/// Of any kind in `[retention]`.
+pub const MAX_KEPT: i64 = 9999;
 
 const fn optional(section: &'static str, name: &'static str, form: Form, meaning: &'static str) -> Key {
     Key { section, name, form, required: false, default: None, meaning }
@@ -87,6 +89,13 @@ pub const KEYS: &[Key] = &[
     optional("backup", "compression", Form::Integer(1, MAX_COMPRESSION), "zstd level").or("3"),
     optional("backup", "max_rate", Form::Rate, "most bytes a second read from the data directory").or("unlimited"),
     optional("backup", "include", Form::Paths, "files and directories captured with every backup"),
+    optional("retention", "recovery_window", Form::Duration, "how far back every moment can be restored").or("7d"),
+    optional("retention", "daily", Form::Integer(0, MAX_KEPT), "of how many days the last backup is kept").or("0"),
+    optional("retention", "weekly", Form::Integer(0, MAX_KEPT), "of how many weeks").or("0"),
+    optional("retention", "monthly", Form::Integer(0, MAX_KEPT), "of how many months").or("0"),
+    optional("retention", "yearly", Form::Integer(0, MAX_KEPT), "of how many years").or("0"),
+    optional("retention", "minimum", Form::Integer(1, MAX_KEPT), "how many backups are kept whatever their age")
+        .or("2"),
 ];
 
 /// The names of the tables, each once, in the order of [`KEYS`].

@@ -16,6 +16,7 @@ use crate::codec::Recipient;
 use crate::model::command_line::CommandLine;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::ClusterName;
+use crate::model::plan::retention::Policy;
 use crate::model::shell_word::shell_word;
 
 pub use keys::{KEYS, Key};
@@ -44,6 +45,8 @@ pub struct Config {
     pub repository: Repository,
     pub objectives: Objectives,
     pub backup: Backup,
+    /// Without it everything is kept.
+    pub retention: Option<Policy>,
     /// What stands in for the file, or beside it.
     arguments: Arguments,
 }
@@ -117,6 +120,7 @@ impl Config {
             repository: Repository { name: "argument".to_owned(), url: url.clone(), id: None },
             objectives: Objectives::default(),
             backup: Backup::default(),
+            retention: None,
             arguments: Arguments { repository: Some(url), cluster: None },
         }
     }

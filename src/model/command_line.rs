@@ -13,7 +13,8 @@ pub struct CommandLine {
 /// The commands that take `--repository`.
 const READING: [&str; 5] = ["list", "show", "restore", "wal list", "wal fetch"];
 /// Those that read the configuration file. Any other does not care which it is.
-const CONFIGURED: [&str; 5] = ["init", "check", "backup", "wal flush", "config check"];
+const CONFIGURED: [&str; 9] =
+    ["init", "check", "backup", "wal flush", "config check", "expire", "hold", "release", "undelete"];
 
 const BARE: &str = "pgcairn ";
 

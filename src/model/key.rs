@@ -160,6 +160,67 @@ impl ClusterKeys {
         Key(format!("{}/packs/{}/{}{}", self.root, pack.backup, pack.number, self.encryption.suffix()))
     }
 
+    /// `holds/`
+    pub fn holds(&self) -> String {
+        format!("{}/holds/", self.root)
+    }
+
+    pub fn hold(&self, id: &BackupId) -> Key {
+        Key(format!("{}/holds/{id}.json", self.root))
+    }
+
+    /// The backup whose hold lies at `key`, if one does.
+    pub fn held_by(&self, key: &Key) -> Option<BackupId> {
+        let id = id_of_json(key)?;
+        (self.hold(&id) == *key).then_some(id)
+    }
+
+    /// `trash/`, commit markers of dropped backups.
+    pub fn trash(&self) -> String {
+        format!("{}/trash/", self.root)
+    }
+
+    pub fn trashed(&self, id: &BackupId) -> Key {
+        Key(format!("{}/trash/{id}.json", self.root))
+    }
+
+    /// The dropped backup whose commit marker lies at `key`, if one does.
+    pub fn trashed_id_of(&self, key: &Key) -> Option<BackupId> {
+        let id = id_of_json(key)?;
+        (self.trashed(&id) == *key).then_some(id)
+    }
+
+    /// `condemned/`
+    pub fn condemned(&self) -> String {
+        format!("{}/condemned/", self.root)
+    }
+
+    /// `runs/`
+    pub fn runs(&self) -> String {
+        format!("{}/runs/", self.root)
+    }
+
+    /// `condemned/<time>-<random>.json` or the same in `runs/`: `start` as `YYYYMMDDTHHMMSSZ`.
+    pub fn numbered(directory: &str, start: &str, random: u32) -> Key {
+        Key(format!("{directory}{start}-{random:08x}.json"))
+    }
+
+    /// Where the objects lie that backups consist of, commit markers and WAL left out.
+    pub fn parts(&self) -> [String; 4] {
+        ["digests", "manifests", "objects", "packs"].map(|directory| format!("{}/{directory}/", self.root))
+    }
+
+    /// The backup that wrote the object at `key`, where that is one of [`ClusterKeys::parts`].
+    pub fn writer_of(&self, key: &Key) -> Option<BackupId> {
+        let directory = self.parts().into_iter().find(|directory| key.as_str().starts_with(directory.as_str()))?;
+        let rest = &key.as_str()[directory.len()..];
+        match rest.split_once('/') {
+            Some((id, number)) if !number.contains('/') && !directory.ends_with("/objects/") => id.parse().ok(),
+            Some(_) => None,
+            None => rest.strip_suffix(".jsonl.zst")?.parse().ok().filter(|id| self.objects(id) == *key),
+        }
+    }
+
     /// `wal/`, below which every timeline has a directory.
     pub fn wal(&self) -> String {
         format!("{}/wal/", self.root)
@@ -204,9 +265,13 @@ impl ClusterKeys {
 
     /// The backup whose commit marker lies at `key`, if one does.
     pub fn backup_id_of(&self, key: &Key) -> Option<BackupId> {
-        let id: BackupId = key.as_str().rsplit('/').next()?.strip_suffix(".json")?.parse().ok()?;
+        let id = id_of_json(key)?;
         (self.backup(&id) == *key).then_some(id)
     }
+}
+
+fn id_of_json(key: &Key) -> Option<BackupId> {
+    key.as_str().rsplit('/').next()?.strip_suffix(".json")?.parse().ok()
 }
 
 #[cfg(test)]
@@ -243,6 +308,23 @@ mod tests {
         let misplaced = Key::new("clusters/main/7123/wal/00000001/00000000/000000010000000A000000FE.zst.age").unwrap();
         assert_eq!(keys().wal_name_of(&misplaced), None);
         assert_eq!(keys().timeline_of(&keys().timeline_json(9)), Some(9));
+    }
+
+    #[test]
+    fn only_parts_of_backups_have_a_writer() {
+        let id = BackupId::new("20261120T030000Z", "full", 0).unwrap();
+        let pack = PackId { backup: id.clone(), number: 3 };
+        for key in [keys().pack(&pack), keys().manifest(&id, 1), keys().digests(&id, 1), keys().objects(&id)] {
+            assert_eq!(keys().writer_of(&key), Some(id.clone()), "{key}");
+        }
+        let wal = keys().wal_file(&"00000002.history".parse().unwrap());
+        let other = Key::new(format!("clusters/main/7123/objects/{id}/1.jsonl.zst")).unwrap();
+        for key in [keys().backup(&id), keys().hold(&id), keys().trashed(&id), wal, Key::marker(), other] {
+            assert_eq!(keys().writer_of(&key), None, "{key}");
+        }
+        assert_eq!(keys().held_by(&keys().hold(&id)), Some(id.clone()));
+        assert_eq!(keys().held_by(&keys().trashed(&id)), None);
+        assert_eq!(keys().trashed_id_of(&keys().trashed(&id)), Some(id));
     }
 
     #[test]

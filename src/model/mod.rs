@@ -3,6 +3,7 @@
 pub mod catalog;
 pub mod command_line;
 pub mod control_file;
+pub mod deletion;
 pub mod digest;
 pub mod envelope;
 pub mod error;

@@ -29,6 +29,8 @@ use crate::source::data_directory::{DataDirectory, Notice};
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Request {
     pub labels: BTreeMap<String, String>,
+    /// The reason to hold it.
+    pub hold: Option<String>,
 }
 
 /// Everything that is known before the backup starts.

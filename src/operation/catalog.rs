@@ -81,7 +81,7 @@ impl Unreadable {
 }
 
 /// At most one byte more than a commit marker may have.
-fn read_small(reader: &Reader, key: &Key) -> Result<Option<Vec<u8>>> {
+pub(super) fn read_small(reader: &Reader, key: &Key) -> Result<Option<Vec<u8>>> {
     let Some(object) = reader.find(key)? else { return Ok(None) };
     let mut bytes = Vec::new();
     let read = object.take(MAX_COMMIT_MARKER as u64 + 1).read_to_end(&mut bytes);

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::config::{Backup, Config, DEFAULT_CONNECTION, KEYS, Repository};
+use crate::model::plan::retention::Policy;
 use crate::report::config::{ConfigCheck, ConfigShow, Schema, Shown};
 use crate::store::{Credentials, RepositoryUrl, S3Settings, ServerSideEncryption};
 
@@ -56,6 +57,14 @@ fn setting(config: &Config, path: &str) -> (Value, Value) {
         "backup.compression" => (json!(backup.compression), json!(usual.compression)),
         "backup.max_rate" => (json!(backup.max_rate.map(|rate| format!("{}KiB", rate / 1024))), Value::Null),
         "backup.include" => (json!(backup.include), json!(usual.include)),
+        "retention.recovery_window" => {
+            kept(config, |policy| json!(format!("{}s", policy.recovery_window.as_secs_f64())))
+        }
+        "retention.daily" => kept(config, |policy| json!(policy.daily)),
+        "retention.weekly" => kept(config, |policy| json!(policy.weekly)),
+        "retention.monthly" => kept(config, |policy| json!(policy.monthly)),
+        "retention.yearly" => kept(config, |policy| json!(policy.yearly)),
+        "retention.minimum" => kept(config, |policy| json!(policy.minimum)),
         _ => (Value::Null, Value::Null),
     }
 }
@@ -87,6 +96,14 @@ fn credentials(credentials: &Credentials) -> Value {
         Credentials::File { path, profile } => json!({"file": path, "profile": profile}),
         Credentials::Credential(name) => json!({"credential": name}),
         Credentials::Command(words) => json!({"command": words.iter().take(1).collect::<Vec<_>>()}),
+    }
+}
+
+/// Without `[retention]` nothing of it counts.
+fn kept(config: &Config, of: impl Fn(&Policy) -> Value) -> (Value, Value) {
+    match &config.retention {
+        Some(policy) => (of(policy), of(&Policy::default())),
+        None => (Value::Null, Value::Null),
     }
 }
 

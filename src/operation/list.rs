@@ -1,14 +1,21 @@
 //! `list`: the backups of the repository. Needs no key.
 
 use super::catalog::{Catalog, clusters};
-use super::{Context, repository};
+use super::{Context, hold, repository};
 use crate::model::catalog::{Method, Summary};
+use crate::model::deletion::Hold;
 use crate::model::error::Result;
 use crate::model::key::ClusterKeys;
 use crate::report::Listener;
-use crate::report::list::{List, Row};
+use crate::report::list::{HoldRow, List, Row};
 
-pub fn run(context: &Context, listener: &dyn Listener) -> Result<List> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Request {
+    /// Only those that are held.
+    pub held: bool,
+}
+
+pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Result<List> {
     let repository = repository::open(&context.config)?;
     let reader = repository.reader();
     let mut backups = Vec::new();
@@ -19,16 +26,20 @@ pub fn run(context: &Context, listener: &dyn Listener) -> Result<List> {
         let keys = ClusterKeys::new(&cluster.name, cluster.system_identifier, repository.encryption());
         let catalog = Catalog::read(&reader, &keys)?;
         catalog.unreadable.iter().for_each(|unreadable| listener.warning(unreadable.as_error()));
-        backups.extend(catalog.backups.iter().map(row));
+        let mut holds = hold::read_all(&reader, &keys)?;
+        holds.retain(|_, hold| hold.counts_at(context.now));
+        let rows = catalog.backups.iter().map(|backup| row(backup, holds.get(&backup.id)));
+        backups.extend(rows.filter(|row| !request.held || row.hold.is_some()));
     }
     let next = match backups.last() {
         Some(newest) => context.command(&format!("show {}", newest.id)),
+        None if request.held => context.command("list"),
         None => context.command("backup"),
     };
-    Ok(List { repository: repository.url().to_owned(), backups, next })
+    Ok(List { repository: repository.url().to_owned(), held_only: request.held, backups, next })
 }
 
-pub fn row(summary: &Summary) -> Row {
+pub fn row(summary: &Summary, hold: Option<&Hold>) -> Row {
     Row {
         id: summary.id.clone(),
         cluster: summary.cluster.to_string(),
@@ -45,6 +56,7 @@ pub fn row(summary: &Summary) -> Row {
         labels: summary.labels.clone(),
         flagged_pages: summary.flagged.count,
         wal_broken_at: summary.wal_broken_at,
+        hold: hold.map(|hold| HoldRow { reason: hold.reason.clone(), until: hold.until }),
     }
 }
 

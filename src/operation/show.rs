@@ -1,7 +1,7 @@
 //! `show`: one backup in full. Needs no key.
 
 use super::catalog::{Catalog, choose_cluster};
-use super::{Context, list, repository};
+use super::{Context, hold, list, repository};
 use crate::model::error::Result;
 use crate::model::selector::Selector;
 use crate::report::backup::FlaggedPage;
@@ -16,6 +16,8 @@ pub fn run(context: &Context, request: &Request) -> Result<Show> {
     let opened = choose_cluster(&context.config, repository::open(&context.config)?)?;
     let catalog = Catalog::read(&opened.repository.reader(), &opened.keys)?;
     let summary = catalog.select(&request.backup)?;
+    let hold = hold::read(&opened.repository.reader(), &opened.keys, &summary.id)?;
+    let hold = hold.filter(|hold| hold.counts_at(context.now));
     let page = |page: &crate::model::catalog::FlaggedPage| FlaggedPage {
         relation: page.path.clone(),
         path: page.path.clone(),
@@ -23,7 +25,7 @@ pub fn run(context: &Context, request: &Request) -> Result<Show> {
     };
     Ok(Show {
         repository: opened.repository.url().to_owned(),
-        backup: list::row(summary),
+        backup: list::row(summary, hold.as_ref()),
         postgresql_version: summary.postgresql.version,
         wal_segment_size: summary.postgresql.wal_segment_size,
         block_size: summary.postgresql.block_size,

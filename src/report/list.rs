@@ -12,6 +12,8 @@ use crate::model::wal_name::TimelineId;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct List {
     pub repository: String,
+    /// Those that are not held were left out.
+    pub held_only: bool,
     /// Ordered by cluster, then timeline and stop LSN, oldest first.
     pub backups: Vec<Row>,
     pub next: String,
@@ -38,6 +40,23 @@ pub struct Row {
     pub flagged_pages: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wal_broken_at: Option<Lsn>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold: Option<HoldRow>,
+}
+
+/// Why expiry keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HoldRow {
+    pub reason: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+impl HoldRow {
+    pub fn words(&self) -> String {
+        let until = self.until.map(|until| format!(" until {}", utc(until)));
+        format!("held{}: {}", until.unwrap_or_default(), self.reason)
+    }
 }
 
 impl Row {
@@ -47,6 +66,7 @@ impl Row {
             remarks.push(format!("DAMAGED: {}", count(self.flagged_pages, "page")));
         }
         remarks.extend(self.wal_broken_at.map(|lsn| format!("DAMAGED: WAL breaks at {lsn}")));
+        remarks.extend(self.hold.iter().map(HoldRow::words));
         remarks.extend(self.labels.iter().map(|(key, value)| format!("{key}={value}")));
         remarks.join(", ")
     }
@@ -57,7 +77,8 @@ impl Report for List {
 
     fn human(&self) -> String {
         if self.backups.is_empty() {
-            return format!("{} holds no backup\n", self.repository);
+            let what = if self.held_only { "held backup" } else { "backup" };
+            return format!("{} holds no {what}\n", self.repository);
         }
         let row = |row: &Row| {
             vec![

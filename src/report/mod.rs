@@ -6,6 +6,8 @@ pub mod check;
 pub mod config;
 pub mod demo;
 pub mod event;
+pub mod expire;
+pub mod hold;
 pub mod init;
 pub mod key;
 pub mod list;

@@ -1,6 +1,6 @@
 //! Object stores: one small interface, split by role.
 //!
-//! [`Repository`] is the way in: an opened repository hands out a [`Reader`] or a [`Creator`]. Objects
+//! [`Repository`] is the way in: an opened repository hands out a [`Reader`], a [`Creator`] or a [`Remover`]. Objects
 //! are created once and never overwritten. [`Backend`] is what a kind of store implements; callers never
 //! see it.
 
@@ -18,6 +18,6 @@ pub use error::{Error, Result};
 pub use inspection::Inspection;
 pub use local::{LocalBackend, TEMPORARY};
 pub use marker::{FORMAT, Marker};
-pub use repository::{Creator, PROBES, Reader, Repository};
+pub use repository::{Creator, PROBES, Reader, Remover, Repository};
 pub use s3::{Credentials, MAX_OBJECT, Patience, S3Backend, S3Settings, ServerSideEncryption, end_waits_at};
 pub use url::{RepositoryUrl, endpoint, region};

@@ -1,4 +1,4 @@
-//! An opened repository and the roles in which its objects are touched. There is no deleting role yet.
+//! An opened repository and the roles in which its objects are touched.
 
 use std::io::{Cursor, Read};
 use std::ops::Range;
@@ -111,6 +111,11 @@ impl Repository {
 
     pub fn creator(&self) -> Creator {
         Creator { shared: self.shared.clone() }
+    }
+
+    /// Only for expiry and holds, to which a test of the layering keeps it.
+    pub fn remover(&self) -> Remover {
+        Remover { shared: self.shared.clone() }
     }
 }
 
@@ -237,5 +242,23 @@ impl Creator {
     pub fn persist(&self, key: &Key) -> Result<()> {
         self.shared.check()?;
         self.shared.proven(self.shared.backend.persist(key))
+    }
+}
+
+/// Deletes objects. What may go is decided by `operation::expire` and `operation::hold`, which alone have this role.
+#[derive(Debug, Clone)]
+pub struct Remover {
+    shared: Arc<Shared>,
+}
+
+impl Remover {
+    /// Whether it was there: another run, or this one before it was killed, may have been faster.
+    pub fn remove(&self, key: &Key) -> Result<bool> {
+        self.shared.check()?;
+        match self.shared.proven(self.shared.backend.delete(key)) {
+            Ok(()) => Ok(true),
+            Err(Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }

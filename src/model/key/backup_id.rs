@@ -26,6 +26,12 @@ impl BackupId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The time in the name, by the database server's clock; `None` where it is no time.
+    pub fn started(&self) -> Option<jiff::Timestamp> {
+        let civil = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", self.0.get(..16)?).ok()?;
+        Some(civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
+    }
 }
 
 impl fmt::Display for BackupId {
@@ -85,6 +91,14 @@ pub struct PackId {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_tells_the_time() {
+        let id: BackupId = "20261120T030000Z-full-7k3f".parse().unwrap();
+        assert_eq!(id.started(), "2026-11-20T03:00:00Z".parse().ok());
+        let none: BackupId = "20261399T030000Z-full-7k3f".parse().unwrap();
+        assert_eq!(none.started(), None);
+    }
 
     #[test]
     fn ids_are_checked() {

@@ -3,6 +3,7 @@
 pub mod coverage;
 pub mod recovery_settings;
 pub mod required_settings;
+pub mod retention;
 pub mod settings_file;
 pub mod target;
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::model::error::{Code, Error, Result};
 use crate::model::lsn::Lsn;
 use crate::model::manifest::MAX_FRAME;
 use crate::model::sha256::Sha256Sum;
-use crate::operation::Context;
+use crate::operation::{Context, hold};
 use crate::postgres::Start;
 
 /// What is known only at the end.
@@ -41,8 +41,13 @@ pub fn commit(
     let list = objects_list(&copied.objects, context.config.backup.compression)?;
     let objects = ObjectsDigest { size: list.len() as u64, sha256: Sha256Sum::of(&list) };
     creator.create(&prepared.opened.keys.objects(&prepared.id), &mut Cursor::new(&list))?;
+    let hold_for = facts.request.hold.clone();
     let summary = summary(context, prepared, copied, numbers, facts, objects);
     let marker = format_commit_marker(&summary).map_err(|e| Error::new(Code::Internal, e.to_string()))?;
+    if let Some(reason) = &hold_for {
+        // Before there is a backup that expiry could drop.
+        hold::create(&creator, &prepared.opened.keys, &hold::new(&prepared.id, reason, None, context.now))?;
+    }
     creator.create(&prepared.opened.keys.backup(&prepared.id), &mut Cursor::new(&marker))?;
     Ok(summary)
 }

@@ -3,80 +3,21 @@
 //! hold is checked when they are read.
 
 use std::collections::BTreeSet;
-use std::io::{self, BufRead, BufReader, Read};
-
-use sha2::{Digest, Sha256};
 
 use super::Source;
 use super::commit_marker::{agree, contradiction};
-use crate::codec::FrameReader;
-use crate::model::catalog::{Method, ObjectLine, ObjectsDigest, Summary};
-use crate::model::error::{Code, Error, Result};
+use crate::model::catalog::{Method, ObjectLine, Summary};
+use crate::model::error::Result;
 use crate::model::key::{ClusterKeys, Key};
-use crate::model::sha256::Sha256Sum;
-use crate::operation::failure::{self, OTHER_BACKUP, damaged};
+use crate::operation::failure::damaged;
+use crate::operation::objects_list::{self, missing};
 use crate::store::{Entry, Reader};
-
-/// Longer than any line of the list: a key has at most 1 KiB.
-const MAX_LINE: u64 = 4096;
 
 pub fn check(source: &Source<'_>, backup: &Summary) -> Result<()> {
     let (reader, keys) = (source.opened.repository.reader(), &source.opened.keys);
     let mut census = Census::new(&reader, keys, backup);
-    read_list(&reader, &keys.objects(&backup.id), &backup.objects, |line| census.add(line))?;
+    objects_list::read(&reader, &keys.objects(&backup.id), &backup.objects, |line| census.add(line))?;
     census.finish()
-}
-
-fn missing(key: &Key) -> Error {
-    Error::new(Code::Damaged, format!("{key} does not exist, and the backup needs it")).hint(OTHER_BACKUP)
-}
-
-/// Hands every line to `visit`; size and digest of the whole have been verified when it returns.
-fn read_list(
-    reader: &Reader,
-    key: &Key,
-    expected: &ObjectsDigest,
-    mut visit: impl FnMut(ObjectLine) -> Result<()>,
-) -> Result<()> {
-    let Some(stored) = reader.find(key)? else {
-        return Err(missing(key));
-    };
-    let mut stored = Digesting { inner: stored, sha256: Sha256::new(), size: 0 };
-    let fail = |error| failure::object(key, error);
-    let mut lines = BufReader::new(FrameReader::new(&mut stored).map_err(fail)?);
-    let mut line = Vec::new();
-    while (&mut lines).take(MAX_LINE).read_until(b'\n', &mut line).map_err(|e| fail(e.into()))? > 0 {
-        visit(serde_json::from_slice(&line).map_err(|e| damaged(key, e.to_string()))?)?;
-        line.clear();
-    }
-    drop(lines);
-    let (size, sha256) = (stored.size, Sha256Sum(stored.sha256.finalize().into()));
-    if (size, sha256) == (expected.size, expected.sha256) {
-        return Ok(());
-    }
-    Err(damaged(
-        key,
-        format!(
-            "it has {size} bytes and SHA-256 {sha256}, the commit marker says {} and {}",
-            expected.size, expected.sha256
-        ),
-    ))
-}
-
-/// Digests what is read through it.
-struct Digesting<R> {
-    inner: R,
-    sha256: Sha256,
-    size: u64,
-}
-
-impl<R: Read> Read for Digesting<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        self.sha256.update(&buffer[..read]);
-        self.size += read as u64;
-        Ok(read)
-    }
 }
 
 /// Holds the list against the repository, one directory of it at a time, and then against the marker.

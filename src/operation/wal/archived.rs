@@ -13,6 +13,7 @@ use crate::model::wal_name::{TimelineId, WalName};
 use crate::operation::failure;
 use crate::operation::repository::Opened;
 use crate::report::wal::Flaw;
+use crate::store::Reader;
 
 /// Larger than any `timeline.json`.
 const MAX_TIMELINE_JSON: u64 = 1024 * 1024;
@@ -31,7 +32,7 @@ pub fn list(opened: &Opened) -> Result<Listed> {
         if let Some(name) = opened.keys.wal_name_of(&entry.key) {
             names.push((name, entry.size));
         } else if let Some(timeline) = opened.keys.timeline_of(&entry.key) {
-            timelines.insert(timeline, timeline_json(opened, &entry.key, timeline)?);
+            timelines.insert(timeline, timeline_json(&reader, &entry.key, timeline)?);
         }
     }
     Ok(Listed { names, timelines })
@@ -42,9 +43,9 @@ pub fn read(opened: &Opened) -> Result<(ArchivedWal, BTreeMap<TimelineId, Timeli
     Ok((ArchivedWal::new(segment_size(opened, &names)?, names), timelines))
 }
 
-fn timeline_json(opened: &Opened, key: &Key, timeline: TimelineId) -> Result<TimelineJson> {
+pub(in crate::operation) fn timeline_json(reader: &Reader, key: &Key, timeline: TimelineId) -> Result<TimelineJson> {
     let mut bytes = Vec::new();
-    let object = opened.repository.reader().get(key)?;
+    let object = reader.get(key)?;
     let read = object.take(MAX_TIMELINE_JSON).read_to_end(&mut bytes);
     read.map_err(|e| failure::unreadable(key, &e))?;
     TimelineJson::parse(timeline, &bytes).map_err(|e| damaged_timeline(key, e.to_string()))

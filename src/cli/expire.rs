@@ -1,0 +1,32 @@
+//! `pgcairn expire`
+
+use clap::Args;
+
+use super::Status;
+use super::session::Session;
+use crate::operation;
+use crate::operation::expire::Request;
+
+/// Drop the backups and the WAL that [retention] does not keep; needs no key
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  pgcairn expire --dry-run          every backup, kept or dropped, and the rule that decides
+  pgcairn expire                    what it drops can be brought back for 7 days: pgcairn undelete ID
+  pgcairn expire --now --yes        frees space at once, also on a full disk")]
+pub struct Arguments {
+    /// Only say what would be done
+    #[arg(long)]
+    dry_run: bool,
+    /// Delete at once what is dropped, without a way back; needs --yes
+    #[arg(long)]
+    now: bool,
+}
+
+impl Arguments {
+    pub fn run(self, session: &Session) -> Status {
+        let request = Request { dry_run: self.dry_run, now: self.now, agreed: session.agreed() };
+        let outcome = operation::expire::run(&session.context()?, &request, &session.output)?;
+        session.output.done(&outcome)
+    }
+}

@@ -1,0 +1,71 @@
+//! `pgcairn hold`, `pgcairn release`, `pgcairn undelete`
+
+use clap::Args;
+
+use super::session::Session;
+use super::{Status, argument, time};
+use crate::model::selector::Selector;
+use crate::operation;
+
+/// Keep a backup whatever [retention] says; needs no key
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  pgcairn hold latest --reason 'before the upgrade'
+  pgcairn hold 20261120T03 --reason 'case 4711' --until 2027-06-30T00:00:00Z
+  pgcairn list --held")]
+pub struct Arguments {
+    /// Beginning of an id, "latest", or "latest~1" for the one before
+    #[arg(value_name = "ID", value_parser = argument::selector)]
+    backup: Selector,
+    /// Why, for whoever finds it
+    #[arg(long, value_name = "TEXT", value_parser = argument::reason)]
+    reason: String,
+    /// When the hold ends by itself
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+}
+
+impl Arguments {
+    pub fn run(self, session: &Session) -> Status {
+        let until = self.until.map(|text| time::resolve(&text, session.now)).transpose()?;
+        let request = operation::hold::Request { backup: self.backup, reason: self.reason, until };
+        session.output.done(&operation::hold::run(&session.context()?, &request)?)
+    }
+}
+
+/// End a backup's hold
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  pgcairn release 20261120T03       any unique beginning of an id
+  pgcairn expire --dry-run          what becomes of it then")]
+pub struct Release {
+    /// Beginning of the id of a held backup
+    #[arg(value_name = "ID", value_parser = argument::selector)]
+    backup: Selector,
+}
+
+impl Release {
+    pub fn run(self, session: &Session) -> Status {
+        session.output.done(&operation::hold::release(&session.context()?, &self.backup)?)
+    }
+}
+
+/// Bring back a backup that expire dropped within the last 7 days
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  pgcairn undelete 20261120T03      any unique beginning of an id
+  pgcairn hold 20261120T03 --reason 'still needed'")]
+pub struct Undelete {
+    /// Beginning of the id of a dropped backup
+    #[arg(value_name = "ID", value_parser = argument::selector)]
+    backup: Selector,
+}
+
+impl Undelete {
+    pub fn run(self, session: &Session) -> Status {
+        session.output.done(&operation::expire::undelete::run(&session.context()?, &self.backup)?)
+    }
+}

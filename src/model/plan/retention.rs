@@ -1,0 +1,226 @@
+//! What expiry keeps and what it drops, of one cluster's backups and their WAL. Pure and without an order of its
+//! own: the same backups give the same plan, and after it was carried out it gives the same once more.
+//!
+//! A cluster that was upgraded with `pg_upgrade` has another system identifier and is judged by itself: counts are
+//! of periods that have a backup, so what makes no backups any more keeps those it has.
+
+mod rule;
+mod wal;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::model::catalog::Summary;
+use crate::model::deletion::Hold;
+use crate::model::key::BackupId;
+
+pub use rule::{Period, Rule};
+pub use wal::{Archive, WalObject};
+
+/// `[retention]` of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// Every moment of it can be restored.
+    pub recovery_window: Duration,
+    /// Of how many days, and so on, the last backup is kept; those without a backup do not count.
+    pub daily: u32,
+    pub weekly: u32,
+    pub monthly: u32,
+    pub yearly: u32,
+    /// The newest backups, whatever their age.
+    pub minimum: u32,
+}
+
+const DAY: u64 = 24 * 60 * 60;
+
+impl Default for Policy {
+    fn default() -> Policy {
+        let recovery_window = Duration::from_secs(7 * DAY);
+        Policy { recovery_window, daily: 0, weekly: 0, monthly: 0, yearly: 0, minimum: 2 }
+    }
+}
+
+impl Policy {
+    fn periods(&self) -> [(Period, u32); 4] {
+        [
+            (Period::Day, self.daily),
+            (Period::Week, self.weekly),
+            (Period::Month, self.monthly),
+            (Period::Year, self.yearly),
+        ]
+    }
+}
+
+/// Everything the plan stands on: one system identifier's.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    pub policy: &'a Policy,
+    pub backups: &'a [Summary],
+    pub holds: &'a BTreeMap<BackupId, Hold>,
+    /// The newest backup that a drill restored; there are no drills yet.
+    pub proven: Option<&'a BackupId>,
+    pub wal: &'a Archive,
+    pub now: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    pub id: BackupId,
+    /// The rule that keeps it, the first where there are several; without one it is dropped.
+    pub rule: Option<Rule>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Oldest first.
+    pub verdicts: Vec<Verdict>,
+    /// WAL that neither a kept backup nor the window needs.
+    pub unneeded_wal: Vec<WalObject>,
+    /// From here on every moment up to the end of the archive can be restored.
+    pub window_from: Option<Timestamp>,
+}
+
+impl Plan {
+    pub fn new(input: &Input<'_>) -> Plan {
+        let judge = Judge::new(input);
+        let rules = judge.rules();
+        let kept = |backup: &&&Summary| rules.contains_key(&backup.id);
+        let kept: Vec<&Summary> = judge.oldest_first.iter().filter(kept).copied().collect();
+        let bases: Vec<&Summary> = kept.iter().filter(|backup| judge.bases.contains(&backup.id)).copied().collect();
+        let verdict = |backup: &&Summary| Verdict { id: backup.id.clone(), rule: rules.get(&backup.id).cloned() };
+        // Without anything to rest on, what WAL is for is not known: a first backup may be under way.
+        let unneeded_wal = if bases.is_empty() { Vec::new() } else { input.wal.unneeded(&kept, &bases) };
+        let remaining = input.wal.without(&unneeded_wal);
+        let good = kept.iter().filter(|backup| judge.quality(backup) > Quality::Broken);
+        let window_from = good.copied().filter(|backup| remaining.reaches_the_end(backup)).map(|b| b.stopped).min();
+        Plan { verdicts: judge.oldest_first.iter().map(verdict).collect(), unneeded_wal, window_from }
+    }
+
+    pub fn dropped(&self) -> impl Iterator<Item = &BackupId> {
+        self.verdicts.iter().filter(|verdict| verdict.rule.is_none()).map(|verdict| &verdict.id)
+    }
+
+    /// WAL that can go while every one of the backups stays, those in `besides` too.
+    pub fn unneeded_wal_of_all(input: &Input<'_>, besides: &[Summary]) -> Vec<WalObject> {
+        let judge = Judge::new(input);
+        let bases: Vec<&Summary> = input.backups.iter().filter(|backup| judge.bases.contains(&backup.id)).collect();
+        let kept: Vec<&Summary> = input.backups.iter().chain(besides).collect();
+        if bases.is_empty() { Vec::new() } else { input.wal.unneeded(&kept, &bases) }
+    }
+}
+
+/// How much a backup is worth. One of less worth never displaces one of more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Quality {
+    /// It cannot be restored: its WAL is broken or not all there.
+    Broken,
+    /// Pages failed their checksums.
+    Flagged,
+    Clean,
+}
+
+struct Judge<'a> {
+    input: &'a Input<'a>,
+    oldest_first: Vec<&'a Summary>,
+    /// Where the window begins.
+    edge: Timestamp,
+    broken: BTreeSet<BackupId>,
+    /// What the window rests on, for each timeline that lives in it.
+    bases: BTreeSet<BackupId>,
+}
+
+impl<'a> Judge<'a> {
+    fn new(input: &'a Input<'a>) -> Judge<'a> {
+        let mut oldest_first: Vec<&Summary> = input.backups.iter().collect();
+        oldest_first.sort_by_key(|b| (b.stopped, b.timeline, b.stop_lsn, b.id.clone()));
+        let edge = input.now.checked_sub(input.policy.recovery_window).unwrap_or(Timestamp::MIN);
+        let is_broken = |b: &&&Summary| b.wal_broken_at.is_some() || !input.wal.is_complete(b);
+        let broken = oldest_first.iter().filter(is_broken).map(|b| b.id.clone()).collect();
+        let mut judge = Judge { input, oldest_first, edge, broken, bases: BTreeSet::new() };
+        judge.bases = judge.live_timelines().into_iter().flat_map(|timeline| judge.bases_of(timeline)).collect();
+        judge
+    }
+
+    fn quality(&self, backup: &Summary) -> Quality {
+        match (self.broken.contains(&backup.id), backup.is_flagged()) {
+            (true, _) => Quality::Broken,
+            (false, true) => Quality::Flagged,
+            (false, false) => Quality::Clean,
+        }
+    }
+
+    /// Those on which something happened within the window, and the newest.
+    fn live_timelines(&self) -> BTreeSet<u32> {
+        let written = self.input.wal.objects().filter(|object| object.modified >= self.edge);
+        let backed_up = self.oldest_first.iter().filter(|backup| backup.stopped >= self.edge);
+        let known = self.input.wal.objects().map(|object| object.name.timeline());
+        let newest = known.chain(self.oldest_first.iter().map(|backup| backup.timeline)).max();
+        let live = written.map(|object| object.name.timeline()).chain(backed_up.map(|backup| backup.timeline));
+        live.chain(newest).collect()
+    }
+
+    /// The newest backup from before the window, and the newest clean one: WAL may have a hole between the two.
+    /// Without either the oldest within.
+    fn bases_of(&self, timeline: u32) -> Vec<BackupId> {
+        let usable = |least: Quality| {
+            let fits = move |b: &&&Summary| self.quality(b) >= least && self.input.wal.leads_to(b, timeline);
+            self.oldest_first.iter().filter(fits)
+        };
+        let before = |least| usable(least).rfind(|backup| backup.stopped <= self.edge);
+        let mut bases: Vec<&Summary> =
+            [Quality::Clean, Quality::Flagged].into_iter().filter_map(before).copied().collect();
+        if bases.is_empty() {
+            bases.extend(usable(Quality::Flagged).next());
+        }
+        bases.into_iter().map(|backup| backup.id.clone()).collect()
+    }
+
+    /// Every backup that some rule keeps, with the first that does.
+    fn rules(&self) -> BTreeMap<BackupId, Rule> {
+        let mut rules = BTreeMap::new();
+        let mut keep = |id: &BackupId, rule: Rule| {
+            rules.entry(id.clone()).or_insert(rule);
+        };
+        for backup in &self.oldest_first {
+            if let Some(hold) = self.input.holds.get(&backup.id).filter(|hold| hold.counts_at(self.input.now)) {
+                keep(&backup.id, Rule::Hold { reason: hold.reason.clone(), until: hold.until });
+            }
+            if backup.stopped > self.edge {
+                keep(&backup.id, Rule::Window);
+            }
+        }
+        self.bases.iter().for_each(|id| keep(id, Rule::WindowRestsOnIt));
+        for (period, count) in self.input.policy.periods() {
+            let mut seen = BTreeSet::new();
+            for backup in self.best().iter().rev() {
+                let name = period.of(backup.stopped);
+                if seen.len() < count as usize && seen.insert(name.clone()) {
+                    keep(&backup.id, Rule::Period { period, name });
+                }
+            }
+        }
+        self.newest_of_each_worth(self.input.policy.minimum).for_each(|b| keep(&b.id, Rule::Minimum));
+        self.input.proven.iter().for_each(|id| keep(id, Rule::Proven));
+        self.best().last().iter().for_each(|b| keep(&b.id, Rule::LastGood));
+        rules
+    }
+
+    /// Oldest first, those of the greatest worth that there is.
+    fn best(&self) -> Vec<&'a Summary> {
+        let best = self.oldest_first.iter().map(|backup| self.quality(backup)).max();
+        self.oldest_first.iter().filter(|backup| Some(self.quality(backup)) == best).copied().collect()
+    }
+
+    /// The newest clean ones; where they are too few flagged ones, and then any.
+    fn newest_of_each_worth(&self, count: u32) -> impl Iterator<Item = &'a Summary> {
+        let mut best_first: Vec<&Summary> = self.oldest_first.iter().rev().copied().collect();
+        best_first.sort_by_key(|backup| std::cmp::Reverse(self.quality(backup)));
+        best_first.into_iter().take(count as usize)
+    }
+}
+
+#[cfg(test)]
+#[path = "retention_tests.rs"]
+mod tests;

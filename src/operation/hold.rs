@@ -1,0 +1,118 @@
+//! `hold` and `release`: backups that expiry must keep. Needs no key.
+//!
+//! No lock: `hold` creates its object and then looks for the backup, expiry deletes the commit marker and then looks
+//! for holds. Whoever comes second sees the other.
+
+use std::collections::BTreeMap;
+use std::io::Cursor;
+
+use jiff::Timestamp;
+
+use super::catalog::{Catalog, read_small};
+use super::expire::generations;
+use super::{Context, repository};
+use crate::model::deletion::{self, Hold};
+use crate::model::error::{Code, Error, Result};
+use crate::model::key::{BackupId, ClusterKeys};
+use crate::model::selector::Selector;
+use crate::report::hold::{Held, Released};
+use crate::store::{self, Creator, Reader, Repository};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    pub backup: Selector,
+    pub reason: String,
+    pub until: Option<Timestamp>,
+}
+
+pub fn run(context: &Context, request: &Request) -> Result<Held> {
+    let repository = repository::open(&context.config)?;
+    if request.until.is_some_and(|until| until <= context.now) {
+        let message = "the end of the hold is not in the future";
+        return Err(Error::new(Code::Usage, message).hint("name a later --until, or leave it out"));
+    }
+    let mut keys_of = BTreeMap::new();
+    let mut all = Catalog { backups: Vec::new(), unreadable: Vec::new() };
+    for keys in generations(&repository, context.config.name.as_ref())? {
+        let catalog = Catalog::read(&repository.reader(), &keys)?;
+        let ids = catalog.backups.iter().map(|b| &b.id).chain(catalog.unreadable.iter().map(|u| &u.id));
+        keys_of.extend(ids.map(|id| (id.clone(), keys.clone())));
+        all.backups.extend(catalog.backups);
+        all.unreadable.extend(catalog.unreadable);
+    }
+    all.backups.sort_by_key(|backup| backup.stopped);
+    let id = all.select(&request.backup)?.id.clone();
+    let keys = keys_of.remove(&id).ok_or_else(|| Error::new(Code::Internal, format!("backup {id} is nobody's")))?;
+    let hold = new(&id, &request.reason, request.until, context.now);
+    place(&repository, &keys, &hold)?;
+    let next = context.command("list --held");
+    Ok(Held { repository: repository.url().to_owned(), id, reason: hold.reason, until: hold.until, next })
+}
+
+pub(super) fn new(id: &BackupId, reason: &str, until: Option<Timestamp>, now: Timestamp) -> Hold {
+    Hold { format: deletion::FORMAT, backup: id.clone(), reason: reason.to_owned(), created: now, until }
+}
+
+/// Creates the hold; its backup must still be there afterwards.
+pub fn place(repository: &Repository, keys: &ClusterKeys, hold: &Hold) -> Result<()> {
+    let (reader, id) = (repository.reader(), &hold.backup);
+    if let Some(other) = read(&reader, keys, id)? {
+        if other.counts_at(hold.created) {
+            let message = format!("backup {id} is held already: {}", other.reason);
+            return Err(Error::new(Code::Conflict, message).hint(format!("to change it, first: pgcairn release {id}")));
+        }
+        repository.remover().remove(&keys.hold(id))?;
+    }
+    create(&repository.creator(), keys, hold)?;
+    match reader.stat(&keys.backup(id)) {
+        Ok(_) => Ok(()),
+        Err(store::Error::NotFound { .. }) => {
+            repository.remover().remove(&keys.hold(id))?;
+            let message = format!("backup {id} was dropped a moment ago");
+            Err(Error::new(Code::NotFound, message).hint(format!("bring it back: pgcairn undelete {id}")))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Before the backup itself is committed, so that no expiry comes between.
+pub(super) fn create(creator: &Creator, keys: &ClusterKeys, hold: &Hold) -> Result<()> {
+    Ok(creator.create(&keys.hold(&hold.backup), &mut Cursor::new(deletion::to_line(hold)))?)
+}
+
+/// The hold of one backup. One that cannot be read holds for ever: nobody knows what it says.
+pub(super) fn read(reader: &Reader, keys: &ClusterKeys, id: &BackupId) -> Result<Option<Hold>> {
+    let key = keys.hold(id);
+    let Some(bytes) = read_small(reader, &key)? else { return Ok(None) };
+    let unreadable = |error| new(id, &format!("{key} is damaged: {error}"), None, Timestamp::MIN);
+    Ok(Some(Hold::parse(&bytes, id).unwrap_or_else(unreadable)))
+}
+
+/// All holds of one system identifier: one listing, one small read for each.
+pub(super) fn read_all(reader: &Reader, keys: &ClusterKeys) -> Result<BTreeMap<BackupId, Hold>> {
+    let mut holds = BTreeMap::new();
+    for entry in reader.list(&keys.holds())? {
+        let Some(id) = keys.held_by(&entry.key) else { continue };
+        holds.extend(read(reader, keys, &id)?.map(|hold| (id, hold)));
+    }
+    Ok(holds)
+}
+
+pub fn release(context: &Context, backup: &Selector) -> Result<Released> {
+    let repository = repository::open(&context.config)?;
+    let mut keys_of = BTreeMap::new();
+    for keys in generations(&repository, context.config.name.as_ref())? {
+        let holds = read_all(&repository.reader(), &keys)?;
+        keys_of.extend(holds.into_iter().map(|(id, hold)| (id, (keys.clone(), hold))));
+    }
+    let ids: Vec<&BackupId> = keys_of.keys().collect();
+    let id = backup.resolve(&ids).map_err(|_| not_held(backup))?.clone();
+    let (keys, hold) = keys_of.remove(&id).ok_or_else(|| not_held(backup))?;
+    repository.remover().remove(&keys.hold(&id))?;
+    let next = context.command("expire --dry-run");
+    Ok(Released { repository: repository.url().to_owned(), id, reason: hold.reason, next })
+}
+
+fn not_held(backup: &Selector) -> Error {
+    Error::new(Code::NotFound, format!("no one backup {backup} is held")).hint("which are: pgcairn list --held")
+}

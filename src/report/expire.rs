@@ -1,0 +1,108 @@
+//! What `expire` dropped or would drop: every backup with its verdict and the rule that decided.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::Report;
+use super::text::{bytes, count, table, utc, utc_and_local};
+use crate::model::catalog::Summary;
+use crate::model::key::BackupId;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Manner {
+    DryRun,
+    WithGrace,
+    AtOnce,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Expire {
+    pub repository: String,
+    pub manner: Manner,
+    /// `[retention]` is configured; without it everything is kept.
+    pub retention: bool,
+    /// By system identifier, oldest first.
+    pub backups: Vec<Row>,
+    pub dropped: u64,
+    /// WAL files that neither a kept backup nor the window needs.
+    pub unneeded_segments: u64,
+    /// Gone now; in a dry run what would go at once.
+    pub freed_bytes: u64,
+    /// Goes after the grace time.
+    pub condemned_bytes: u64,
+    pub grace_days: u64,
+    /// From here on every moment can be restored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window_from: Option<Timestamp>,
+    pub next: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Row {
+    pub id: BackupId,
+    pub cluster: String,
+    pub system_identifier: String,
+    pub stopped: Timestamp,
+    pub stored_bytes: u64,
+    pub kept: bool,
+    /// The rule that decided.
+    pub rule: String,
+}
+
+impl Row {
+    pub fn new(summary: &Summary, kept: bool, rule: String) -> Row {
+        Row {
+            id: summary.id.clone(),
+            cluster: summary.cluster.to_string(),
+            system_identifier: summary.system_identifier.to_string(),
+            stopped: summary.stopped,
+            stored_bytes: summary.totals.stored_bytes,
+            kept,
+            rule,
+        }
+    }
+}
+
+impl Report for Expire {
+    const NAME: &'static str = "expire";
+
+    fn human(&self) -> String {
+        let verdict = |row: &Row| if row.kept { "keep".to_owned() } else { "drop".to_owned() };
+        let row = |row: &Row| {
+            vec![row.id.to_string(), utc(row.stopped), bytes(row.stored_bytes), verdict(row), row.rule.clone()]
+        };
+        let rows: Vec<_> = self.backups.iter().map(row).collect();
+        let table = match rows.is_empty() {
+            true => format!("{} holds no backup\n", self.repository),
+            false => table(&["backup", "usable from", "stored", "verdict", "rule"], &rows),
+        };
+        table + &self.sum()
+    }
+
+    fn next(&self) -> Option<String> {
+        Some(self.next.clone())
+    }
+}
+
+impl Expire {
+    fn sum(&self) -> String {
+        if !self.retention {
+            return "nothing expires: the configuration has no [retention]\n".to_owned();
+        }
+        let what = format!("{} and {}", count(self.dropped, "backup"), count(self.unneeded_segments, "WAL file"));
+        let (freed, condemned, days) = (bytes(self.freed_bytes), bytes(self.condemned_bytes), self.grace_days);
+        let sum = match (self.manner, self.freed_bytes > 0 && self.condemned_bytes == 0) {
+            (Manner::DryRun, true) => format!("would delete {what} at once, {freed}\n"),
+            (Manner::DryRun, false) => format!("would drop {what}; {condemned} would be free after {days} days\n"),
+            (Manner::AtOnce, _) => format!("deleted {what}; {freed} are free\n"),
+            (Manner::WithGrace, _) => {
+                format!("dropped {what}; {freed} are free, {condemned} will be after {days} days\n")
+            }
+        };
+        match self.window_from {
+            Some(from) => format!("{sum}every moment from {} on can be restored\n", utc_and_local(from)),
+            None => sum + "no moment after a backup can be restored: WAL is missing\n",
+        }
+    }
+}
