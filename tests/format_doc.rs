@@ -7,6 +7,9 @@ use pgcairn::codec::{MAX_HEADER, MAX_RECIPIENTS};
 use pgcairn::model::catalog::{
     self, FlaggedPage, MAX_COMMIT_MARKER, MAX_FLAGGED_PAGES, MAX_LABELS, ObjectLine, Summary,
 };
+use pgcairn::model::deletion::{
+    self, Condemned, GRACE, Hold, MAX_CONDEMNED, MAX_CONDEMNED_KEYS, MAX_HOLD, MAX_REASON, RunMarker,
+};
 use pgcairn::model::digest::{DigestHeader, PartDigests};
 use pgcairn::model::envelope::{Envelope, MAX_ENVELOPE};
 use pgcairn::model::key::{BackupId, ClusterKeys, ClusterName, Encryption, MAX_CLUSTER_NAME};
@@ -57,7 +60,19 @@ fn keys() -> ClusterKeys {
 
 #[test]
 fn every_example_is_tested() {
-    let known = ["marker", "envelope pack", "envelope wal", "timeline", "manifest", "digests", "object", "commit"];
+    let known = [
+        "marker",
+        "envelope pack",
+        "envelope wal",
+        "timeline",
+        "manifest",
+        "digests",
+        "object",
+        "commit",
+        "hold",
+        "condemned",
+        "run",
+    ];
     let unknown: Vec<_> = examples().into_iter().map(|(info, _)| info).filter(|info| !known.contains(info)).collect();
     assert!(unknown.is_empty(), "{unknown:?}");
 }
@@ -112,6 +127,29 @@ fn commit_marker_and_list_of_objects() {
     assert_eq!(object.key, keys().pack(&pack));
 }
 
+#[test]
+fn holds_and_what_is_condemned() {
+    let hold: Hold = same(example("hold"));
+    assert_eq!(Hold::parse(example("hold").as_bytes(), &backup()), Ok(hold.clone()));
+    let line = format!("{}\n", example("hold"));
+    assert_eq!(deletion::to_line(&hold), line.as_bytes());
+    let condemned: Condemned = same(example("condemned"));
+    assert_eq!(keys().writer_of(&condemned.keys[0]), Some(backup()));
+    assert!(keys().wal_name_of(&condemned.keys[1]).is_some());
+    same::<RunMarker>(example("run"));
+    let grace = format!("The grace time is {} days", GRACE.as_hours() / 24);
+    assert!(TEXT.contains(&grace) && TEXT.contains(&format!("at most {MAX_REASON} bytes")));
+    assert!(TEXT.contains(&format!("up to {MAX_CONDEMNED_KEYS} keys")));
+    // The longest hold, and the longest list of the longest keys, fit.
+    let longest = Hold { reason: "\"".repeat(MAX_REASON), ..hold };
+    assert!(deletion::to_line(&longest).len() <= MAX_HOLD);
+    let cluster = ClusterName::new("x".repeat(MAX_CLUSTER_NAME)).unwrap();
+    let keys = ClusterKeys::new(&cluster, u64::MAX, Encryption::Age);
+    let wal = keys.wal_file(&"000000010000000A000000FE.00000028.backup".parse().unwrap());
+    let full = Condemned { format: 1, keys: vec![wal; MAX_CONDEMNED_KEYS] };
+    assert!(deletion::to_line(&full).len() <= MAX_CONDEMNED);
+}
+
 /// A backup must not fail at its very end because too much was to be said of it.
 #[test]
 fn the_largest_commit_marker_fits() {
@@ -142,6 +180,9 @@ fn bounds_are_the_constants() {
     let is = |name: &str, value: String| assert!(bound(name).starts_with(&value), "{name}: {value}");
     is("name of a cluster", size(MAX_CLUSTER_NAME as u64));
     is("`pgcairn.json`, commit marker", size(MAX_COMMIT_MARKER as u64));
+    is("hold", format!("{MAX_HOLD} bytes"));
+    is("object in `condemned/`", size(MAX_CONDEMNED as u64));
+    is("keys that one condemns", MAX_CONDEMNED_KEYS.to_string());
     is("JSON line of an envelope", size(MAX_ENVELOPE as u64));
     is("header of an age file", size(MAX_HEADER as u64));
     is("recipients", MAX_RECIPIENTS.to_string());

@@ -155,6 +155,32 @@ fn rooms_import_only_what_the_house_allows() {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
+/// Who may delete: expiry and holds.
+const DELETING: [&[&str]; 2] = [&["operation", "expire"], &["operation", "hold"]];
+
+fn names(stream: TokenStream, word: &str) -> bool {
+    stream.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == word,
+        TokenTree::Group(group) => names(group.stream(), word),
+        _ => false,
+    })
+}
+
+#[test]
+fn only_expiry_and_holds_delete() {
+    let may =
+        |module: &[String]| DELETING.iter().any(|room| module.iter().zip(*room).filter(|(a, b)| a == b).count() == 2);
+    let outside = sources()
+        .into_iter()
+        .filter(|source| !may(&source.module) && source.module.first().is_some_and(|room| room != "store"));
+    let wrong: Vec<_> = outside
+        .filter(|s| names(s.tokens.clone(), "remover") || names(s.tokens.clone(), "Remover"))
+        .map(|s| s.path)
+        .collect();
+    assert!(wrong.is_empty(), "these must not delete: {wrong:?}");
+    assert!(sources().iter().any(|source| may(&source.module) && names(source.tokens.clone(), "remover")));
+}
+
 #[test]
 fn imports_are_seen_in_every_form() {
     let seen = |depth, text: &str| {

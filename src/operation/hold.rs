@@ -26,11 +26,11 @@ pub struct Request {
 }
 
 pub fn run(context: &Context, request: &Request) -> Result<Held> {
-    let repository = repository::open(&context.config)?;
     if request.until.is_some_and(|until| until <= context.now) {
         let message = "the end of the hold is not in the future";
         return Err(Error::new(Code::Usage, message).hint("name a later --until, or leave it out"));
     }
+    let repository = repository::open(&context.config)?;
     let mut keys_of = BTreeMap::new();
     let mut all = Catalog { backups: Vec::new(), unreadable: Vec::new() };
     for keys in generations(&repository, context.config.name.as_ref())? {

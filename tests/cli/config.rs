@@ -48,7 +48,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("unknown key with a near one", "recipients", "recipient"),
     ("unknown key without", "[[repository]]", "[backup]\nwindow = 1\n[[repository]]"),
     ("unknown table", "[encryption]", "[encrypt]"),
-    ("key of a later release", "[[repository]]", "[retention]\nrecovery_window = \"7d\"\n[[repository]]"),
+    ("key of a later release", "[[repository]]", "[schedule]\nbackup = \"03:00\"\n[[repository]]"),
     ("no repository", "[[repository]]\nname = \"local\"\nurl = \"file://DIR/repository\"\n", ""),
     ("two repositories", "[[repository]]", "[[repository]]\nname = \"a\"\nurl = \"file:///a\"\n[[repository]]"),
     ("repository is no list", "[[repository]]", "[repository]"),

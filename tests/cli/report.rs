@@ -91,13 +91,14 @@ fn a_list() {
         labels: labels.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect::<BTreeMap<_, _>>(),
         flagged_pages,
         wal_broken_at: None,
+        hold: None,
     };
     let backups =
         vec![row("20261120T030000Z-full-7k3f", &[("ticket", "1234")], 0), row("20261121T030000Z-full-aaaa", &[], 3)];
     let repository = "file:///var/backups/pgcairn".to_owned();
     let next = "pgcairn show latest".to_owned();
-    assert_snapshot!(read(&List { repository: repository.clone(), backups, next: next.clone() }));
-    assert_snapshot!(read(&List { repository, backups: Vec::new(), next }));
+    assert_snapshot!(read(&List { repository: repository.clone(), held_only: false, backups, next: next.clone() }));
+    assert_snapshot!(read(&List { repository, held_only: false, backups: Vec::new(), next }));
 }
 
 #[test]

@@ -1,3 +1,5 @@
+//! Single rules by example, and what is promised over random lives of a cluster.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};

@@ -1,0 +1,334 @@
+//! One expiry: each call fails once, and once other work comes before each call.
+
+use std::io::Read;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use pgcairn::model::deletion::{GRACE, MAX_CLOCK_SKEW};
+use pgcairn::model::error::Code;
+use pgcairn::model::key::Key;
+use pgcairn::model::plan::retention::Policy;
+use pgcairn::operation::expire::Request;
+use pgcairn::store::{Backend, Entry, Error, ReadSeek, Result, Stat};
+
+use crate::layers::{Counting, Faulty, When};
+use crate::world::{AtWork, World};
+
+pub const DAY: SignedDuration = SignedDuration::from_hours(24);
+const ENOUGH: usize = 100_000;
+const NONE: SignedDuration = SignedDuration::ZERO;
+
+pub fn policy() -> Policy {
+    Policy { recovery_window: Duration::from_secs(2 * 24 * 3600), minimum: 1, ..Policy::default() }
+}
+
+pub const GRACEFUL: Request = Request { dry_run: false, now: false, agreed: true };
+pub const AT_ONCE: Request = Request { dry_run: false, now: true, agreed: true };
+
+/// Ten days of backups, the older ones dropped eight days ago, newer ones to be dropped now; one at work.
+fn eventful() -> (World, AtWork) {
+    let mut world = World::new(policy());
+    for _ in 0..5 {
+        world.backup();
+        world.push();
+        world.pass(DAY);
+    }
+    let before = world.there();
+    world.expire(world.store.clone(), GRACEFUL, NONE).unwrap();
+    world.note_trash(&before);
+    assert_eq!(world.trash().len(), 3);
+    for _ in 0..8 {
+        world.pass(DAY);
+        world.backup();
+        world.push();
+    }
+    let at_work = world.begin();
+    world.push();
+    world.check("a beginning");
+    (world, at_work)
+}
+
+#[test]
+fn what_is_dropped_goes_into_the_trash_and_then_away() {
+    let (world, _) = eventful();
+    let before = world.there().len();
+    let report = world.expire(world.store.clone(), GRACEFUL, NONE).unwrap();
+    assert!(report.freed_bytes > 0 && report.condemned_bytes > 0, "{report:?}");
+    assert_eq!(report.dropped as usize, before - world.there().len());
+    assert_eq!(report.backups.len(), before);
+    let again = world.expire(world.store.clone(), GRACEFUL, NONE).unwrap();
+    assert_eq!((again.dropped, again.freed_bytes), (0, 0));
+    assert_eq!(world.store.list(&world.keys.condemned()).unwrap().len(), 1, "it is condemned once");
+    let dropped = world.trash();
+    world.pass(GRACE);
+    world.expire(world.store.clone(), GRACEFUL, NONE).unwrap();
+    assert!(!dropped.is_empty() && world.trash().iter().all(|id| !dropped.contains(id)));
+    assert!(world.store.list(&world.keys.runs()).unwrap().is_empty());
+}
+
+#[test]
+fn a_dry_run_changes_nothing() {
+    let (world, _) = eventful();
+    let counting = Counting::new(world.store.clone());
+    let report = world.expire(counting.clone(), Request { dry_run: true, ..Request::default() }, NONE).unwrap();
+    assert!(report.dropped > 0 && report.condemned_bytes > 0);
+    let calls = counting.take();
+    let changed = |call: &&String| ["create", "delete", "persist"].iter().any(|word| call.starts_with(word));
+    assert_eq!(calls.iter().find(changed), None);
+}
+
+#[test]
+fn clocks_that_differ_are_refused_and_the_earlier_one_counts() {
+    for ahead in [MAX_CLOCK_SKEW * 2, -MAX_CLOCK_SKEW * 2] {
+        let (world, _) = eventful();
+        let few = Request { agreed: false, ..GRACEFUL };
+        let error = world.expire(world.store.clone(), few, ahead).unwrap_err();
+        assert_eq!(error.code, Code::Refused);
+        assert!(error.message.contains("differ by more than 5 minutes") || error.message.contains("half"), "{error}");
+        world.check("refused");
+    }
+    let (world, _) = eventful();
+    let before = world.there();
+    world.expire(world.store.clone(), GRACEFUL, DAY * 300).unwrap();
+    world.check("a host of the future");
+    assert!(world.there().len() < before.len());
+}
+
+#[test]
+fn every_call_fails_once() {
+    for request in [GRACEFUL, AT_ONCE] {
+        let (world, _) = eventful();
+        let count = Faulty::new(world.store.clone(), ENOUGH, When::Before);
+        world.expire(count.clone(), request, NONE).unwrap();
+        for (call, when) in (0..count.calls()).flat_map(|call| [(call, When::Before), (call, When::After)]) {
+            let (mut world, at_work) = eventful();
+            let before = world.there();
+            let step = format!("{request:?}, call {call} fails ({when:?})");
+            let faulty = Faulty::new(world.store.clone(), call, when);
+            world.expire(faulty, request, NONE).expect_err(&step);
+            note(&mut world, request, &before);
+            world.check(&step);
+            world.finish(at_work).expect("a backup at work is not hurt");
+            world.expire(world.store.clone(), request, NONE).unwrap();
+            note(&mut world, request, &before);
+            world.check(&format!("after {step}"));
+        }
+    }
+}
+
+fn note(world: &mut World, request: Request, before: &[pgcairn::model::key::BackupId]) {
+    match request.now {
+        true => world.note_emptied_trash(),
+        false => world.note_trash(before),
+    }
+}
+
+type Between = Box<dyn Fn(&World) + Send + Sync>;
+
+/// Before its n-th call other work is done, all of it.
+struct Interrupted {
+    world: Arc<World>,
+    at: usize,
+    calls: AtomicUsize,
+    between: Between,
+}
+
+impl std::fmt::Debug for Interrupted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "interrupted before call {}", self.at)
+    }
+}
+
+impl Interrupted {
+    fn below(&self) -> &dyn Backend {
+        if self.calls.fetch_add(1, Ordering::SeqCst) == self.at {
+            (self.between)(&self.world);
+        }
+        self.world.store.as_ref()
+    }
+}
+
+impl Backend for Interrupted {
+    fn url(&self) -> &str {
+        "memory:"
+    }
+    fn get(&self, key: &Key) -> Result<Box<dyn Read + Send>> {
+        self.below().get(key)
+    }
+    fn get_range(&self, key: &Key, range: Range<u64>) -> Result<Vec<u8>> {
+        self.below().get_range(key, range)
+    }
+    fn open(&self, key: &Key) -> Result<Box<dyn ReadSeek + Send>> {
+        self.below().open(key)
+    }
+    fn stat(&self, key: &Key) -> Result<Stat> {
+        self.below().stat(key)
+    }
+    fn list(&self, prefix: &str) -> Result<Vec<Entry>> {
+        self.below().list(prefix)
+    }
+    fn children(&self, directory: &str) -> Result<Vec<String>> {
+        self.below().children(directory)
+    }
+    fn create(&self, key: &Key, body: &mut dyn ReadSeek) -> Result<()> {
+        self.below().create(key, body)
+    }
+    fn persist(&self, key: &Key) -> Result<()> {
+        self.below().persist(key)
+    }
+    fn delete(&self, key: &Key) -> Result<()> {
+        self.below().delete(key)
+    }
+}
+
+/// `work` between any two calls of an expiry; every promise must hold afterwards.
+fn between(name: &str, work: impl Fn(&World) + Send + Sync + Clone + 'static) {
+    for at in 0.. {
+        let (world, at_work) = eventful();
+        let before = world.there();
+        let world = Arc::new(world);
+        let (calls, between) = (AtomicUsize::new(0), Box::new(work.clone()));
+        let interrupted = Arc::new(Interrupted { world: world.clone(), at, calls, between });
+        let outcome = world.expire(interrupted.clone(), GRACEFUL, NONE);
+        let calls = interrupted.calls.load(Ordering::SeqCst);
+        drop(interrupted);
+        let mut world = Arc::into_inner(world).unwrap();
+        world.note_trash(&before);
+        let step = format!("{name} before call {at}: {:?}", outcome.err());
+        world.held = held(&world);
+        world.check(&step);
+        world.finish(at_work).expect(&step);
+        world.expire(world.store.clone(), GRACEFUL, NONE).unwrap();
+        world.check(&step);
+        if at >= calls {
+            break;
+        }
+    }
+}
+
+fn held(world: &World) -> std::collections::BTreeSet<pgcairn::model::key::BackupId> {
+    let holds = world.store.list(&world.keys.holds()).unwrap();
+    holds.iter().filter_map(|entry| world.keys.held_by(&entry.key)).collect()
+}
+
+#[test]
+fn two_expiries_at_once() {
+    between("another expiry", |world| drop(world.expire(world.store.clone(), GRACEFUL, NONE).unwrap()));
+}
+
+#[test]
+fn a_hold_at_any_moment() {
+    between("a hold", |world| {
+        // Of one that is about to be dropped: whoever is told that it is held can rely on it.
+        for id in world.committed.keys() {
+            match world.hold(world.store.clone(), id) {
+                Ok(()) => {}
+                Err(error) => assert_eq!(error.code, Code::NotFound, "{error}"),
+            }
+        }
+    });
+}
+
+#[test]
+fn undelete_at_any_moment() {
+    between("undelete", |world| {
+        for id in world.trash() {
+            match world.undelete(world.store.clone(), &id) {
+                Ok(summary) => assert_eq!(summary.id, id),
+                Err(error) => assert!([Code::NotFound, Code::Damaged].contains(&error.code), "{error}"),
+            }
+        }
+    });
+}
+
+#[test]
+fn undelete_brings_back_what_was_dropped() {
+    let (mut world, _) = eventful();
+    let before = world.there();
+    world.expire(world.store.clone(), GRACEFUL, NONE).unwrap();
+    world.note_trash(&before);
+    world.pass(GRACE - SignedDuration::from_mins(1));
+    world.expire(world.store.clone(), GRACEFUL, NONE).unwrap();
+    for id in before.iter().filter(|id| !world.there().contains(id)).cloned().collect::<Vec<_>>() {
+        world.undelete(world.store.clone(), &id).unwrap();
+        world.hold(world.store.clone(), &id).unwrap();
+        assert_eq!(world.hold(world.store.clone(), &id).unwrap_err().code, Code::Conflict);
+        world.held.insert(id);
+    }
+    world.note_trash(&[]);
+    world.pass(DAY * 30);
+    world.expire(world.store.clone(), GRACEFUL, NONE).unwrap();
+    world.check("much later");
+}
+
+/// No object can be created.
+#[derive(Debug)]
+struct Full(Arc<dyn Backend>);
+
+impl Backend for Full {
+    fn url(&self) -> &str {
+        self.0.url()
+    }
+    fn get(&self, key: &Key) -> Result<Box<dyn Read + Send>> {
+        self.0.get(key)
+    }
+    fn get_range(&self, key: &Key, range: Range<u64>) -> Result<Vec<u8>> {
+        self.0.get_range(key, range)
+    }
+    fn open(&self, key: &Key) -> Result<Box<dyn ReadSeek + Send>> {
+        self.0.open(key)
+    }
+    fn stat(&self, key: &Key) -> Result<Stat> {
+        self.0.stat(key)
+    }
+    fn list(&self, prefix: &str) -> Result<Vec<Entry>> {
+        self.0.list(prefix)
+    }
+    fn children(&self, directory: &str) -> Result<Vec<String>> {
+        self.0.children(directory)
+    }
+    fn create(&self, key: &Key, _: &mut dyn ReadSeek) -> Result<()> {
+        let source = std::io::ErrorKind::StorageFull.into();
+        Err(Error::NoSpace { action: "cannot create", place: key.to_string(), source })
+    }
+    fn persist(&self, key: &Key) -> Result<()> {
+        self.0.persist(key)
+    }
+    fn delete(&self, key: &Key) -> Result<()> {
+        self.0.delete(key)
+    }
+}
+
+#[test]
+fn a_full_store_is_emptied_without_a_write() {
+    let (mut world, at_work) = eventful();
+    let full = Arc::new(Full(world.store.clone()));
+    assert_eq!(world.expire(full.clone(), GRACEFUL, NONE).unwrap_err().code, Code::DiskSpace);
+    world.check("too full to expire with grace");
+    let report = world.expire(full, AT_ONCE, NONE).unwrap();
+    assert!(report.freed_bytes > 0);
+    world.note_emptied_trash();
+    world.check("emptied");
+    assert!(world.trash().is_empty() && world.store.list(&world.keys.condemned()).unwrap().is_empty());
+    world.finish(at_work).unwrap();
+    world.check("the backup at work");
+}
+
+#[test]
+fn more_than_half_is_refused() {
+    let mut world = World::new(policy());
+    (0..3).for_each(|_| drop(world.backup()));
+    world.pass(DAY * 30);
+    let few = Request { agreed: false, ..GRACEFUL };
+    let error = world.expire(world.store.clone(), few, NONE).unwrap_err();
+    assert_eq!(
+        (error.code, error.message.as_str()),
+        (Code::Refused, "2 of 3 backups would be dropped, more than half")
+    );
+    assert_eq!(world.there().len(), 3);
+    world.expire(world.store.clone(), GRACEFUL, NONE).unwrap();
+    assert_eq!(world.there().len(), 1);
+}
