@@ -75,7 +75,7 @@ pub struct Range {
     pub last: String,
     pub segments: u64,
     pub stored_bytes: u64,
-    /// Segments that are missing before this run.
+    /// Segments that are missing before this run; those that expiry has taken are not.
     pub missing_before: u64,
 }
 

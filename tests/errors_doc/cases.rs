@@ -247,6 +247,15 @@ pub const ALL: &[Case] = &[
     case("a command that is not known", |place| place.refused(&["wal", "pusch"]))
         .then(|place| place.works(&["wal", "--help"])),
     case("a label that is none", |place| place.refused(&["backup", "--label", "ticket"])),
+    case("expire --now alone", |place| {
+        place.configure("");
+        place.refused(&["expire", "--now"])
+    }),
+    case("a hold that ends in the past", |place| {
+        place.configure("");
+        place.refused(&["hold", "latest", "--reason", "case 7", "--until", "2026-01-01T00:00:00Z"])
+    }),
+    case("a hold without a reason", |place| place.refused(&["hold", "latest", "--reason", " "])),
     case("--cluster with what is no cluster's name", |place| {
         place.refused(&["list", "--repository", "file:///r", "--cluster", "Main DB"])
     }),

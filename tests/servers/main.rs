@@ -16,6 +16,7 @@ mod hostile;
 mod oracle;
 mod readme;
 mod refusals;
+mod retention;
 mod s3;
 mod session;
 mod smoke;
@@ -50,6 +51,7 @@ fn scenarios() -> Vec<Scenario> {
         readme::scenarios(),
         refusals::scenarios(),
         s3::scenarios(),
+        retention::scenarios(),
         copy::scenarios(),
         damage_matrix::scenarios(),
         data_directory::scenarios(),

@@ -1,0 +1,122 @@
+//! Kills, two runs at once, a backup at work, a full disk.
+
+use std::fs;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::support::account::{account, is_root};
+use crate::support::majors::Installation;
+use crate::support::process::signal;
+use crate::support::server::run;
+use crate::support::site::{Run, Site};
+use crate::support::{Outcome, full_length, skip};
+
+use super::aged::{Aged, grace_over, listed};
+
+const POLICY: &str = "[backup]\njobs = 1\n[retention]\nrecovery_window = \"2d\"\nminimum = 1\n";
+
+pub fn trouble(install: &'static Installation) -> Outcome {
+    let aged = Aged::new(install, POLICY, &[20, 10, 3, 1])?;
+    aged.server.archive_all()?;
+    killed(&aged)?;
+    two_at_once(&aged)?;
+    full_disk(&aged)
+}
+
+/// At any moment: what is listed can be restored, and the next run does what is left to do.
+fn killed(aged: &Aged) -> Outcome {
+    let rounds = if full_length() { 60 } else { 8 };
+    for round in 0..rounds {
+        let site = aged.site.fork()?;
+        site.run(&["expire"])?.ok()?;
+        grace_over(&site)?;
+        site.run(&["undelete", &aged.ids[0]])?.ok()?;
+        let mut expire = site.command(&["expire"]).spawn()?;
+        thread::sleep(Duration::from_micros(4000 * round / (rounds / 8)));
+        signal(expire.id() as i32, Signal::KILL);
+        expire.wait()?;
+        promised(aged, &site, &format!("killed in round {round}"))?;
+        site.run(&["expire"])?.ok()?;
+        assert_eq!(listed(&site, &[])?, aged.ids[2..]);
+    }
+    Ok(())
+}
+
+/// Every object that a listed backup names is there, and its WAL.
+fn promised(aged: &Aged, site: &Site, step: &str) -> Outcome {
+    let there = listed(site, &[])?;
+    assert!(there.ends_with(&aged.ids[2..]), "{step}: {there:?}");
+    for number in (0..aged.ids.len()).filter(|number| there.contains(&aged.ids[*number])) {
+        aged.plans(site, number).map_err(|stop| format!("{step}: {stop:?}"))?;
+    }
+    Ok(())
+}
+
+fn two_at_once(aged: &Aged) -> Outcome {
+    let site = aged.site.fork()?;
+    for _ in 0..2 {
+        let mut runs = (0..3).map(|_| site.command(&["expire"]).spawn()).collect::<Result<Vec<_>, _>>()?;
+        for run in &mut runs {
+            assert!(run.wait()?.success(), "an expiry beside others");
+        }
+        promised(aged, &site, "several at once")?;
+        grace_over(&site)?;
+    }
+    assert_eq!(listed(&site, &[])?, aged.ids[2..]);
+    assert!(site.objects(&aged.ids[0])?.is_empty());
+    Ok(())
+}
+
+/// The repository on a disk without a byte left.
+fn full_disk(aged: &Aged) -> Outcome {
+    if !is_root() {
+        return skip("a small file system needs root");
+    }
+    let site = aged.site.fork()?;
+    let small = site.path("small");
+    fs::create_dir_all(&small)?;
+    let mut mount = Command::new("mount");
+    if run(mount.args(["-t", "tmpfs", "-o", "size=256m", "tmpfs"]).arg(&small)).is_err() {
+        return skip("nothing can be mounted");
+    }
+    let done = on_full_disk(aged, &site, &small);
+    let _ = Command::new("umount").arg(&small).status();
+    done
+}
+
+fn on_full_disk(aged: &Aged, site: &Site, small: &std::path::Path) -> Outcome {
+    account().own(small)?;
+    run(account().command("/bin/cp").arg("-a").arg(site.repository()).arg(small))?;
+    let text = fs::read_to_string(site.config())?;
+    let (old, new) = (site.repository().display().to_string(), small.join("repo").display().to_string());
+    account().write(&site.config(), text.replace(&old, &new), 0o644)?;
+    let _ = fs::write(small.join("filler"), vec![1; 256 << 20]);
+    site.run(&["expire"])?.status_is(4)?.says(&["No space left on device"])?;
+    let freed = site.run(&["expire", "--now", "--yes", "--json"])?.ok()?.json()?;
+    assert!(freed["freed_bytes"].as_u64() > Some(100_000), "{freed}");
+    assert_eq!(listed(site, &[])?, aged.ids[2..]);
+    aged.plans(site, 3).map(drop)
+}
+
+/// Expiry, at once and with grace, over and over beside a slow backup.
+pub fn beside_a_backup(install: &'static Installation) -> Outcome {
+    let lines = POLICY.replace("jobs = 1\n", "jobs = 1\nmax_rate = \"6MiB\"\n");
+    let aged = Aged::new(install, &lines, &[9, 3])?;
+    let mut backup = aged.site.command(&["backup", "--json"]);
+    let backup = thread::spawn(move || Run::of(&mut backup).map_err(|stop| format!("{stop:?}")));
+    let mut runs = 0;
+    while !backup.is_finished() {
+        let words: &[&str] = if runs % 2 == 0 { &["expire"] } else { &["expire", "--now", "--yes"] };
+        aged.site.run(words)?.ok()?;
+        runs += 1;
+    }
+    assert!(runs > 2, "only {runs} expiries beside the backup");
+    let report = backup.join().map_err(|_| "the backup panicked")??.ok()?.result()?;
+    let id = report["id"].as_str().unwrap_or_default();
+    assert!(listed(&aged.site, &[])?.iter().any(|there| there == id));
+    assert_eq!(aged.rows_after(&aged.site, &["--backup", id, "--action", "promote"])?, "2");
+    aged.rows_after(&aged.site, &["--to", "latest"]).map(|rows| assert_eq!(rows, "2"))
+}
