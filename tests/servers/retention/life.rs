@@ -86,7 +86,7 @@ fn every_moment(aged: &Aged) -> Outcome {
 fn held_from_its_birth(aged: &mut Aged) -> Outcome {
     let run = aged.site.run(&["backup", "--hold", "the upgrade", "--json"])?.ok()?;
     let id = run.result()?["id"].as_str().unwrap_or_default().to_owned();
-    assert_eq!(listed(&aged.site, &["--held"])?, [id.clone()]);
+    assert_eq!(listed(&aged.site, &["--held"])?, std::slice::from_ref(&id));
     aged.site.run(&["release", &id])?.ok()?;
     assert_eq!(listed(&aged.site, &["--held"])?, Vec::<String>::new());
     Ok(())
