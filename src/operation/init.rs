@@ -1,9 +1,9 @@
 //! `init`: the repository is created or found, the server is looked at, and its settings are told. Safe to
 //! repeat: what is there stays.
 
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use super::failure::cannot;
 use super::repository::{self, Opened, no_recipients, sealer};
 use super::wal::push::Archive;
 use super::{Context, encryption_findings, server_findings, store_findings};
@@ -13,13 +13,13 @@ use crate::model::key::Encryption;
 use crate::postgres::{Connection, Settings};
 use crate::report::check::Finding;
 use crate::report::init::{Init, Setting, Takes};
+use crate::sink::{self, BY_UMASK, Durability};
 use crate::source::data_directory::DataDirectory;
 use crate::store::{Error as StoreError, Repository};
 
 /// Debian includes every file of this directory beside postgresql.conf.
 const INCLUDED_DIRECTORY: &str = "conf.d";
 const INCLUDED_FILE: &str = "pgcairn.conf";
-const NEW_FILE: &str = ".pgcairn.conf.new";
 const BY_HAND: &str = "pgcairn init   # without --write prints the lines to add";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -144,25 +144,12 @@ fn included_directory(server: Option<&Settings>, answer: &Finding) -> Result<Pat
 fn write(directory: &Path, settings: &[Setting]) -> Result<PathBuf> {
     let text: String = settings.iter().map(|s| format!("{} = {}\n", s.name, s.value)).collect();
     let file = directory.join(INCLUDED_FILE);
-    let written = replace(&file, &format!("# Written by pgcairn init.\n{text}"));
-    written.map_err(|error| {
-        let code = if error.kind() == ErrorKind::PermissionDenied { Code::Permission } else { Code::Io };
-        Error::new(code, format!("{} cannot be written: {error}", file.display())).hint(BY_HAND)
+    let text = format!("# Written by pgcairn init.\n{text}");
+    sink::replace(&file, text.as_bytes(), BY_UMASK, Durability::Now).map_err(|error| {
+        let message = format!("{} cannot be written: {}", file.display(), error.source);
+        Error::new(cannot("write", file.display(), error.source).code, message).hint(BY_HAND)
     })?;
     Ok(file)
-}
-
-/// By a rename; PostgreSQL includes no file whose name begins with a dot.
-fn replace(file: &Path, text: &str) -> std::io::Result<()> {
-    use std::io::Write;
-    let directory = file.parent().unwrap_or(Path::new("/"));
-    let path = directory.join(NEW_FILE);
-    let mut new = std::fs::File::create(&path)?;
-    new.write_all(text.as_bytes())?;
-    new.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
-    new.sync_all()?;
-    std::fs::rename(&path, file)?;
-    std::fs::File::open(directory)?.sync_all()
 }
 
 fn next(context: &Context, server: Option<&Settings>, settings: &[Setting]) -> String {

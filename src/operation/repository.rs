@@ -8,6 +8,8 @@ use crate::store::Repository;
 
 use super::Context;
 
+const ENVIRONMENT_KEYS: &str = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to a key that may GetObject and ListBucket, or add -c FILE with a configuration that has credentials";
+
 /// An opened repository and one cluster in it.
 #[derive(Debug, Clone)]
 pub struct Opened {
@@ -21,12 +23,27 @@ pub struct Opened {
 pub fn open(config: &Config) -> Result<Repository> {
     let opened = Repository::open(config.repository.url.place(), config.repository.id.as_deref());
     opened.map_err(|error| match Error::from(error) {
-        // `init` would make the configured one.
-        error if error.code == Code::NotARepository && config.repository_is_an_argument() => {
-            error.hint("mount its disk, or correct --repository: it is the directory that holds pgcairn.json")
-        }
+        error if config.repository_is_an_argument() => named_by_argument(config, error),
         error => error,
     })
+}
+
+/// `init` would make the configured repository, and `check` ask it: of no use for one that an argument names.
+fn named_by_argument(config: &Config, error: Error) -> Error {
+    let is_local = config.repository.url.local_path().is_some();
+    match (error.code, is_local) {
+        (Code::NotARepository, true) => {
+            error.hint("mount its disk, or correct --repository: it is the directory that holds pgcairn.json")
+        }
+        (Code::NotARepository, false) => {
+            error.hint("correct --repository: s3://BUCKET/PREFIX?endpoint=URL leads to where pgcairn.json lies")
+        }
+        (Code::Permission, false) if config.file.is_none() => error.hint(ENVIRONMENT_KEYS),
+        (Code::Unreachable, false) if config.file.is_none() => error
+            .hint("correct --repository: s3://BUCKET/PREFIX?endpoint=URL&region=REGION says where the store answers"),
+        (Code::ConfigValue, false) => error.hint("correct --repository: s3://BUCKET/PREFIX?region=REGION"),
+        _ => error,
+    }
 }
 
 impl Opened {

@@ -51,9 +51,20 @@ impl Place {
 
     /// pgcairn with this place's configuration and nothing of this machine's.
     pub fn pgcairn(&self, arguments: &[impl AsRef<OsStr>]) -> Output {
+        self.command().args(arguments).output().unwrap()
+    }
+
+    fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pgcairn"));
         command.env_clear().env("TZ", "UTC").env("PGCAIRN_CONFIG", self.path("main.toml"));
-        command.current_dir(self.directory.path()).args(arguments).output().unwrap()
+        command.current_dir(self.directory.path());
+        command
+    }
+
+    /// The same with variables in its environment.
+    pub fn refused_in(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Refusal {
+        let output = self.command().envs(environment.iter().copied()).args(arguments).arg("--json").output().unwrap();
+        self.refusal(&output)
     }
 
     pub fn refused(&self, arguments: &[&str]) -> Refusal {
@@ -62,10 +73,13 @@ impl Place {
 
     /// The same with words that need not be text.
     pub fn refused_words(&self, arguments: &[&OsStr]) -> Refusal {
-        let output = self.pgcairn(&[arguments, &[OsStr::new("--json")]].concat());
+        self.refusal(&self.pgcairn(&[arguments, &[OsStr::new("--json")]].concat()))
+    }
+
+    fn refusal(&self, output: &Output) -> Refusal {
         let stdout = String::from_utf8_lossy(&output.stdout);
         let refusal = Refusal::of(&stdout, output.status.code().unwrap_or(-1), &self.names());
-        refusal.unwrap_or_else(|| panic!("{arguments:?} is not refused: {output:?}"))
+        refusal.unwrap_or_else(|| panic!("not refused: {output:?}"))
     }
 
     /// Where the document says things are.

@@ -95,6 +95,17 @@ fn list_with(place: &Place, more: &str) -> Refusal {
     place.refused(&["list"])
 }
 
+/// The same without a configuration: the URL as an argument, the key in the environment.
+fn list_by_argument(place: &Place, endpoint: &str) -> Refusal {
+    let url = format!("s3://bucket/pg?endpoint={endpoint}");
+    let key = [("AWS_ACCESS_KEY_ID", "AKID"), ("AWS_SECRET_ACCESS_KEY", "hush")];
+    place.refused_in(&key, &["list", "--repository", &url])
+}
+
+fn list_answered(place: &Place, answers: &'static [Answer]) -> Refusal {
+    list_by_argument(place, &Store::answering(answers).endpoint)
+}
+
 pub const ALL: &[Case] = &[
     case("a bucket that cannot be one", |place| check(place, "s3://b/pg", "")),
     case("a prefix that cannot be one", |place| check(place, "s3://bucket/pg//main", "")),
@@ -153,6 +164,17 @@ pub const ALL: &[Case] = &[
     }),
     case("the store has no conditional creates", |place| {
         init(place, &[("PUT", 501, "NotImplemented"), ("", 404, "NoSuchKey")])
+    }),
+    case("--repository: nobody listens at the endpoint", |place| list_by_argument(place, "http://127.0.0.1:1")),
+    case("--repository: no access key is at hand", |place| {
+        let nobody = [("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:1")];
+        place.refused_in(&nobody, &["list", "--repository", "s3://bucket/pg"])
+    }),
+    case("--repository: the store does not permit it", |place| list_answered(place, &[("", 403, "AccessDenied")])),
+    case("--repository: the bucket is not there", |place| list_answered(place, &[("", 404, "NoSuchBucket")])),
+    case("--repository: the bucket has no repository there", |place| list_answered(place, &[("", 404, "NoSuchKey")])),
+    case("--repository: the bucket is in another region", |place| {
+        list_answered(place, &[("", 301, "PermanentRedirect")])
     }),
     case("the store lets objects be overwritten", |place| init(place, &[("PUT", 200, "Fine"), ("", 404, "NoSuchKey")])),
 ];

@@ -1,7 +1,7 @@
 //! Files that are not read from the data directory: the labels that the server returned, the control file
 //! read last, the configuration, the environment.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
@@ -72,14 +72,19 @@ pub fn configuration(
     config.backup.include.iter().try_for_each(|path| collect(path, &mut files))?;
     let data_directory = canonical(&settings.data_directory);
     files.retain(|file| !canonical(file).starts_with(&data_directory));
-    files.sort();
-    files.dedup();
+    let files = by_place(files);
     let mut captured = Captured { contents: Vec::new(), total: 0, listener };
     files.iter().try_for_each(|file| captured.add(file))?;
     let environment = serde_json::to_vec_pretty(&prepared.environment);
     let environment = environment.map_err(|e| Error::new(Code::Internal, e.to_string()))?;
     captured.contents.push(content(ENVIRONMENT_FILE, environment)?);
     Ok(captured.contents)
+}
+
+/// One spelling of each: an `include` with `..` names a file as its directory does, and a path is stored once.
+fn by_place(files: Vec<PathBuf>) -> Vec<PathBuf> {
+    let places: BTreeMap<PathBuf, PathBuf> = files.into_iter().map(|file| (without_detours(&file), file)).collect();
+    places.into_values().collect()
 }
 
 /// A link in the data directory leads out of it: the walk does not follow it, so what it leads to is captured.
@@ -188,4 +193,17 @@ pub fn captured_path(file: &Path) -> Result<RelPath> {
     let below = file.as_os_str().as_bytes().strip_prefix(b"/").unwrap_or(file.as_os_str().as_bytes());
     let path = [CAPTURED_CONFIGURATION.as_bytes(), b"/", below].concat();
     RelPath::new(path).map_err(|e| Error::new(Code::ConfigValue, e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_two_spellings_is_captured_once() {
+        let spelled = ["/etc/pg/./a.conf", "/etc/pg/a.conf", "/etc/pg/conf.d/../a.conf", "/etc/pg//a.conf", "/etc/b"];
+        let files = by_place(spelled.map(PathBuf::from).to_vec());
+        let paths: Vec<RelPath> = files.iter().map(|file| captured_path(file).unwrap()).collect();
+        assert_eq!(paths, ["pgcairn_config/etc/b", "pgcairn_config/etc/pg/a.conf"].map(|p| RelPath::new(p).unwrap()));
+    }
 }

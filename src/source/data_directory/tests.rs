@@ -189,6 +189,24 @@ fn a_tablespace_within_the_data_directory_is_walked_once() {
 }
 
 #[test]
+fn a_tablespace_made_within_the_data_directory_meanwhile_is_walked_once() {
+    for place in ["aged/one", "spaces/one"] {
+        let cluster = Cluster::new();
+        cluster.write(&format!("{place}/{VERSION}/5/30"));
+        let mut seen = Vec::new();
+        for item in cluster.open().walk().unwrap() {
+            let Item::Entry(entry) = item.unwrap() else { continue };
+            if entry.path == path("global") {
+                symlink(cluster.data().join(place), cluster.data().join("pg_tblspc/16384")).unwrap();
+            }
+            seen.push(entry.path.to_string());
+        }
+        assert!(seen.contains(&"pg_tblspc/16384".to_owned()), "{seen:?}");
+        assert_eq!(seen.iter().filter(|path| path.ends_with("/5/30")).count(), 1, "{seen:?}");
+    }
+}
+
+#[test]
 fn an_unmounted_tablespace_is_fatal() {
     let cluster = Cluster::new();
     let empty = cluster.temporary.path().join("mount");

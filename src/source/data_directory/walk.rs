@@ -27,6 +27,8 @@ pub struct Walk<'a> {
     /// Held back: pg_control is copied last.
     control_file: Option<Item>,
     tablespaces: HashSet<DirectoryId>,
+    /// Directories within the data directory: a tablespace made in one of them meanwhile is copied already.
+    entered: HashSet<DirectoryId>,
 }
 
 /// A directory whose names are being looked at; `path` is `None` for the data directory itself.
@@ -52,7 +54,14 @@ impl<'a> Walk<'a> {
         let tablespaces = linked_locations(data)?;
         let listing = Listing::read(&fd, &data.path)?;
         let root = Frame { fd, path: None, place: Place::Root, listing };
-        Ok(Walk { data, stack: vec![root], ready: VecDeque::new(), control_file: None, tablespaces })
+        Ok(Walk {
+            data,
+            stack: vec![root],
+            ready: VecDeque::new(),
+            control_file: None,
+            tablespaces,
+            entered: HashSet::new(),
+        })
     }
 
     /// Looks at the next name; false when there is none.
@@ -120,6 +129,7 @@ impl<'a> Walk<'a> {
             }
             DirectoryRule::Enter(place) => {
                 let Some(fd) = self.open_directory(&found, OFlags::NOFOLLOW)? else { return Ok(()) };
+                self.entered.insert(directory_id(&found.stat));
                 self.emit(found.path.clone(), Kind::Directory, &found.stat);
                 self.enter(fd, found.path, place)
             }
@@ -160,6 +170,13 @@ impl<'a> Walk<'a> {
             return Ok(());
         };
         self.emit(path.clone(), Kind::Tablespace(tablespace), &stat);
+        let location = directory_id(&stat);
+        self.tablespaces.insert(location);
+        // Made since the walk began and within the data directory: what it holds comes from WAL.
+        if self.entered.contains(&location) {
+            self.notice(Notice::TablespaceInside { path });
+            return Ok(());
+        }
         self.enter(fd, path, Place::Tablespace(oid))
     }
 

@@ -7,7 +7,7 @@ use super::super::support::account::account;
 use super::super::support::majors::Installation;
 use super::super::support::server::{Server, run};
 use super::super::support::site::Site;
-use super::{Document, follow, hint};
+use super::{Document, archiving, follow, hint};
 
 const CONTROL_FILE: &str = "global/pg_control";
 
@@ -19,10 +19,7 @@ const CATALOG_16: u32 = 202_307_071;
 
 pub fn refusals(install: &'static Installation) -> Outcome {
     let mut document = Document::new();
-    let server = Server::builder(install).setting("archive_mode", "on").start()?;
-    let site = Site::new(&server)?;
-    site.init()?;
-    site.archive_from(&server)?;
+    let (server, site) = archiving(install)?;
     server.sql("checkpoint")?;
     let mut copied = site.fork()?;
     let copy = copied.path("copy");

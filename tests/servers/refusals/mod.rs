@@ -162,6 +162,14 @@ fn plan(site: &Site, arguments: &[&str]) -> Outcome<Run> {
     restored(site, &[arguments, &["--plan"]].concat())
 }
 
+fn archiving(install: &'static Installation) -> Outcome<(Server, Site)> {
+    let server = Server::builder(install).setting("archive_mode", "on").start()?;
+    let site = Site::new(&server)?;
+    site.init()?;
+    site.archive_from(&server)?;
+    Ok((server, site))
+}
+
 /// An archiving server and a site with one backup of it. One worker, so that the backup has few parts.
 fn backed_up(install: &'static Installation) -> Outcome<(Server, Site)> {
     let server = Server::builder(install).setting("archive_mode", "on").start()?;

@@ -8,17 +8,14 @@ use super::super::support::majors::Installation;
 use super::super::support::server::Server;
 use super::super::support::site::{Run, Site, binary};
 use super::super::support::{Outcome, summary};
-use super::Document;
+use super::{Document, archiving};
 
 /// In a private view of the file system: what is mounted there, nobody else sees.
 const UNSHARE: &str = "/usr/bin/unshare";
 
 pub fn refusals(install: &'static Installation) -> Outcome {
     let mut document = Document::new();
-    let server = Server::builder(install).setting("archive_mode", "on").start()?;
-    let site = Site::new(&server)?;
-    site.init()?;
-    site.archive_from(&server)?;
+    let (server, site) = archiving(install)?;
     findings(&mut document, &site, &server)?;
     broken_installations(&mut document, &site)?;
     if is_root() {

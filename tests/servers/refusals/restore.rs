@@ -11,14 +11,11 @@ use super::super::support::majors::Installation;
 use super::super::support::server::{Server, Shutdown, run};
 use super::super::support::site::Site;
 use super::super::support::{Outcome, damage, summary};
-use super::{Document, follow_pgcairn, hint, proposed, restore_words};
+use super::{Document, archiving, follow_pgcairn, hint, proposed, restore_words};
 
 pub fn refusals(install: &'static Installation) -> Outcome {
     let mut document = Document::new();
-    let server = Server::builder(install).setting("archive_mode", "on").start()?;
-    let site = Site::new(&server)?;
-    site.init()?;
-    site.archive_from(&server)?;
+    let (server, site) = archiving(install)?;
     account().make_dir(&server.scratch().join("ts"))?;
     server.sql(&format!("create tablespace fast location '{}'", server.scratch().join("ts").display()))?;
     server.sql("create table f (n int) tablespace fast")?;
