@@ -1,6 +1,8 @@
 //! The keys of a `[[repository]]` on an S3-compatible store.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::DeValue;
@@ -9,19 +11,21 @@ use super::file::Table;
 use super::keys::{self, CREDENTIALS};
 use super::value::{self, Parsed, RepositoryUrl};
 use crate::model::error::{Code, Result};
-use crate::store::{self, Credentials, S3Settings, ServerSideEncryption};
+use crate::store::{self, Credentials, LockMode, ObjectLock, S3Settings, ServerSideEncryption};
 
 const AES256: &str = "AES256";
 const KMS: &str = "aws:kms";
 
 /// Keys that mean something only beside an `s3://` URL.
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 12] = [
     "endpoint",
     "region",
     "path_style",
     "storage_class",
     "sse",
     "kms_key_id",
+    "object_lock",
+    "object_lock_for",
     "ca_file",
     "proxy",
     "concurrency",
@@ -54,6 +58,7 @@ fn settings(table: &Table, said: &S3Settings) -> Result<S3Settings> {
         path_style: once(table, "path_style", said.path_style, table.boolean("path_style")?)?,
         storage_class: table.parsed("storage_class", header_value)?,
         encryption: encryption(table)?,
+        lock: lock(table)?,
         ca_file: table.parsed("ca_file", value::absolute_path)?,
         proxy: table.parsed("proxy", proxy)?,
         concurrency: table.integer("concurrency", 1..=keys::MAX_CONCURRENCY)?.and_then(|n| usize::try_from(n).ok()),
@@ -99,6 +104,36 @@ fn encryption(table: &Table) -> Result<Option<ServerSideEncryption>> {
         _ => Err(table.error(Code::ConfigValue, table.at("kms_key_id"), "kms_key_id needs sse = \"aws:kms\"")),
     }
 }
+
+/// One says nothing without the other.
+fn lock(table: &Table) -> Result<Option<ObjectLock>> {
+    let mode = |text: &str| {
+        let known = [LockMode::Governance, LockMode::Compliance].into_iter().find(|mode| mode.word() == text);
+        known.ok_or_else(|| format!("\"{text}\" is neither \"governance\" nor \"compliance\""))
+    };
+    match (table.parsed("object_lock", mode)?, table.parsed("object_lock_for", lock_period)?) {
+        (None, None) => Ok(None),
+        (Some(mode), Some(period)) => Ok(Some(ObjectLock { mode, period })),
+        (Some(_), None) => {
+            Err(table.error(Code::ConfigValue, table.at("object_lock"), "object_lock needs object_lock_for"))
+        }
+        (None, Some(_)) => {
+            Err(table.error(Code::ConfigValue, table.at("object_lock_for"), "object_lock_for needs object_lock"))
+        }
+    }
+}
+
+/// What was locked for too long can be deleted by nobody: a mistyped period must not cost a century of storage.
+fn lock_period(text: &str) -> Parsed<Duration> {
+    let period = value::duration(text)?;
+    match LOCK_PERIODS.contains(&period) {
+        true => Ok(period),
+        false => Err(format!("\"{text}\" is not between 1d and 3650d")),
+    }
+}
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const LOCK_PERIODS: RangeInclusive<Duration> = DAY..=DAY.saturating_mul(3650);
 
 /// A table with the one place where the access key is.
 fn credentials(table: &Table, found: &Spanned<DeValue>) -> Result<Credentials> {

@@ -46,7 +46,7 @@ fn repository_findings(context: &Context, repository: &Repository) -> Vec<Findin
     }
     findings.push(create_only(repository));
     findings.push(absence(context, repository));
-    findings.extend(store_findings::inspect(repository));
+    findings.extend(store_findings::inspect(&context.config, repository));
     findings.extend(disk(context));
     findings
 }

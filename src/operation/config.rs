@@ -48,6 +48,10 @@ fn setting(config: &Config, path: &str) -> (Value, Value) {
         "repository.storage_class" => s3(repository, |s3| json!(s3.storage_class)),
         "repository.sse" => s3(repository, |s3| encryption(s3).0),
         "repository.kms_key_id" => s3(repository, |s3| encryption(s3).1),
+        "repository.object_lock" => s3(repository, |s3| json!(s3.lock.map(|lock| lock.mode.word()))),
+        "repository.object_lock_for" => {
+            s3(repository, |s3| json!(s3.lock.map(|lock| format!("{}s", lock.period.as_secs_f64()))))
+        }
         "repository.ca_file" => s3(repository, |s3| json!(s3.ca_file)),
         "repository.proxy" => s3(repository, |s3| json!(s3.proxy)),
         "repository.concurrency" => s3(repository, |s3| json!(s3.concurrency)),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::failure::cannot;
 use super::repository::{self, Opened, no_recipients, sealer};
 use super::wal::push::Archive;
-use super::{Context, encryption_findings, server_findings, store_findings};
+use super::{Context, bucket_findings, encryption_findings, server_findings, store_findings};
 use crate::config::Config;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::Encryption;
@@ -44,7 +44,7 @@ pub fn run(context: &Context, request: &Request) -> Result<Init> {
     let (repository, created) = open_or_create(context, encryption)?;
     sealer(&context.config, repository.encryption())?;
     let mut findings = encryption_findings::encryption(&context.config, repository.encryption());
-    findings.extend(store_findings::inspect(&repository));
+    findings.extend(store_findings::inspect(&context.config, &repository));
     findings.push(answer);
     if let Some(settings) = &server {
         let opened = Opened::for_cluster(&context.config, settings.system_identifier)?;
@@ -87,6 +87,7 @@ fn open_or_create(context: &Context, encryption: Encryption) -> Result<(Reposito
         Ok(repository) => Ok((repository, false)),
         // A configured id names a repository that exists: its disk is not mounted.
         Err(error) if error.code == Code::NotARepository && wanted.id.is_none() => {
+            bucket_findings::refuse(&context.config)?;
             match Repository::create(wanted.url.place(), encryption) {
                 Ok(repository) => Ok((repository, true)),
                 Err(StoreError::AlreadyExists { .. }) => Ok((repository::open(&context.config)?, false)),

@@ -1,6 +1,7 @@
 //! One file per verb, each a readable checklist.
 
 pub mod backup;
+mod bucket_findings;
 pub mod catalog;
 pub mod check;
 pub mod config;

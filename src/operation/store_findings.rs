@@ -2,7 +2,9 @@
 
 use jiff::SignedDuration;
 
+use super::bucket_findings;
 use super::failure::OTHER_STORE;
+use crate::config::Config;
 use crate::model::error::{Code, Error};
 use crate::report::check::Finding;
 use crate::store::{Error as StoreError, Inspection, PROBES, Repository};
@@ -11,12 +13,17 @@ use crate::store::{Error as StoreError, Inspection, PROBES, Repository};
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 /// Nothing for a local repository, which promises what its file system does.
-pub fn inspect(repository: &Repository) -> Vec<Finding> {
-    match repository.inspect() {
-        Ok(None) => Vec::new(),
+pub fn inspect(config: &Config, repository: &Repository) -> Vec<Finding> {
+    let mut found = match repository.inspect() {
+        Ok(None) => return Vec::new(),
         Ok(Some(inspection)) => findings(repository.url(), &inspection),
         Err(error) => vec![Finding::fail("store", error.into())],
-    }
+    };
+    found.extend(match repository.bucket() {
+        Ok(bucket) => bucket.map(|bucket| bucket_findings::findings(config, &bucket)).unwrap_or_default(),
+        Err(error) => vec![Finding::fail("bucket", error.into())],
+    });
+    found
 }
 
 fn findings(url: &str, inspection: &Inspection) -> Vec<Finding> {

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use jiff::Timestamp;
 
+use super::bucket::Bucket;
 use super::error::Result;
 use super::inspection::Inspection;
 use crate::model::key::Key;
@@ -62,6 +63,11 @@ pub trait Backend: Debug + Send + Sync {
     fn persist(&self, key: &Key) -> Result<()>;
 
     fn delete(&self, key: &Key) -> Result<()>;
+
+    /// What the place does by itself with objects; `None` where it does nothing.
+    fn bucket(&self) -> Result<Option<Bucket>> {
+        Ok(None)
+    }
 
     /// Tries what this kind of store promises, on objects made for it; `None` where nothing needs trying.
     fn inspect(&self) -> Result<Option<Inspection>> {

@@ -5,6 +5,7 @@
 //! see it.
 
 mod backend;
+mod bucket;
 mod error;
 mod inspection;
 mod local;
@@ -14,10 +15,13 @@ mod s3;
 mod url;
 
 pub use backend::{Backend, Entry, ReadSeek, Stat};
+pub use bucket::{Bucket, BucketLock, Effect, Rule, Told, Versions};
 pub use error::{Error, Result};
 pub use inspection::Inspection;
 pub use local::{LocalBackend, TEMPORARY};
 pub use marker::{FORMAT, Marker};
 pub use repository::{Creator, PROBES, Reader, Remover, Repository};
-pub use s3::{Credentials, MAX_OBJECT, Patience, S3Backend, S3Settings, ServerSideEncryption, end_waits_at};
+pub use s3::{
+    Credentials, LockMode, MAX_OBJECT, ObjectLock, Patience, S3Backend, S3Settings, ServerSideEncryption, end_waits_at,
+};
 pub use url::{RepositoryUrl, endpoint, region};

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::backend::{Backend, Entry, ReadSeek, Stat};
+use super::bucket::Bucket;
 use super::error::{Error, Result};
 use super::inspection::Inspection;
 use super::local::LocalBackend;
@@ -45,6 +46,14 @@ impl Repository {
             RepositoryUrl::S3(settings) => Arc::new(S3Backend::open(settings)?),
         };
         Repository::open_on(backend, expected_id)
+    }
+
+    /// What the bucket at `url` does with objects, before anything is made in it.
+    pub fn bucket_at(url: &RepositoryUrl) -> Result<Option<Bucket>> {
+        match url {
+            RepositoryUrl::File(_) => Ok(None),
+            RepositoryUrl::S3(settings) => S3Backend::open(settings)?.bucket(),
+        }
     }
 
     /// [`Repository::create`] on a backend at hand. Concurrent creates of the marker itself prove that
@@ -96,6 +105,11 @@ impl Repository {
     /// Tries what the store promises beyond keeping objects; `None` where there is nothing to try.
     pub fn inspect(&self) -> Result<Option<Inspection>> {
         self.shared.backend.inspect()
+    }
+
+    /// What the bucket does by itself with objects; `None` where there is no bucket.
+    pub fn bucket(&self) -> Result<Option<Bucket>> {
+        self.shared.backend.bucket()
     }
 
     /// Tries to create the marker once more, with one blank line more: a store that overwrites it does no harm.

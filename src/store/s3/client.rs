@@ -12,19 +12,27 @@ use super::super::error::{Error, Result};
 use super::credentials;
 use super::failure::{Failure, NoCredentials};
 use super::patience::Patience;
+use super::sdk::Sdk;
 use super::settings::{DEFAULT_CONCURRENCY, S3Settings, ServerSideEncryption, USUAL_REGION};
 use super::transport::{Connector, Observed};
 
 const CONNECT: &str = "cannot reach";
 
-pub(super) fn build(settings: &S3Settings, patience: Patience, observed: &Arc<Observed>) -> Result<AmazonS3> {
+/// The same store for two libraries, over one HTTP client.
+pub(super) struct Clients {
+    pub store: AmazonS3,
+    pub sdk: Sdk,
+}
+
+pub(super) fn build(settings: &S3Settings, patience: Patience, observed: &Arc<Observed>) -> Result<Clients> {
     let failed = |failure: Failure| failure.into_error(CONNECT, &settings.url(), None);
     let source = credentials::source(&settings.credentials)
         .map_err(|missing: NoCredentials| failed(Failure::NoCredentials(missing)))?;
     let requests = Arc::new(Semaphore::new(settings.concurrency.unwrap_or(DEFAULT_CONCURRENCY)));
+    let connector = Connector::new(patience, observed.clone(), requests);
     let builder = place(settings)
         .with_client_options(options(settings, patience)?)
-        .with_http_connector(Connector { patience, observed: observed.clone(), requests })
+        .with_http_connector(connector.clone())
         .with_retry(RetryConfig { max_retries: 0, ..RetryConfig::default() })
         .with_checksum_algorithm(Checksum::SHA256)
         .with_conditional_put(S3ConditionalPut::ETagMatch)
@@ -39,15 +47,23 @@ pub(super) fn build(settings: &S3Settings, patience: Patience, observed: &Arc<Ob
         Some(ServerSideEncryption::Kms { key_id }) => builder.with_sse_kms_encryption(key_id),
         None => builder,
     };
-    source.give(builder).and_then(AmazonS3Builder::build).map_err(|error| failed(error.into()))
+    let store = source.give(builder).and_then(AmazonS3Builder::build).map_err(|error| failed(error.into()))?;
+    let http = connector.made().ok_or_else(|| failed(Failure::Other("no HTTP client was made".to_owned())))?;
+    let sdk = Sdk::new(settings, patience, http, &store);
+    Ok(Clients { store, sdk })
+}
+
+/// That requests are signed for.
+pub(super) fn region(settings: &S3Settings) -> String {
+    let variable = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
+    let region = settings.region.clone().or_else(|| variable("AWS_REGION")).or_else(|| variable("AWS_DEFAULT_REGION"));
+    region.unwrap_or_else(|| USUAL_REGION.to_owned())
 }
 
 fn place(settings: &S3Settings) -> AmazonS3Builder {
-    let variable = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
-    let region = settings.region.clone().or_else(|| variable("AWS_REGION")).or_else(|| variable("AWS_DEFAULT_REGION"));
     let builder = AmazonS3Builder::new()
         .with_bucket_name(&settings.bucket)
-        .with_region(region.unwrap_or_else(|| USUAL_REGION.to_owned()))
+        .with_region(region(settings))
         .with_virtual_hosted_style_request(!settings.is_path_style());
     match settings.bucket_endpoint() {
         Some(endpoint) => builder.with_endpoint(endpoint),

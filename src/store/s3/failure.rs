@@ -54,7 +54,14 @@ pub(super) enum Failure {
 
 impl From<object_store::Error> for Failure {
     fn from(error: object_store::Error) -> Failure {
-        let mut next: Option<&(dyn StdError + 'static)> = Some(&error);
+        Failure::of(&error)
+    }
+}
+
+impl Failure {
+    /// By what lies deepest in an error of a library that says something of its own.
+    pub fn of(error: &(dyn StdError + 'static)) -> Failure {
+        let mut next = Some(error);
         let mut transport = None;
         while let Some(cause) = next {
             if let Some(answer) = cause.downcast_ref::<Answer>() {
@@ -71,7 +78,7 @@ impl From<object_store::Error> for Failure {
         match transport {
             Some((HttpErrorKind::Connect, reason)) => Failure::NotConnected(reason),
             Some((_, reason)) => Failure::NoAnswer(reason),
-            None => Failure::Other(innermost(&error)),
+            None => Failure::Other(innermost(error)),
         }
     }
 }
@@ -86,7 +93,7 @@ fn innermost(error: &(dyn StdError + 'static)) -> String {
 }
 
 impl Failure {
-    fn code(&self) -> Option<&str> {
+    pub fn code(&self) -> Option<&str> {
         match self {
             Failure::Answer(answer) => answer.code.as_deref(),
             _ => None,
@@ -128,6 +135,12 @@ impl Failure {
             Failure::Answer(answer) => answer.status >= 500 || answer.status == 408,
             _ => false,
         }
+    }
+
+    /// The store lacks the call, or does not answer it to these credentials.
+    pub fn is_reticence(&self) -> bool {
+        matches!(self.status(), Some(400 | 403 | 404 | 405 | 501))
+            && !matches!(self.kind(), Kind::NoBucket | Kind::OtherRegion)
     }
 
     fn kind(&self) -> Kind {

@@ -3,16 +3,19 @@
 //!
 //! The crate `object_store` signs and sends; what its failures mean, and what is asked again, is decided here.
 
+mod bucket;
 mod client;
 mod command;
 mod create;
 mod credentials;
 mod failure;
+mod lifecycle;
 mod list;
 mod patience;
 mod probe;
 mod read;
 mod runtime;
+mod sdk;
 mod settings;
 mod shared_file;
 mod transport;
@@ -29,15 +32,18 @@ use object_store::{Attribute, Attributes, ObjectStoreExt};
 use tokio::runtime::Handle;
 
 use super::backend::{Backend, Entry, ReadSeek, Stat};
+use super::bucket::Bucket;
 use super::error::{Error, Result};
 use super::inspection::Inspection;
 use crate::model::key::Key;
+use client::Clients;
+use sdk::Sdk;
 use transport::Observed;
 
 pub use create::MAX_OBJECT;
 pub use patience::Patience;
 pub use runtime::end_waits_at;
-pub use settings::{Credentials, S3Settings, ServerSideEncryption};
+pub use settings::{Credentials, LockMode, ObjectLock, S3Settings, ServerSideEncryption};
 
 pub struct S3Backend(Arc<Inner>);
 
@@ -46,6 +52,9 @@ struct Inner {
     /// Of every key; empty, or with a slash at its end.
     prefix: String,
     client: AmazonS3,
+    /// For what the other one has no words for.
+    sdk: Sdk,
+    bucket: String,
     attributes: Attributes,
     patience: Patience,
     observed: Arc<Observed>,
@@ -73,11 +82,12 @@ impl S3Backend {
         let runtime =
             runtime::start().map_err(|error| Error::from_os("cannot start threads for", url.clone(), error))?;
         let observed = Observed::new();
-        let client = client::build(settings, patience, &observed)?;
+        let Clients { store: client, sdk } = client::build(settings, patience, &observed)?;
         let storage_class = settings.storage_class.iter().map(|class| (Attribute::StorageClass, class.clone()));
         let attributes: Attributes = storage_class.collect();
         let prefix = if settings.prefix.is_empty() { String::new() } else { format!("{}/", settings.prefix) };
-        Ok(S3Backend(Arc::new(Inner { url, prefix, client, attributes, patience, observed, page, runtime })))
+        let bucket = settings.bucket.clone();
+        Ok(S3Backend(Arc::new(Inner { url, prefix, client, sdk, bucket, attributes, patience, observed, page, runtime })))
     }
 }
 
@@ -152,6 +162,10 @@ impl Backend for S3Backend {
 
     fn delete(&self, key: &Key) -> Result<()> {
         self.0.wait(self.0.delete(key))
+    }
+
+    fn bucket(&self) -> Result<Option<Bucket>> {
+        self.0.wait(self.0.bucket()).map(Some)
     }
 
     fn inspect(&self) -> Result<Option<Inspection>> {

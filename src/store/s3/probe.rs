@@ -15,7 +15,7 @@ use super::transport::ChangedOnTheWay;
 use crate::model::key::Key;
 
 /// They begin so; whoever finds one left behind may delete it.
-const NAMES: &str = "runs/probe-";
+pub(super) const NAMES: &str = "runs/probe-";
 
 const PART: Range<u64> = 3..9;
 

@@ -1,6 +1,7 @@
 //! What a store on S3 needs to know to be reached. Names where secrets are, and holds none.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Most requests in flight at once, unless configured.
 pub const DEFAULT_CONCURRENCY: usize = 16;
@@ -21,11 +22,37 @@ pub struct S3Settings {
     pub path_style: Option<bool>,
     pub storage_class: Option<String>,
     pub encryption: Option<ServerSideEncryption>,
+    /// Of every object from its creation on.
+    pub lock: Option<ObjectLock>,
     /// PEM certificates that are trusted instead of the system's.
     pub ca_file: Option<PathBuf>,
     pub proxy: Option<String>,
     pub concurrency: Option<usize>,
     pub credentials: Credentials,
+}
+
+/// For how long the store lets nobody delete what was created, and who is nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ObjectLock {
+    pub mode: LockMode,
+    pub period: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LockMode {
+    /// But those who have a permission of their own for it.
+    Governance,
+    /// Not even the owner of the account.
+    Compliance,
+}
+
+impl LockMode {
+    pub fn word(self) -> &'static str {
+        match self {
+            LockMode::Governance => "governance",
+            LockMode::Compliance => "compliance",
+        }
+    }
 }
 
 /// What the store is asked to encrypt with, beside our own encryption.
@@ -90,6 +117,7 @@ impl S3Settings {
             path_style: self.path_style.or(other.path_style),
             storage_class: self.storage_class.or(other.storage_class),
             encryption: self.encryption.or(other.encryption),
+            lock: self.lock.or(other.lock),
             ca_file: self.ca_file.or(other.ca_file),
             proxy: self.proxy.or(other.proxy),
             concurrency: self.concurrency.or(other.concurrency),

@@ -1,7 +1,7 @@
 //! Between object_store and HTTP: bounds each request in time and number, turns every answer but success
 //! into an [`Answer`], and notes the store's clock.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
@@ -51,18 +51,35 @@ impl Observed {
 #[derive(Debug, Clone)]
 pub(super) struct ChangedOnTheWay(pub Vec<u8>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Connector {
-    pub patience: Patience,
-    pub observed: Arc<Observed>,
-    pub requests: Arc<Semaphore>,
+    patience: Patience,
+    observed: Arc<Observed>,
+    requests: Arc<Semaphore>,
+    /// The last one; those before it may be for services that tell credentials.
+    made: Arc<Mutex<Option<HttpClient>>>,
+}
+
+impl Connector {
+    pub fn new(patience: Patience, observed: Arc<Observed>, requests: Arc<Semaphore>) -> Connector {
+        Connector { patience, observed, requests, made: Arc::default() }
+    }
+
+    /// The client of the store, once that is built.
+    pub fn made(&self) -> Option<HttpClient> {
+        self.made.lock().ok()?.take()
+    }
 }
 
 impl HttpConnector for Connector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
         let below = ReqwestConnector::default().connect(options)?;
         let (patience, observed, requests) = (self.patience, self.observed.clone(), self.requests.clone());
-        Ok(HttpClient::new(Bounded { below, patience, observed, requests }))
+        let client = HttpClient::new(Bounded { below, patience, observed, requests });
+        if let Ok(mut made) = self.made.lock() {
+            *made = Some(client.clone());
+        }
+        Ok(client)
     }
 }
 
