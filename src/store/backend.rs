@@ -64,6 +64,11 @@ pub trait Backend: Debug + Send + Sync {
 
     fn delete(&self, key: &Key) -> Result<()>;
 
+    /// Puts a hold on an object that the store itself keeps, or takes it off. Nothing where a store has no such thing.
+    fn hold(&self, _key: &Key, _held: bool) -> Result<()> {
+        Ok(())
+    }
+
     /// What the place does by itself with objects; `None` where it does nothing.
     fn bucket(&self) -> Result<Option<Bucket>> {
         Ok(None)

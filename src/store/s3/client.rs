@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use super::super::error::{Error, Result};
 use super::credentials;
 use super::failure::{Failure, NoCredentials};
+use super::lock::Signer;
 use super::patience::Patience;
 use super::sdk::Sdk;
 use super::settings::{DEFAULT_CONCURRENCY, S3Settings, ServerSideEncryption, USUAL_REGION};
@@ -48,6 +49,7 @@ pub(super) fn build(settings: &S3Settings, patience: Patience, observed: &Arc<Ob
         None => builder,
     };
     let store = source.give(builder).and_then(AmazonS3Builder::build).map_err(|error| failed(error.into()))?;
+    connector.sign_with(Signer { credentials: store.credentials().clone(), region: region(settings) });
     let http = connector.made().ok_or_else(|| failed(Failure::Other("no HTTP client was made".to_owned())))?;
     let sdk = Sdk::new(settings, patience, http, &store);
     Ok(Clients { store, sdk })

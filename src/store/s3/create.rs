@@ -10,7 +10,8 @@ use super::super::backend::ReadSeek;
 use super::super::error::{Error, Result};
 use super::Inner;
 use super::failure::Failure;
-use super::transport::ChangedOnTheWay;
+use super::lock::Locked;
+use super::settings::ObjectLock;
 use crate::model::key::Key;
 
 /// Largest object that is sent in one request: packs have 32 MiB, WAL segments up to 64 MiB by far most clusters.
@@ -36,12 +37,12 @@ impl Inner {
     }
 
     /// Until it is known whether the object is there, and whose.
-    pub(super) async fn create(&self, key: &Key, content: PutPayload) -> Result<()> {
+    pub(super) async fn create(&self, key: &Key, content: PutPayload, lock: Option<ObjectLock>) -> Result<()> {
         let path = self.path(key);
         let mut attempts = self.patience.begin();
         let mut may_be_ours = false;
         loop {
-            let failure = match self.put_once(&path, content.clone(), None).await {
+            let failure = match self.put_once(&path, content.clone(), self.with_lock(lock)).await {
                 Ok(()) => return Ok(()),
                 Err(failure) => failure,
             };
@@ -55,6 +56,13 @@ impl Inner {
                 None => return self.given_up(key, &content, failure, may_be_ours).await,
             }
         }
+    }
+
+    /// Each attempt has an end of its own: the lock is counted from when it is made.
+    fn with_lock(&self, lock: Option<ObjectLock>) -> Extensions {
+        let mut extensions = Extensions::new();
+        lock.map(|lock| extensions.insert(Locked::from_now(lock, self.observed.clock_ahead())));
+        extensions
     }
 
     /// A last look: the store may only have been slow to tell. Conflicts without end come from an object that is there.
@@ -72,10 +80,8 @@ impl Inner {
         &self,
         path: &Path,
         content: PutPayload,
-        changed: Option<ChangedOnTheWay>,
+        extensions: Extensions,
     ) -> std::result::Result<(), Failure> {
-        let mut extensions = Extensions::new();
-        changed.map(|changed| extensions.insert(changed));
         let attributes = self.attributes.clone();
         let options = PutOptions { mode: PutMode::Create, attributes, extensions, ..PutOptions::default() };
         match self.client.put_opts(path, content, options).await {

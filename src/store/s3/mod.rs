@@ -11,6 +11,7 @@ mod credentials;
 mod failure;
 mod lifecycle;
 mod list;
+mod lock;
 mod patience;
 mod probe;
 mod read;
@@ -55,6 +56,8 @@ struct Inner {
     /// For what the other one has no words for.
     sdk: Sdk,
     bucket: String,
+    /// Of every object that is created, but those that are made to try the store.
+    lock: Option<ObjectLock>,
     attributes: Attributes,
     patience: Patience,
     observed: Arc<Observed>,
@@ -86,8 +89,8 @@ impl S3Backend {
         let storage_class = settings.storage_class.iter().map(|class| (Attribute::StorageClass, class.clone()));
         let attributes: Attributes = storage_class.collect();
         let prefix = if settings.prefix.is_empty() { String::new() } else { format!("{}/", settings.prefix) };
-        let bucket = settings.bucket.clone();
-        Ok(S3Backend(Arc::new(Inner { url, prefix, client, sdk, bucket, attributes, patience, observed, page, runtime })))
+        let (bucket, lock) = (settings.bucket.clone(), settings.lock);
+        Ok(S3Backend(Arc::new(Inner { url, prefix, client, sdk, bucket, lock, attributes, patience, observed, page, runtime })))
     }
 }
 
@@ -152,7 +155,7 @@ impl Backend for S3Backend {
 
     fn create(&self, key: &Key, body: &mut dyn ReadSeek) -> Result<()> {
         let content = self.0.content(key, body)?;
-        self.0.wait(self.0.create(key, content))
+        self.0.wait(self.0.create(key, content, self.0.lock))
     }
 
     /// What can be read there is durable.
@@ -162,6 +165,10 @@ impl Backend for S3Backend {
 
     fn delete(&self, key: &Key) -> Result<()> {
         self.0.wait(self.0.delete(key))
+    }
+
+    fn hold(&self, key: &Key, held: bool) -> Result<()> {
+        self.0.wait(self.0.hold(key, held))
     }
 
     fn bucket(&self) -> Result<Option<Bucket>> {

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use futures_util::future::join_all;
-use object_store::PutPayload;
+use object_store::{Extensions, PutPayload};
 
 use super::super::error::{Error, Result};
 use super::super::inspection::Inspection;
@@ -38,7 +38,7 @@ impl Inner {
     /// How many were told that they won, and whether a part of what the winner wrote is that part.
     async fn race(&self, key: &Key) -> Result<(usize, bool)> {
         let body = |writer: usize| format!("writer {writer:02} of pgcairn").into_bytes();
-        let results = join_all((0..PROBES).map(|writer| self.create(key, body(writer).into()))).await;
+        let results = join_all((0..PROBES).map(|writer| self.create(key, body(writer).into(), None))).await;
         let winners: Vec<usize> = (0..PROBES).filter(|writer| results[*writer].is_ok()).collect();
         let lost = |error: &Error| matches!(error, Error::AlreadyExists { .. });
         if let Some(failure) = results.into_iter().filter_map(Result::err).find(|error| !lost(error)) {
@@ -51,8 +51,9 @@ impl Inner {
 
     /// Signature and checksum are those of another body. However a store refuses it, the object must not be there.
     async fn refuses_changed_bodies(&self, key: &Key) -> Result<bool> {
-        let changed = ChangedOnTheWay(b"as it was changed".to_vec());
-        let sent = self.put_once(&self.path(key), PutPayload::from_static(b"as it was written"), Some(changed)).await;
+        let mut extensions = Extensions::new();
+        extensions.insert(ChangedOnTheWay(b"as it was changed".to_vec()));
+        let sent = self.put_once(&self.path(key), PutPayload::from_static(b"as it was written"), extensions).await;
         match sent {
             Ok(()) => Ok(false),
             Err(Failure::Answer(_)) => match self.head(key).await {

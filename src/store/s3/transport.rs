@@ -1,8 +1,8 @@
 //! Between object_store and HTTP: bounds each request in time and number, turns every answer but success
 //! into an [`Answer`], and notes the store's clock.
 
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
 use futures_util::StreamExt;
@@ -15,6 +15,7 @@ use object_store::client::{
 use tokio::sync::Semaphore;
 
 use super::failure::{Answer, Silence};
+use super::lock::Signer;
 use super::patience::Patience;
 
 /// Most bytes of a refusal that are looked through for its code.
@@ -58,11 +59,17 @@ pub(super) struct Connector {
     requests: Arc<Semaphore>,
     /// The last one; those before it may be for services that tell credentials.
     made: Arc<Mutex<Option<HttpClient>>>,
+    /// Known once the store's client is built.
+    signer: Arc<OnceLock<Signer>>,
 }
 
 impl Connector {
     pub fn new(patience: Patience, observed: Arc<Observed>, requests: Arc<Semaphore>) -> Connector {
-        Connector { patience, observed, requests, made: Arc::default() }
+        Connector { patience, observed, requests, made: Arc::default(), signer: Arc::default() }
+    }
+
+    pub fn sign_with(&self, signer: Signer) {
+        let _ = self.signer.set(signer);
     }
 
     /// The client of the store, once that is built.
@@ -75,7 +82,7 @@ impl HttpConnector for Connector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
         let below = ReqwestConnector::default().connect(options)?;
         let (patience, observed, requests) = (self.patience, self.observed.clone(), self.requests.clone());
-        let client = HttpClient::new(Bounded { below, patience, observed, requests });
+        let client = HttpClient::new(Bounded { below, patience, observed, requests, signer: self.signer.clone() });
         if let Ok(mut made) = self.made.lock() {
             *made = Some(client.clone());
         }
@@ -89,6 +96,7 @@ struct Bounded {
     patience: Patience,
     observed: Arc<Observed>,
     requests: Arc<Semaphore>,
+    signer: Arc<OnceLock<Signer>>,
 }
 
 #[async_trait]
@@ -96,6 +104,9 @@ impl HttpService for Bounded {
     async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
         if let Some(ChangedOnTheWay(body)) = request.extensions_mut().remove() {
             *request.body_mut() = HttpRequestBody::from(body);
+        }
+        if let (Some(locked), Some(signer)) = (request.extensions_mut().remove(), self.signer.get()) {
+            signer.lock(&mut request, locked).await.map_err(|error| HttpError::new(HttpErrorKind::Request, error))?;
         }
         let _one = self.requests.acquire().await;
         let allowed = self.patience.for_body(request.body().content_length());
