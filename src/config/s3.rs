@@ -62,6 +62,7 @@ fn settings(table: &Table, said: &S3Settings) -> Result<S3Settings> {
         ca_file: table.parsed("ca_file", value::absolute_path)?,
         proxy: table.parsed("proxy", proxy)?,
         concurrency: table.integer("concurrency", 1..=keys::MAX_CONCURRENCY)?.and_then(|n| usize::try_from(n).ok()),
+        oldest_versions: said.oldest_versions,
         credentials: table.get(CREDENTIALS).map(|found| credentials(table, found)).transpose()?.unwrap_or_default(),
     })
 }

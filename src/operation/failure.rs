@@ -67,7 +67,7 @@ impl From<store::Error> for Error {
             }
             E::NotCreateOnly { .. } => Error::new(Code::Refused, message).hint(OTHER_FILE_SYSTEM),
             E::Url { .. } => Error::new(Code::ConfigValue, message),
-            E::Name(_) => Error::new(Code::Internal, message),
+            E::Name(_) | E::ReadOnly { .. } => Error::new(Code::Internal, message),
             E::Io { source, .. } if source.kind() == ErrorKind::Unsupported => {
                 Error::new(Code::Refused, message).hint(OTHER_FILE_SYSTEM)
             }

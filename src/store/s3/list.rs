@@ -13,7 +13,7 @@ use super::Inner;
 use super::failure::Failure;
 use crate::model::key::Key;
 
-const LIST: &str = "cannot list";
+pub(super) const LIST: &str = "cannot list";
 
 /// Whole seconds: a listing has more of them than the answer about one object.
 pub(super) fn timestamp(seconds: i64) -> Timestamp {
@@ -23,6 +23,9 @@ pub(super) fn timestamp(seconds: i64) -> Timestamp {
 impl Inner {
     /// What is under the prefix and has no name of ours was put there by others, and is not seen.
     pub(super) async fn entries(&self, prefix: &str) -> Result<Vec<Entry>> {
+        if let Some(oldest) = &self.oldest {
+            return self.oldest_entries(oldest, prefix).await;
+        }
         let mut entries = Vec::new();
         let see = |page: ListResult| {
             for object in page.objects {
@@ -43,6 +46,9 @@ impl Inner {
 
     pub(super) async fn next_parts(&self, directory: &str) -> Result<Vec<String>> {
         let prefix = if directory.is_empty() { String::new() } else { format!("{directory}/") };
+        if self.oldest.is_some() {
+            return self.next_parts_of_versions(&prefix).await;
+        }
         let mut parts = BTreeSet::new();
         let see = |page: ListResult| {
             let names = page.common_prefixes.iter().filter_map(|path| self.within(path.as_ref()));
@@ -87,7 +93,7 @@ impl Inner {
         }
     }
 
-    fn circle(&self) -> Error {
+    pub(super) fn circle(&self) -> Error {
         let source = std::io::Error::other("the store gives the same page again and again");
         Error::Io { action: LIST, place: self.url.clone(), source }
     }

@@ -20,6 +20,7 @@ mod sdk;
 mod settings;
 mod shared_file;
 mod transport;
+mod versions;
 
 use std::fmt;
 use std::future::Future;
@@ -40,6 +41,7 @@ use crate::model::key::Key;
 use client::Clients;
 use sdk::Sdk;
 use transport::Observed;
+use versions::Oldest;
 
 pub use create::MAX_OBJECT;
 pub use patience::Patience;
@@ -58,6 +60,8 @@ struct Inner {
     bucket: String,
     /// Of every object that is created, but those that are made to try the store.
     lock: Option<ObjectLock>,
+    /// Where the oldest versions are read, and nothing is written.
+    oldest: Option<Oldest>,
     attributes: Attributes,
     patience: Patience,
     observed: Arc<Observed>,
@@ -90,7 +94,8 @@ impl S3Backend {
         let attributes: Attributes = storage_class.collect();
         let prefix = if settings.prefix.is_empty() { String::new() } else { format!("{}/", settings.prefix) };
         let (bucket, lock) = (settings.bucket.clone(), settings.lock);
-        Ok(S3Backend(Arc::new(Inner { url, prefix, client, sdk, bucket, lock, attributes, patience, observed, page, runtime })))
+        let oldest = settings.oldest_versions.then(Oldest::default);
+        Ok(S3Backend(Arc::new(Inner { url, prefix, client, sdk, bucket, lock, oldest, attributes, patience, observed, page, runtime })))
     }
 }
 
@@ -114,6 +119,14 @@ impl Inner {
 
     fn place(&self, key: &Key) -> String {
         format!("{}/{key}", self.url)
+    }
+
+    /// The oldest versions are what was; nothing is added to it.
+    fn refuse_to_write(&self) -> Result<()> {
+        match self.oldest {
+            Some(_) => Err(Error::ReadOnly { url: self.url.clone() }),
+            None => Ok(()),
+        }
     }
 
     /// S3 calls it a success to delete what is not there.
@@ -154,6 +167,7 @@ impl Backend for S3Backend {
     }
 
     fn create(&self, key: &Key, body: &mut dyn ReadSeek) -> Result<()> {
+        self.0.refuse_to_write()?;
         let content = self.0.content(key, body)?;
         self.0.wait(self.0.create(key, content, self.0.lock))
     }
@@ -164,10 +178,12 @@ impl Backend for S3Backend {
     }
 
     fn delete(&self, key: &Key) -> Result<()> {
+        self.0.refuse_to_write()?;
         self.0.wait(self.0.delete(key))
     }
 
     fn hold(&self, key: &Key, held: bool) -> Result<()> {
+        self.0.refuse_to_write()?;
         self.0.wait(self.0.hold(key, held))
     }
 
@@ -176,6 +192,7 @@ impl Backend for S3Backend {
     }
 
     fn inspect(&self) -> Result<Option<Inspection>> {
+        self.0.refuse_to_write()?;
         self.0.wait(self.0.probe()).map(Some)
     }
 }

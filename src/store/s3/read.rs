@@ -52,6 +52,9 @@ impl Inner {
     }
 
     pub(super) async fn head(&self, key: &Key) -> Result<Stat> {
+        if let Some(oldest) = &self.oldest {
+            return Ok(self.oldest_version(oldest, key).await?.stat);
+        }
         let path = self.path(key);
         let head = || async { Ok(self.get_once(&path, GetOptions::new().with_head(true)).await?.meta) };
         let meta: ObjectMeta = self.again("cannot look at", Some(key), head).await?;
@@ -68,11 +71,15 @@ impl Inner {
 
     /// `None` where the object ends before the range begins. With `e_tag` it must be that very object.
     async fn part(&self, key: &Key, range: Range<u64>, e_tag: Option<&str>) -> Result<Option<Part>> {
-        let path = self.path(key);
+        let (path, version) = (self.path(key), self.version(key).await?);
         let wanted = if range.end > MAX_OFFSET { GetRange::Offset(range.start) } else { GetRange::Bounded(range) };
         let ask = || async {
-            let options =
-                GetOptions { range: Some(wanted.clone()), if_match: e_tag.map(str::to_owned), ..GetOptions::default() };
+            let options = GetOptions {
+                range: Some(wanted.clone()),
+                if_match: e_tag.map(str::to_owned),
+                version: version.clone(),
+                ..GetOptions::default()
+            };
             let answer = match self.get_once(&path, options).await {
                 Err(failure) if failure.status() == Some(416) => return Ok(None),
                 answer => answer?,
@@ -129,16 +136,18 @@ pub(super) struct Body {
     at: u64,
     size: u64,
     e_tag: Option<String>,
+    version: Option<String>,
     attempts: Attempts,
 }
 
 impl Body {
     pub fn open(store: &Arc<Inner>, key: &Key) -> Result<Body> {
-        let path = store.path(key);
-        let answer = store.wait(store.again(READ, Some(key), || store.get_once(&path, GetOptions::default())))?;
+        let (path, version) = (store.path(key), store.wait(store.version(key))?);
+        let options = GetOptions { version: version.clone(), ..GetOptions::default() };
+        let answer = store.wait(store.again(READ, Some(key), || store.get_once(&path, options.clone())))?;
         let (size, e_tag, attempts) = (answer.meta.size, answer.meta.e_tag.clone(), store.patience.begin());
         let (store, key, stream) = (store.clone(), key.clone(), Some(answer.into_stream()));
-        Ok(Body { store, key, stream, chunk: Bytes::new(), at: 0, size, e_tag, attempts })
+        Ok(Body { store, key, stream, chunk: Bytes::new(), at: 0, size, e_tag, version, attempts })
     }
 
     async fn fill(&mut self) -> std::result::Result<(), Failure> {
@@ -157,7 +166,8 @@ impl Body {
 
     async fn rest(&self) -> std::result::Result<Chunks, Failure> {
         let range = Some(GetRange::Offset(self.at));
-        let options = GetOptions { range, if_match: self.e_tag.clone(), ..GetOptions::default() };
+        let (if_match, version) = (self.e_tag.clone(), self.version.clone());
+        let options = GetOptions { range, if_match, version, ..GetOptions::default() };
         let answer = self.store.get_once(&self.store.path(&self.key), options).await?;
         same_object(self.e_tag.as_deref(), &answer)?;
         Ok(answer.into_stream())

@@ -28,6 +28,8 @@ pub struct S3Settings {
     pub ca_file: Option<PathBuf>,
     pub proxy: Option<String>,
     pub concurrency: Option<usize>,
+    /// Of every object the oldest version is read, and nothing is written.
+    pub oldest_versions: bool,
     pub credentials: Credentials,
 }
 
@@ -121,6 +123,7 @@ impl S3Settings {
             ca_file: self.ca_file.or(other.ca_file),
             proxy: self.proxy.or(other.proxy),
             concurrency: self.concurrency.or(other.concurrency),
+            oldest_versions: self.oldest_versions || other.oldest_versions,
             credentials: if usual { other.credentials } else { self.credentials },
             bucket: self.bucket,
             prefix: self.prefix,

@@ -1,0 +1,145 @@
+//! The oldest version of every object, where a bucket keeps versions. Objects are created once, so that is the true one:
+//! what somebody put over it later, or a marker that hides it, is not seen.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;
+use aws_sdk_s3::types::ObjectVersion;
+
+use super::super::backend::{Entry, Stat};
+use super::super::error::{Error, Result};
+use super::Inner;
+use super::failure::Failure;
+use super::list::{LIST, timestamp};
+use crate::model::key::Key;
+
+/// Versions that are remembered, so that what was listed is not asked for again; some 20 MiB.
+const MAX_REMEMBERED: usize = 100_000;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Version {
+    pub id: String,
+    pub stat: Stat,
+}
+
+/// What was seen of the oldest versions.
+#[derive(Debug, Default)]
+pub(super) struct Oldest {
+    remembered: Mutex<HashMap<Key, Version>>,
+}
+
+impl Oldest {
+    fn recall(&self, key: &Key) -> Option<Version> {
+        self.remembered.lock().ok()?.get(key).cloned()
+    }
+
+    fn remember(&self, key: &Key, version: &Version) {
+        if let Ok(mut remembered) = self.remembered.lock()
+            && remembered.len() < MAX_REMEMBERED
+        {
+            remembered.insert(key.clone(), version.clone());
+        }
+    }
+}
+
+impl Inner {
+    /// Which version of the object is read; none where the newest is.
+    pub(super) async fn version(&self, key: &Key) -> Result<Option<String>> {
+        match &self.oldest {
+            Some(oldest) => Ok(Some(self.oldest_version(oldest, key).await?.id)),
+            None => Ok(None),
+        }
+    }
+
+    pub(super) async fn oldest_version(&self, oldest: &Oldest, key: &Key) -> Result<Version> {
+        if let Some(version) = oldest.recall(key) {
+            return Ok(version);
+        }
+        let found = self.oldest_versions(key.as_str(), Some(key)).await?.into_iter().find(|(found, _)| found == key);
+        let (_, version) = found.ok_or_else(|| Error::NotFound { key: key.clone() })?;
+        oldest.remember(key, &version);
+        Ok(version)
+    }
+
+    pub(super) async fn oldest_entries(&self, oldest: &Oldest, prefix: &str) -> Result<Vec<Entry>> {
+        let versions = self.oldest_versions(prefix, None).await?;
+        versions.iter().for_each(|(key, version)| oldest.remember(key, version));
+        let entry =
+            |(key, Version { stat, .. }): (Key, Version)| Entry { key, size: stat.size, modified: stat.modified };
+        Ok(versions.into_iter().map(entry).collect())
+    }
+
+    /// Of every key below `prefix`, in order of their bytes; no further than `only`, where that is asked for.
+    async fn oldest_versions(&self, prefix: &str, only: Option<&Key>) -> Result<Vec<(Key, Version)>> {
+        let mut versions: HashMap<Key, Version> = HashMap::new();
+        let see = |page: &ListObjectVersionsOutput| {
+            for listed in page.versions() {
+                let name = listed.key().and_then(|path| self.within(path));
+                let key = name.and_then(|name| Key::new(name).ok()).filter(|key| key.as_str().starts_with(prefix));
+                // Of one object the newest comes first, so the last one stays.
+                if let (Some(key), Some(version)) = (key, version(listed)) {
+                    versions.insert(key, version);
+                }
+            }
+            only.is_none_or(|only| {
+                let last = page.next_key_marker().and_then(|path| self.within(path));
+                last.is_none_or(|last| last <= only.as_str())
+            })
+        };
+        self.pages_of_versions(prefix, None, see).await?;
+        let mut versions: Vec<(Key, Version)> = versions.into_iter().collect();
+        versions.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok(versions)
+    }
+
+    /// Keys that are only marked as deleted, and have no version any more, show here too.
+    pub(super) async fn next_parts_of_versions(&self, prefix: &str) -> Result<Vec<String>> {
+        let mut parts = std::collections::BTreeSet::new();
+        let see = |page: &ListObjectVersionsOutput| {
+            let paths = page.common_prefixes().iter().filter_map(|common| common.prefix());
+            let names = paths.filter_map(|path| self.within(path)).filter_map(|name| name.strip_prefix(prefix));
+            parts.extend(names.map(|name| name.trim_end_matches('/').to_owned()));
+            true
+        };
+        self.pages_of_versions(prefix, Some("/"), see).await?;
+        Ok(parts.into_iter().collect())
+    }
+
+    async fn pages_of_versions(
+        &self,
+        prefix: &str,
+        delimiter: Option<&str>,
+        mut see: impl FnMut(&ListObjectVersionsOutput) -> bool,
+    ) -> Result<()> {
+        let prefix = self.path_text(prefix);
+        let mut next: (Option<String>, Option<String>) = (None, None);
+        loop {
+            let ask = || async {
+                let request = self.sdk.client().await?.list_object_versions().bucket(&self.bucket).prefix(&prefix);
+                let request = request.set_delimiter(delimiter.map(str::to_owned)).set_max_keys(self.page_of_versions());
+                let request = request.set_key_marker(next.0.clone()).set_version_id_marker(next.1.clone());
+                request.send().await.map_err(Failure::from)
+            };
+            let page = self.again(LIST, None, ask).await?;
+            let goes_on = see(&page) && page.is_truncated() == Some(true);
+            let after = (page.next_key_marker().map(str::to_owned), page.next_version_id_marker().map(str::to_owned));
+            match goes_on {
+                false => return Ok(()),
+                true if after == next || after.0.is_none() => return Err(self.circle()),
+                true => next = after,
+            }
+        }
+    }
+
+    fn page_of_versions(&self) -> Option<i32> {
+        self.page.and_then(|page| i32::try_from(page).ok())
+    }
+}
+
+/// An object from before there were versions has the id `null`.
+fn version(listed: &ObjectVersion) -> Option<Version> {
+    let size = u64::try_from(listed.size()?).ok()?;
+    let modified = timestamp(listed.last_modified()?.secs());
+    Some(Version { id: listed.version_id().unwrap_or("null").to_owned(), stat: Stat { size, modified } })
+}
