@@ -48,6 +48,9 @@ pub struct RepositoryArguments {
     /// Which cluster in it, where it holds several
     #[arg(long, value_name = "NAME", value_parser = super::argument::cluster_name)]
     cluster: Option<ClusterName>,
+    /// Read every object as it was created first: what was overwritten or deleted later in a bucket with versions
+    #[arg(long, help_heading = "After an attack on the repository")]
+    oldest_versions: bool,
 }
 
 /// For commands that decrypt.
@@ -178,7 +181,8 @@ impl Session {
             Some(url) if self.globals.config.is_none() => Config::without_file(url.clone()),
             _ => self.config()?,
         };
-        Ok(config.with_arguments(place.repository.clone(), place.cluster.clone()))
+        let config = config.with_arguments(place.repository.clone(), place.cluster.clone());
+        if place.oldest_versions { config.with_oldest_versions() } else { Ok(config) }
     }
 
     fn identities(&self, key: &IdentityArguments) -> Result<Option<Identities>> {

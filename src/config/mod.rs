@@ -51,11 +51,12 @@ pub struct Config {
     arguments: Arguments,
 }
 
-/// `--repository` and `--cluster`.
+/// `--repository`, `--cluster` and `--oldest-versions`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Arguments {
     repository: Option<RepositoryUrl>,
     cluster: Option<ClusterName>,
+    oldest_versions: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,7 +122,7 @@ impl Config {
             objectives: Objectives::default(),
             backup: Backup::default(),
             retention: None,
-            arguments: Arguments { repository: Some(url), cluster: None },
+            arguments: Arguments { repository: Some(url), ..Arguments::default() },
         }
     }
 
@@ -131,8 +132,21 @@ impl Config {
             self.repository.url = url.clone().or(&self.repository.url);
         }
         self.name = cluster.clone().or(self.name);
-        self.arguments = Arguments { repository, cluster };
+        self.arguments = Arguments { repository, cluster, ..self.arguments };
         self
+    }
+
+    /// For `--oldest-versions`: every object is read as it was created first.
+    pub fn with_oldest_versions(mut self) -> Result<Config> {
+        let url = &self.repository.url;
+        let Some(oldest) = url.in_oldest_versions() else {
+            let message = format!("--oldest-versions: {url} is a directory, which keeps no versions");
+            return Err(Error::new(Code::Usage, message)
+                .hint("leave it out; an earlier state of a directory is in a snapshot of its file system"));
+        };
+        self.repository.url = oldest;
+        self.arguments.oldest_versions = true;
+        Ok(self)
     }
 
     /// The cluster on this host, for commands that cannot do without it.
@@ -171,9 +185,10 @@ impl Config {
 
     /// What must follow a command because the file does not say it.
     fn place(&self) -> String {
-        let Arguments { repository, cluster } = &self.arguments;
+        let Arguments { repository, cluster, oldest_versions } = &self.arguments;
         let repository = repository.iter().map(|url| format!(" --repository {}", shell_word(url.as_str())));
-        repository.chain(cluster.iter().map(|name| format!(" --cluster {name}"))).collect()
+        let place: String = repository.chain(cluster.iter().map(|name| format!(" --cluster {name}"))).collect();
+        place + if *oldest_versions { " --oldest-versions" } else { "" }
     }
 }
 

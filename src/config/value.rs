@@ -52,6 +52,12 @@ impl RepositoryUrl {
         }
     }
 
+    /// `None` for a place that keeps no versions.
+    pub(super) fn in_oldest_versions(&self) -> Option<RepositoryUrl> {
+        let store::RepositoryUrl::S3(settings) = &self.place else { return None };
+        Some(self.clone().with_settings(S3Settings { oldest_versions: true, ..S3Settings::clone(settings) }))
+    }
+
     pub fn place(&self) -> &store::RepositoryUrl {
         &self.place
     }

@@ -28,7 +28,9 @@ pub enum Versions {
 pub enum BucketLock {
     Off,
     /// With what every object gets that asks for nothing else, such as `GOVERNANCE, 30 days`.
-    On { usual: Option<String> },
+    On {
+        usual: Option<String>,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,5 +45,7 @@ pub enum Effect {
     /// To another storage class.
     Moves(String),
     /// What was overwritten or deleted is gone this many days later.
-    DropsVersions { days: u32 },
+    DropsVersions {
+        days: u32,
+    },
 }

@@ -43,6 +43,13 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// No rule but `minimum` and a hold keeps a backup for longer.
+    pub fn longest(&self) -> Duration {
+        let days = |(period, number): (Period, u32)| period.most_days() * u64::from(number);
+        let days = self.periods().into_iter().map(days).max().unwrap_or_default();
+        self.recovery_window.max(Duration::from_secs(days * DAY))
+    }
+
     fn periods(&self) -> [(Period, u32); 4] {
         [
             (Period::Day, self.daily),

@@ -52,11 +52,11 @@ fn what_it_does(rule: &LifecycleRule) -> Vec<Rule> {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_s3::types::builders::LifecycleRuleBuilder;
     use aws_sdk_s3::types::{
         AbortIncompleteMultipartUpload, LifecycleExpiration, LifecycleRuleAndOperator, LifecycleRuleFilter,
         NoncurrentVersionExpiration, Tag, Transition, TransitionStorageClass,
     };
-    use aws_sdk_s3::types::builders::LifecycleRuleBuilder;
 
     use super::*;
 

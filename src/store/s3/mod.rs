@@ -95,7 +95,20 @@ impl S3Backend {
         let prefix = if settings.prefix.is_empty() { String::new() } else { format!("{}/", settings.prefix) };
         let (bucket, lock) = (settings.bucket.clone(), settings.lock);
         let oldest = settings.oldest_versions.then(Oldest::default);
-        Ok(S3Backend(Arc::new(Inner { url, prefix, client, sdk, bucket, lock, oldest, attributes, patience, observed, page, runtime })))
+        Ok(S3Backend(Arc::new(Inner {
+            url,
+            prefix,
+            client,
+            sdk,
+            bucket,
+            lock,
+            oldest,
+            attributes,
+            patience,
+            observed,
+            page,
+            runtime,
+        })))
     }
 }
 

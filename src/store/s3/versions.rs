@@ -1,11 +1,12 @@
 //! The oldest version of every object, where a bucket keeps versions. Objects are created once, so that is the true one:
 //! what somebody put over it later, or a marker that hides it, is not seen.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Mutex;
 
 use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;
-use aws_sdk_s3::types::ObjectVersion;
+use aws_sdk_s3::types::{EncodingType, ObjectVersion};
 
 use super::super::backend::{Entry, Stat};
 use super::super::error::{Error, Result};
@@ -75,7 +76,8 @@ impl Inner {
         let mut versions: HashMap<Key, Version> = HashMap::new();
         let see = |page: &ListObjectVersionsOutput| {
             for listed in page.versions() {
-                let name = listed.key().and_then(|path| self.within(path));
+                let path = listed.key().map(|path| as_it_is(page, path));
+                let name = path.as_deref().and_then(|path| self.within(path));
                 let key = name.and_then(|name| Key::new(name).ok()).filter(|key| key.as_str().starts_with(prefix));
                 // Of one object the newest comes first, so the last one stays.
                 if let (Some(key), Some(version)) = (key, version(listed)) {
@@ -83,8 +85,8 @@ impl Inner {
                 }
             }
             only.is_none_or(|only| {
-                let last = page.next_key_marker().and_then(|path| self.within(path));
-                last.is_none_or(|last| last <= only.as_str())
+                let last = page.next_key_marker().map(|path| as_it_is(page, path));
+                last.is_none_or(|last| *last <= *self.path_text(only.as_str()))
             })
         };
         self.pages_of_versions(prefix, None, see).await?;
@@ -95,11 +97,13 @@ impl Inner {
 
     /// Keys that are only marked as deleted, and have no version any more, show here too.
     pub(super) async fn next_parts_of_versions(&self, prefix: &str) -> Result<Vec<String>> {
-        let mut parts = std::collections::BTreeSet::new();
+        let mut parts = BTreeSet::new();
         let see = |page: &ListObjectVersionsOutput| {
-            let paths = page.common_prefixes().iter().filter_map(|common| common.prefix());
-            let names = paths.filter_map(|path| self.within(path)).filter_map(|name| name.strip_prefix(prefix));
-            parts.extend(names.map(|name| name.trim_end_matches('/').to_owned()));
+            for path in page.common_prefixes().iter().filter_map(|common| common.prefix()) {
+                let path = as_it_is(page, path);
+                let name = self.within(&path).and_then(|name| name.strip_prefix(prefix));
+                parts.extend(name.map(|name| name.trim_end_matches('/').to_owned()));
+            }
             true
         };
         self.pages_of_versions(prefix, Some("/"), see).await?;
@@ -118,12 +122,16 @@ impl Inner {
             let ask = || async {
                 let request = self.sdk.client().await?.list_object_versions().bucket(&self.bucket).prefix(&prefix);
                 let request = request.set_delimiter(delimiter.map(str::to_owned)).set_max_keys(self.page_of_versions());
-                let request = request.set_key_marker(next.0.clone()).set_version_id_marker(next.1.clone());
+                let request = request
+                    .encoding_type(EncodingType::Url)
+                    .set_key_marker(next.0.clone())
+                    .set_version_id_marker(next.1.clone());
                 request.send().await.map_err(Failure::from)
             };
             let page = self.again(LIST, None, ask).await?;
             let goes_on = see(&page) && page.is_truncated() == Some(true);
-            let after = (page.next_key_marker().map(str::to_owned), page.next_version_id_marker().map(str::to_owned));
+            let key = page.next_key_marker().map(|path| as_it_is(&page, path).into_owned());
+            let after = (key, page.next_version_id_marker().map(str::to_owned));
             match goes_on {
                 false => return Ok(()),
                 true if after == next || after.0.is_none() => return Err(self.circle()),
@@ -137,9 +145,46 @@ impl Inner {
     }
 }
 
+/// Names are asked for in an encoding, for somebody may have made one that XML cannot hold. Not every store knows it.
+fn as_it_is<'a>(page: &ListObjectVersionsOutput, path: &'a str) -> Cow<'a, str> {
+    let encoded = page.encoding_type() == Some(&EncodingType::Url) && path.contains(['%', '+']);
+    if encoded { Cow::Owned(decoded(path)) } else { Cow::Borrowed(path) }
+}
+
+/// What is no UTF-8 is none of our names, and comes out as another one that is none.
+fn decoded(path: &str) -> String {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let digits = after.get(..2).and_then(|digits| str::from_utf8(digits).ok());
+        let byte = digits.filter(|_| *first == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.push(byte.unwrap_or(if *first == b'+' { b' ' } else { *first }));
+        rest = if byte.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 /// An object from before there were versions has the id `null`.
 fn version(listed: &ObjectVersion) -> Option<Version> {
     let size = u64::try_from(listed.size()?).ok()?;
     let modified = timestamp(listed.last_modified()?.secs());
     Some(Version { id: listed.version_id().unwrap_or("null").to_owned(), stat: Stat { size, modified } })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_decoded_where_they_are_encoded() {
+        let encoded = ListObjectVersionsOutput::builder().encoding_type(EncodingType::Url).build();
+        let plain = ListObjectVersionsOutput::builder().build();
+        for (name, meant) in
+            [("pg%2Fa", "pg/a"), ("pg/a", "pg/a"), ("a+b%2B", "a b+"), ("a%0", "a%0"), ("%zz", "%zz"), ("%01", "\u{1}")]
+        {
+            assert_eq!(as_it_is(&encoded, name), meant);
+            assert_eq!(as_it_is(&plain, name), name);
+        }
+        assert_eq!(as_it_is(&encoded, "%ff"), "\u{fffd}");
+    }
 }

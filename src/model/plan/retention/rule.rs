@@ -29,6 +29,15 @@ impl Period {
         }
     }
 
+    pub fn most_days(self) -> u64 {
+        match self {
+            Period::Day => 1,
+            Period::Week => 7,
+            Period::Month => 31,
+            Period::Year => 366,
+        }
+    }
+
     fn adverb(self) -> &'static str {
         match self {
             Period::Day => "daily",
