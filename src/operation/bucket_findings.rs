@@ -13,7 +13,9 @@ use crate::store::{Bucket, BucketLock, Effect, ObjectLock, Repository, Repositor
 const DAY: u64 = 24 * 60 * 60;
 
 const OTHER_RULE: &str =
-    "narrow the rule to other prefixes, or remove it; storage_class under [[repository]] puts objects where they stay";
+    "narrow the rule to other prefixes, or remove it: what is no longer needed goes by pgcairn expire";
+const OTHER_CLASS: &str =
+    "narrow the rule to other prefixes, or remove it: storage_class under [[repository]] puts objects where they stay";
 const LONGER_VERSIONS: &str =
     "let the rule keep noncurrent versions as long as object_lock_for and [retention] say, or longer";
 const OTHER_BUCKET: &str =
@@ -151,7 +153,7 @@ fn against(rule: &Rule, wanted: Wanted) -> Option<Error> {
     let refused = |does: String| Error::new(Code::Refused, format!("the lifecycle rule {:?} {does}", rule.id));
     match &rule.effect {
         Effect::Expires => Some(refused("expires objects of the repository".to_owned()).hint(OTHER_RULE)),
-        Effect::Moves(to) => Some(refused(format!("moves objects of the repository to {to}")).hint(OTHER_RULE)),
+        Effect::Moves(to) => Some(refused(format!("moves objects of the repository to {to}")).hint(OTHER_CLASS)),
         Effect::DropsVersions { days: after } => {
             let longest = wanted.longest().filter(|longest| u64::from(*after) * DAY < longest.as_secs())?;
             let kept = if wanted.lock.is_some_and(|lock| lock.period == longest) { "locked" } else { "kept" };

@@ -67,6 +67,9 @@ impl From<store::Error> for Error {
             }
             E::NotCreateOnly { .. } => Error::new(Code::Refused, message).hint(OTHER_FILE_SYSTEM),
             E::Url { .. } => Error::new(Code::ConfigValue, message),
+            E::NoVersions { .. } => Error::new(Code::Refused, message).hint(
+                "leave --oldest-versions out; whether earlier versions can be had is known to who runs the store",
+            ),
             E::Name(_) | E::ReadOnly { .. } => Error::new(Code::Internal, message),
             E::Io { source, .. } if source.kind() == ErrorKind::Unsupported => {
                 Error::new(Code::Refused, message).hint(OTHER_FILE_SYSTEM)

@@ -37,6 +37,8 @@ pub enum Error {
     OtherRegion { url: String },
     #[error("{place} would be larger than the {limit} bytes that this store takes at once")]
     TooLarge { place: String, limit: u64 },
+    #[error("the versions of objects in {url} cannot be listed: {reason}")]
+    NoVersions { url: String, reason: String },
     #[error("{url} is read in its oldest versions, and not written")]
     ReadOnly { url: String },
     #[error("interrupted by a signal")]

@@ -18,7 +18,8 @@ fn lines(place: &Place, lines: &str) -> Refusal {
     check(place, "s3://bucket/pg", lines)
 }
 
-/// A store that answers each method always in one way: status, code, and what else the head holds.
+/// A store that answers each method always in one way: status and code, or a body. `GET ?lifecycle` is a method with
+/// something in its URL.
 struct Store {
     endpoint: String,
 }
@@ -40,19 +41,27 @@ impl Store {
 
 fn answer(mut socket: TcpStream, answers: &[Answer]) -> Option<()> {
     let mut reader = BufReader::new(socket.try_clone().ok()?);
-    let (mut line, mut method, mut length) = (String::new(), String::new(), 0);
+    let (mut line, mut method, mut url, mut length) = (String::new(), String::new(), String::new(), 0);
     while reader.read_line(&mut line).ok()? > 2 {
         let (name, value) = line.split_once(' ').unwrap_or_default();
         if method.is_empty() {
-            method = name.to_owned();
+            (method, url) = (name.to_owned(), value.to_owned());
         } else if name.eq_ignore_ascii_case("content-length:") {
             length = value.trim().parse().ok()?;
         }
         line.clear();
     }
     std::io::copy(&mut reader.take(length), &mut std::io::sink()).ok()?;
-    let (_, status, code) = answers.iter().find(|(of, ..)| *of == method || of.is_empty())?;
-    let body = if method == "HEAD" { String::new() } else { format!("<Error><Code>{code}</Code></Error>") };
+    let meets = |of: &str| match of.split_once(' ') {
+        Some((of, part)) => of == method && url.contains(part),
+        None => of == method || of.is_empty(),
+    };
+    let (_, status, code) = answers.iter().find(|(of, ..)| meets(of))?;
+    let body = match code.starts_with('<') {
+        _ if method == "HEAD" => String::new(),
+        true => (*code).to_owned(),
+        false => format!("<Error><Code>{code}</Code></Error>"),
+    };
     let head =
         format!("HTTP/1.1 {status} X\r\nETag: \"0\"\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
     socket.write_all((head + &body).as_bytes()).ok()
@@ -84,10 +93,16 @@ fn list(place: &Place, answers: &'static [Answer]) -> Refusal {
 
 /// Root becomes somebody who cannot read the files of this test, so a command tells the key.
 fn init(place: &Place, answers: &'static [Answer]) -> Refusal {
+    init_with(place, "", answers)
+}
+
+fn init_with(place: &Place, more: &str, answers: &'static [Answer]) -> Refusal {
     let told = r#"credentials = { command = ["echo", '{"AccessKeyId":"AKID","SecretAccessKey":"hush"}'] }"#;
-    configure(place, &Store::answering(answers).endpoint, &format!("{told}\n"));
+    configure(place, &Store::answering(answers).endpoint, &format!("{told}\n{more}"));
     place.refused(&["init"])
 }
+
+const LOCKED: &str = "object_lock = \"governance\"\nobject_lock_for = \"45d\"\n";
 
 /// The same with these lines, before anything is asked.
 fn list_with(place: &Place, more: &str) -> Refusal {
@@ -106,6 +121,14 @@ fn list_answered(place: &Place, answers: &'static [Answer]) -> Refusal {
     list_by_argument(place, &Store::answering(answers).endpoint)
 }
 
+const EXPIRES: &str = "<LifecycleConfiguration><Rule><ID>tidy</ID><Status>Enabled</Status><Prefix></Prefix><Expiration>\
+                       <Days>30</Days></Expiration></Rule></LifecycleConfiguration>";
+const MOVES: &str = "<LifecycleConfiguration><Rule><ID>cold</ID><Status>Enabled</Status><Prefix>pg/</Prefix><Transition>\
+                     <Days>1</Days><StorageClass>GLACIER</StorageClass></Transition></Rule></LifecycleConfiguration>";
+const DROPS: &str = "<LifecycleConfiguration><Rule><ID>old</ID><Status>Enabled</Status><Prefix></Prefix>\
+                     <NoncurrentVersionExpiration><NoncurrentDays>7</NoncurrentDays></NoncurrentVersionExpiration></Rule>\
+                     </LifecycleConfiguration>";
+
 pub const ALL: &[Case] = &[
     case("a bucket that cannot be one", |place| check(place, "s3://b/pg", "")),
     case("a prefix that cannot be one", |place| check(place, "s3://bucket/pg//main", "")),
@@ -120,6 +143,15 @@ pub const ALL: &[Case] = &[
     case("an encryption that S3 does not know", |place| lines(place, "sse = \"aes\"")),
     case("aws:kms without its key", |place| lines(place, "sse = \"aws:kms\"")),
     case("a key for aws:kms without it", |place| lines(place, "kms_key_id = \"alias/backup\"")),
+    case("an Object Lock that S3 does not know", |place| lines(place, "object_lock = \"forever\"")),
+    case("object_lock without its period", |place| lines(place, "object_lock = \"governance\"")),
+    case("a period of no object_lock", |place| lines(place, "object_lock_for = \"45d\"")),
+    case("a period of object_lock that is too short", |place| {
+        lines(place, "object_lock = \"governance\"\nobject_lock_for = \"1h\"")
+    }),
+    case("--oldest-versions of a local repository", |place| {
+        place.refused(&["list", "--repository", "file:///srv/copy", "--oldest-versions"])
+    }),
     case("a proxy with a password", |place| lines(place, "proxy = \"http://me:hush@proxy.example:3128\"")),
     case("too many requests at once", |place| lines(place, "concurrency = 1000")),
     case("path_style that is no yes or no", |place| lines(place, "path_style = \"yes\"")),
@@ -175,6 +207,30 @@ pub const ALL: &[Case] = &[
     case("--repository: the bucket has no repository there", |place| list_answered(place, &[("", 404, "NoSuchKey")])),
     case("--repository: the bucket is in another region", |place| {
         list_answered(place, &[("", 301, "PermanentRedirect")])
+    }),
+    case("a lifecycle rule would expire objects", |place| {
+        init(place, &[("GET ?lifecycle", 200, EXPIRES), ("", 404, "NoSuchKey")])
+    }),
+    case("a lifecycle rule would move objects to another storage class", |place| {
+        init(place, &[("GET ?lifecycle", 200, MOVES), ("", 404, "NoSuchKey")])
+    }),
+    case("a lifecycle rule would drop versions before their lock ends", |place| {
+        init_with(place, LOCKED, &[("GET ?lifecycle", 200, DROPS), ("", 404, "NoSuchKey")])
+    }),
+    case("object_lock without Object Lock of the bucket", |place| {
+        init_with(
+            place,
+            LOCKED,
+            &[("GET ?object-lock", 404, "ObjectLockConfigurationNotFoundError"), ("", 404, "NoSuchKey")],
+        )
+    }),
+    case("the store cannot list versions", |place| {
+        configure(
+            place,
+            &Store::answering(&[("GET versions", 501, "NotImplemented"), ("", 404, "NoSuchKey")]).endpoint,
+            "",
+        );
+        place.refused(&["list", "--oldest-versions"])
     }),
     case("the store lets objects be overwritten", |place| init(place, &[("PUT", 200, "Fine"), ("", 404, "NoSuchKey")])),
 ];

@@ -72,8 +72,8 @@ impl Inner {
 
 fn retention(retention: &DefaultRetention) -> String {
     let mode = retention.mode().map_or("no mode", |mode| mode.as_str());
-    match (retention.years(), retention.days()) {
-        (Some(years), _) => format!("{mode}, {years} years"),
-        (None, days) => format!("{mode}, {} days", days.unwrap_or_default()),
+    match retention.years().filter(|years| *years > 0) {
+        Some(years) => format!("{mode}, {years} years"),
+        None => format!("{mode}, {} days", retention.days().unwrap_or_default()),
     }
 }

@@ -137,10 +137,16 @@ impl Failure {
         }
     }
 
-    /// The store lacks the call, or does not answer it to these credentials.
+    /// The store lacks the call, takes it for another one, or does not answer it to these credentials.
     pub fn is_reticence(&self) -> bool {
-        matches!(self.status(), Some(400 | 403 | 404 | 405 | 501))
-            && !matches!(self.kind(), Kind::NoBucket | Kind::OtherRegion)
+        match self {
+            Failure::Answer(answer) => {
+                matches!(answer.status, 400 | 403 | 404 | 405 | 501)
+                    && !matches!(self.kind(), Kind::NoBucket | Kind::OtherRegion)
+            }
+            Failure::Other(_) => true,
+            _ => false,
+        }
     }
 
     fn kind(&self) -> Kind {

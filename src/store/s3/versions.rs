@@ -128,7 +128,10 @@ impl Inner {
                     .set_version_id_marker(next.1.clone());
                 request.send().await.map_err(Failure::from)
             };
-            let page = self.again(LIST, None, ask).await?;
+            let page = self.again(LIST, None, ask).await.map_err(|error| match error {
+                Error::Io { source, .. } => Error::NoVersions { url: self.url.clone(), reason: source.to_string() },
+                error => error,
+            })?;
             let goes_on = see(&page) && page.is_truncated() == Some(true);
             let key = page.next_key_marker().map(|path| as_it_is(&page, path).into_owned());
             let after = (key, page.next_version_id_marker().map(str::to_owned));

@@ -1,12 +1,16 @@
 //! The store on S3: the suite against two servers, faults on the way, and the price of every operation in requests.
 
+mod bucket;
 mod faults;
+mod lock;
 mod moto;
+pub mod moto_server;
 mod reach;
 mod requests;
 mod secrets;
 pub mod server;
 mod signal;
+mod versions;
 
 use std::sync::Arc;
 
