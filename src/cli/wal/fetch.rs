@@ -33,7 +33,7 @@ pub struct Arguments {
     #[arg(long)]
     standby: bool,
     /// Take it from the WAL that a restore laid beside the data; needs neither key nor configuration
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["repository", "cluster", "identity"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["repository", "cluster", "identity", "oldest_versions"])]
     from: Option<PathBuf>,
     #[command(flatten)]
     key: IdentityArguments,

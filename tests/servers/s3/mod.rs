@@ -4,7 +4,14 @@
 /// Shared with the conformance suite of stores.
 #[path = "../../store/s3/server.rs"]
 #[allow(dead_code)]
-mod store;
+mod server;
+
+#[path = "../../store/s3/moto_server.rs"]
+#[allow(dead_code)]
+mod moto_server;
+
+mod attack;
+mod policy;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,27 +22,34 @@ use super::support::scratch::Scratch;
 use super::support::server::Server;
 use super::support::site::{Run, Site};
 use super::support::{Outcome, Scenario, ledger};
-use store::{ACCESS_KEY, BUCKET, REGION, S3Server, SECRET_KEY};
+use server::{ACCESS_KEY, BUCKET, REGION, S3Server, SECRET_KEY};
 
 /// How long sessions write while the backup is taken.
 const LOAD: Duration = Duration::from_secs(2);
 
 pub fn scenarios() -> Vec<Scenario> {
-    vec![Scenario { name: "s3::whole_cycle", run: whole_cycle }, Scenario { name: "s3::requests", run: requests }]
+    vec![
+        Scenario { name: "s3::whole_cycle", run: whole_cycle },
+        Scenario { name: "s3::requests", run: requests },
+        Scenario { name: "s3::attack", run: attack::everything_he_may },
+        Scenario { name: "s3::policies", run: policy::policies_suffice },
+    ]
 }
 
 /// A server that archives into a bucket.
 fn archiving(install: &'static Installation, store: &S3Server) -> Outcome<(Server, Site)> {
+    let place = format!("url = \"s3://{BUCKET}/pg?region={REGION}\"\nendpoint = \"{}\"\n", store.endpoint);
+    archiving_into(install, &place)
+}
+
+/// The same, with what the configuration says of the repository, but for its credentials.
+fn archiving_into(install: &'static Installation, place: &str) -> Outcome<(Server, Site)> {
     let server = Server::builder(install).segment_mib(1).setting("archive_mode", "on").create()?;
     let mut site = Site::new(&server)?;
     let credentials = site.path("credentials");
     let text = format!("[backup]\naws_access_key_id = {ACCESS_KEY}\naws_secret_access_key = {SECRET_KEY}\n");
     account().write(&credentials, text, 0o600)?;
-    site.move_to(&format!(
-        "url = \"s3://{BUCKET}/pg?region={REGION}\"\nendpoint = \"{}\"\n\
-         credentials = {{ file = {credentials:?}, profile = \"backup\" }}\n",
-        store.endpoint
-    ))?;
+    site.move_to(&format!("{place}credentials = {{ file = {credentials:?}, profile = \"backup\" }}\n"))?;
     site.init()?;
     server.append_setting("archive_command", &site.archive_command())?;
     server.start()?;

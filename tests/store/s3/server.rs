@@ -25,6 +25,8 @@ pub const ACCESS_KEY: &str = "AKIDOFTHETESTS";
 pub const SECRET_KEY: &str = "hush-hush-secret";
 pub const REGION: &str = "eu-test-1";
 
+/// Whether an action such as `s3:PutObject` is permitted.
+type Permits = Box<dyn Fn(&str) -> bool + Send>;
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 type Body = UnsyncBoxBody<Bytes, Failure>;
 
@@ -64,6 +66,9 @@ struct State {
     creating: tokio::sync::Mutex<()>,
     /// Methods that the credentials may not use.
     denied: Mutex<Vec<&'static str>>,
+    /// A policy of the credentials, and what it refused.
+    permits: Mutex<Option<Permits>>,
+    refused: Mutex<std::collections::BTreeSet<&'static str>>,
 }
 
 pub struct S3Server {
@@ -89,6 +94,8 @@ impl S3Server {
             ambushes: Mutex::default(),
             creating: tokio::sync::Mutex::default(),
             denied: Mutex::default(),
+            permits: Mutex::default(),
+            refused: Mutex::default(),
         });
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
@@ -138,6 +145,16 @@ impl S3Server {
     pub fn clear(&self) {
         self.state.ambushes.lock().unwrap().clear();
         self.state.denied.lock().unwrap().clear();
+    }
+
+    /// From here on, only what this permits.
+    pub fn permit(&self, permits: impl Fn(&str) -> bool + Send + 'static) {
+        *self.state.permits.lock().unwrap() = Some(Box::new(permits));
+    }
+
+    /// What was asked for and not permitted, since the last time.
+    pub fn refused(&self) -> Vec<&'static str> {
+        std::mem::take(&mut *self.state.refused.lock().unwrap()).into_iter().collect()
     }
 
     pub fn deny(&self, method: &'static str) {
@@ -193,6 +210,9 @@ impl State {
             let text = |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
             *self.headers.lock().unwrap() = amazon.map(|(name, value)| (name.to_string(), text(value))).collect();
         }
+        if self.forbids(&method, &name, request.headers().contains_key("x-amz-object-lock-mode")) {
+            return Ok(refusal(&method, 403, "AccessDenied"));
+        }
         let fault = self.fault(&method, &name);
         match fault {
             Some(Fault::Refuse(status, code)) => return Ok(refusal(&method, status, code)),
@@ -216,6 +236,13 @@ impl State {
         }
     }
 
+    fn forbids(&self, method: &Method, name: &str, locks: bool) -> bool {
+        let permits = self.permits.lock().unwrap();
+        let Some(permits) = permits.as_ref() else { return false };
+        let refused = actions(method, name, locks).into_iter().find(|action| !permits(action));
+        refused.map(|action| self.refused.lock().unwrap().insert(action)).is_some()
+    }
+
     fn fault(&self, method: &Method, name: &str) -> Option<Fault> {
         let mut ambushes = self.ambushes.lock().unwrap();
         let meets = |a: &&mut Ambush| a.method == method.as_str() && name.contains(&a.name) && !a.faults.is_empty();
@@ -233,6 +260,28 @@ impl State {
         }
         let is_directory = !key.is_empty() && self.root.join(bucket).join(key).is_dir();
         (is_directory && method != Method::PUT).then(|| refusal(method, 404, "NoSuchKey"))
+    }
+}
+
+/// The actions that Amazon's policies call a request.
+fn actions(method: &Method, name: &str, locks: bool) -> Vec<&'static str> {
+    let (path, query) = name.split_once('?').unwrap_or((name, ""));
+    let has = |parameter: &str| query.split('&').any(|pair| pair.split('=').next() == Some(parameter));
+    let is_bucket = path.split_once('/').is_none_or(|(_, key)| key.is_empty());
+    match *method {
+        Method::GET if is_bucket && has("versioning") => vec!["s3:GetBucketVersioning"],
+        Method::GET if is_bucket && has("object-lock") => vec!["s3:GetBucketObjectLockConfiguration"],
+        Method::GET if is_bucket && has("lifecycle") => vec!["s3:GetLifecycleConfiguration"],
+        Method::GET if is_bucket && has("versions") => vec!["s3:ListBucketVersions"],
+        Method::GET | Method::HEAD if is_bucket => vec!["s3:ListBucket"],
+        Method::GET | Method::HEAD if has("versionId") => vec!["s3:GetObjectVersion"],
+        Method::GET | Method::HEAD => vec!["s3:GetObject"],
+        Method::PUT if has("legal-hold") => vec!["s3:PutObjectLegalHold"],
+        Method::PUT if locks => vec!["s3:PutObject", "s3:PutObjectRetention"],
+        Method::PUT => vec!["s3:PutObject"],
+        Method::DELETE if has("versionId") => vec!["s3:DeleteObjectVersion"],
+        Method::DELETE => vec!["s3:DeleteObject"],
+        _ => vec!["unknown"],
     }
 }
 

@@ -1,0 +1,93 @@
+//! Somebody has the access key and overwrites and deletes everything in the repository that he may: the bucket keeps
+//! versions, and the oldest of them are what was.
+
+use std::time::Duration;
+
+use super::moto_server::Moto;
+use super::server::REGION;
+use super::{archiving_into, discreet};
+use crate::support::majors::Installation;
+use crate::support::scratch::Scratch;
+use crate::support::server::Server;
+use crate::support::{Outcome, full_length, ledger, skip};
+
+const BUCKET: &str = "attacked";
+
+/// One server of the two that are always tried is enough: what is tried is the store.
+const MAIN_MAJOR: u32 = 18;
+
+pub fn everything_he_may(install: &'static Installation) -> Outcome {
+    if !full_length() && install.major != MAIN_MAJOR {
+        return skip("tried with the main major; all of them under make test-all");
+    }
+    let Some(moto) = Moto::start(None) else { return skip("moto cannot be had: scripts/moto install") };
+    moto.locking_bucket(BUCKET);
+    let place = format!("url = \"s3://{BUCKET}/pg?region={REGION}\"\nendpoint = \"http://127.0.0.1:{}\"\n", moto.port);
+    let lock = "object_lock = \"compliance\"\nobject_lock_for = \"30d\"\n";
+    let (server, site) = archiving_into(install, &(place + lock))?;
+    site.run(&["check"])?
+        .says(&["the bucket keeps them", "every object is locked for 30 days from its creation on"])?;
+    ledger::create(&server)?;
+    let backup = crate::support::small::backup(&site)?;
+    for _ in 0..20 {
+        ledger::commit(&server)?;
+    }
+    let expected = ledger::rows(&server)?;
+    let time =
+        server.value("select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")?;
+    std::thread::sleep(Duration::from_millis(20));
+    ledger::commit(&server)?;
+    server.archive_all()?;
+
+    let keys = overwrite_and_delete(&moto)?;
+    for kind in ["pgcairn.json", "/backups/", "/objects/", "/manifests/", "/packs/", "/wal/"] {
+        assert!(keys.iter().any(|key| key.contains(kind)), "nothing was done to {kind}: {keys:?}");
+    }
+
+    let room = Scratch::new()?;
+    let data = room.join("restored");
+    let target = data.display().to_string();
+    let restore = ["restore", "--target-dir", &target, "--to", &time];
+    discreet(site.run_with_identity(&restore)?)?.status_in(4..=12)?;
+    assert!(!data.exists(), "a refused restore leaves nothing");
+
+    discreet(site.run(&["list", "--oldest-versions"])?)?.ok()?.says(&[&backup])?;
+    discreet(site.run(&["show", "latest", "--oldest-versions"])?)?.ok()?.says(&[&backup])?;
+    discreet(site.run(&["wal", "list", "--oldest-versions"])?)?.ok()?;
+    let plan = [&restore[..], &["--oldest-versions", "--plan"]].concat();
+    discreet(site.run_with_identity(&plan)?)?.ok()?.says(&["restore --oldest-versions --target-dir"])?;
+    discreet(site.run_with_identity(&[&restore[..], &["--oldest-versions"]].concat())?)?.ok()?;
+    let copy = Server::adopt(install, &data)?;
+    copy.launch()?;
+    copy.wait_paused()?;
+    assert_eq!(ledger::rows(&copy)?, expected);
+    Ok(())
+}
+
+/// Every object is put over, hidden, or both; and to take away what lies below is refused.
+fn overwrite_and_delete(moto: &Moto) -> Outcome<Vec<String>> {
+    let versions = moto.say(&format!("GET /{BUCKET}?versions"), "", "")?;
+    let keys = between(&versions, "<Key>", "</Key>");
+    let ids = between(&versions, "<VersionId>", "</VersionId>");
+    assert_eq!(keys.len(), ids.len(), "{versions}");
+    assert!(!versions.contains("<IsTruncated>true"), "one page is all there is");
+    for (number, (key, id)) in keys.iter().zip(&ids).enumerate() {
+        // What was made to try the store is not locked.
+        if !key.contains("/runs/") {
+            let refused = moto.say(&format!("DELETE /{BUCKET}/{key}?versionId={id}"), "", "").err();
+            assert!(refused.is_some_and(|answer| answer.contains("AccessDenied")), "{key} was locked");
+        }
+        // Some are overwritten, some deleted, some both.
+        if number % 3 != 0 {
+            moto.say(&format!("PUT /{BUCKET}/{key}"), "", "this was yours")?;
+        }
+        if number % 3 != 1 || key.ends_with("pgcairn.json") {
+            moto.say(&format!("DELETE /{BUCKET}/{key}"), "", "")?;
+        }
+    }
+    Ok(keys)
+}
+
+fn between(text: &str, before: &str, after: &str) -> Vec<String> {
+    text.split(before).skip(1).filter_map(|rest| Some(rest.split_once(after)?.0.to_owned())).collect()
+}
