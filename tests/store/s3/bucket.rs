@@ -78,9 +78,11 @@ fn what_a_store_does_not_tell_is_not_known() {
         [versions, lock, lifecycle].into_iter().for_each(|told| says(told));
     };
     unknown(&server.backend("pg").bucket().unwrap().unwrap(), "501");
-    server.deny("GET");
+    server.permit(|action| action == "s3:GetObject");
     unknown(&server.backend("pg").bucket().unwrap().unwrap(), "403 AccessDenied");
-    server.clear();
+    let asked = ["s3:GetBucketObjectLockConfiguration", "s3:GetBucketVersioning", "s3:GetLifecycleConfiguration"];
+    assert_eq!(server.refused(), asked);
+    server.permit(|_| true);
 
     // Asked again where that may help; and what may be anything is no answer.
     server.ambush("GET", "versioning", &[Fault::Refuse(503, "SlowDown"), Fault::Closed]);
