@@ -10,9 +10,9 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
-use super::Context;
 use super::repository::Opened;
 use super::wal::push::Archive;
+use super::{Context, legal_hold};
 use crate::codec::Sealer;
 use crate::flow::outward::Copied;
 use crate::model::catalog::Summary;
@@ -73,6 +73,11 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
     context.interrupt.check()?;
     let facts = commit::Facts { request, start, stop_lsn: stop.lsn, stopped, wal_broken_at };
     let summary = commit::commit(context, &prepared, &copied, copy.numbers(), facts)?;
+    if request.hold.is_some() {
+        // The backup is complete and expiry keeps it: this cannot undo that.
+        let put = legal_hold::put(&prepared.opened.repository, &prepared.opened.keys, &summary);
+        put.map_or_else(|error| listener.warning(error), drop);
+    }
     let mut backup = report(context, &prepared, summary, copied, connection);
     (backup.copy_seconds, backup.seconds) = (copy_seconds, began.elapsed().as_secs_f64());
     Ok(backup)

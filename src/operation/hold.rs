@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::catalog::{Catalog, read_small};
 use super::expire::generations;
-use super::{Context, repository};
+use super::{Context, legal_hold, repository};
 use crate::model::deletion::{self, Hold};
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::{BackupId, ClusterKeys};
@@ -41,12 +41,14 @@ pub fn run(context: &Context, request: &Request) -> Result<Held> {
         all.unreadable.extend(catalog.unreadable);
     }
     all.backups.sort_by_key(|backup| backup.stopped);
-    let id = all.select(&request.backup)?.id.clone();
+    let backup = all.select(&request.backup)?;
+    let id = backup.id.clone();
     let keys = keys_of.remove(&id).ok_or_else(|| Error::new(Code::Internal, format!("backup {id} is nobody's")))?;
     let hold = new(&id, &request.reason, request.until, context.now);
     place(&repository, &keys, &hold)?;
+    let locked = legal_hold::put(&repository, &keys, backup)?;
     let next = context.command("list --held");
-    Ok(Held { repository: repository.url().to_owned(), id, reason: hold.reason, until: hold.until, next })
+    Ok(Held { repository: repository.url().to_owned(), id, reason: hold.reason, until: hold.until, locked, next })
 }
 
 pub(super) fn new(id: &BackupId, reason: &str, until: Option<Timestamp>, now: Timestamp) -> Hold {
@@ -108,6 +110,7 @@ pub fn release(context: &Context, backup: &Selector) -> Result<Released> {
     let ids: Vec<&BackupId> = keys_of.keys().collect();
     let id = backup.resolve(&ids).map_err(|_| not_held(backup))?.clone();
     let (keys, hold) = keys_of.remove(&id).ok_or_else(|| not_held(backup))?;
+    legal_hold::take_off(&repository, &keys, &id)?;
     repository.remover().remove(&keys.hold(&id))?;
     let next = context.command("expire --dry-run");
     Ok(Released { repository: repository.url().to_owned(), id, reason: hold.reason, next })

@@ -12,6 +12,7 @@ pub mod failure;
 pub mod hold;
 pub mod init;
 pub mod key;
+mod legal_hold;
 pub mod list;
 mod objects_list;
 pub mod repository;

@@ -14,6 +14,9 @@ pub struct Held {
     pub reason: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
+    /// How many objects the store itself holds, where objects are locked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locked: Option<usize>,
     pub next: String,
 }
 
@@ -22,7 +25,8 @@ impl Report for Held {
 
     fn human(&self) -> String {
         let until = self.until.map_or("released".to_owned(), utc_and_local);
-        format!("backup {} is held until {until}: {}\n", self.id, self.reason)
+        let locked = self.locked.map(|number| format!("legal holds are on its {number} objects\n")).unwrap_or_default();
+        format!("backup {} is held until {until}: {}\n{locked}", self.id, self.reason)
     }
 
     fn next(&self) -> Option<String> {

@@ -64,9 +64,10 @@ pub trait Backend: Debug + Send + Sync {
 
     fn delete(&self, key: &Key) -> Result<()>;
 
-    /// Puts a hold on an object that the store itself keeps, or takes it off. Nothing where a store has no such thing.
-    fn hold(&self, _key: &Key, _held: bool) -> Result<()> {
-        Ok(())
+    /// Puts holds of the store's own on objects, or takes them off; whether it is configured to keep any. An object
+    /// that is not there is passed over.
+    fn hold(&self, _keys: &[Key], _held: bool) -> Result<bool> {
+        Ok(false)
     }
 
     /// What the place does by itself with objects; `None` where it does nothing.

@@ -107,6 +107,11 @@ impl Repository {
         self.shared.backend.inspect()
     }
 
+    /// Holds that the store keeps, put on objects or taken off; whether it is configured to keep any.
+    pub fn legal_hold(&self, keys: &[Key], held: bool) -> Result<bool> {
+        self.shared.backend.hold(keys, held)
+    }
+
     /// What the bucket does by itself with objects; `None` where there is no bucket.
     pub fn bucket(&self) -> Result<Option<Bucket>> {
         self.shared.backend.bucket()

@@ -2,6 +2,7 @@
 //! put on its request for a new object, and the request is signed once more.
 
 use aws_sdk_s3::types::{ObjectLockLegalHold, ObjectLockLegalHoldStatus};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use object_store::HeaderValue;
 use object_store::aws::{AwsAuthorizer, AwsCredentialProvider};
@@ -9,6 +10,7 @@ use object_store::client::HttpRequest;
 
 use super::super::error::Result;
 use super::Inner;
+use super::failure::Failure;
 use super::settings::{LockMode, ObjectLock};
 use crate::model::key::Key;
 
@@ -71,18 +73,31 @@ fn from_hexadecimal(digits: &[u8]) -> Option<Vec<u8>> {
     digits.chunks(2).map(byte).collect()
 }
 
+const NO_OBJECT: &str = "NoSuchKey";
+
+/// Holds that are put at the same time, within the bound on requests.
+const AT_ONCE: usize = 16;
+
 impl Inner {
-    /// Puts a legal hold on an object, or takes it off: while it is there nobody deletes the object, whatever its lock.
-    pub(super) async fn hold(&self, key: &Key, held: bool) -> Result<()> {
+    /// Puts legal holds, or takes them off: where one is nobody deletes the object, whatever its lock.
+    pub(super) async fn hold(&self, keys: &[Key], held: bool) -> Result<()> {
         let status = if held { ObjectLockLegalHoldStatus::On } else { ObjectLockLegalHoldStatus::Off };
         let hold = ObjectLockLegalHold::builder().status(status).build();
+        let holds = stream::iter(keys).map(|key| self.hold_one(key, &hold)).buffer_unordered(AT_ONCE);
+        holds.try_collect().await
+    }
+
+    async fn hold_one(&self, key: &Key, hold: &ObjectLockLegalHold) -> Result<()> {
         let name = self.path_text(key.as_str());
         let ask = || async {
             let request = self.sdk.client().await?.put_object_legal_hold().bucket(&self.bucket).key(&name);
-            request.legal_hold(hold.clone()).send().await?;
-            Ok(())
+            match request.legal_hold(hold.clone()).send().await.map_err(Failure::from) {
+                Err(failure) if failure.code() == Some(NO_OBJECT) => Ok(()),
+                answer => answer.map(drop),
+            }
         };
-        self.again("cannot hold", Some(key), ask).await
+        // Which of them was asked first is chance.
+        self.again("cannot put or end legal holds in", None, ask).await
     }
 }
 

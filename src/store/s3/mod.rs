@@ -195,9 +195,12 @@ impl Backend for S3Backend {
         self.0.wait(self.0.delete(key))
     }
 
-    fn hold(&self, key: &Key, held: bool) -> Result<()> {
+    fn hold(&self, keys: &[Key], held: bool) -> Result<bool> {
         self.0.refuse_to_write()?;
-        self.0.wait(self.0.hold(key, held))
+        match self.0.lock {
+            Some(_) => self.0.wait(self.0.hold(keys, held)).map(|()| true),
+            None => Ok(false),
+        }
     }
 
     fn bucket(&self) -> Result<Option<Bucket>> {

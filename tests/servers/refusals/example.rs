@@ -29,7 +29,10 @@ const KINDS: [(Is, &[&str]); 11] = [
     (|w| w.starts_with("PG_1"), &["PG_18_202506291"]),
     (is_date, &["2026-11-20"]),
     (|w| w.len() > 9 && w.matches(':').count() == 2 && w.contains('+'), &["03:05:07.123456+00"]),
-    (|w| (3..=16).contains(&w.len()) && digits(w) && w != "5432" && !w.starts_with('0'), &["4711", "4199", "1187"]),
+    (
+        |w| (3..=16).contains(&w.len()) && digits(w) && !["5432", "403"].contains(&w) && !w.starts_with('0'),
+        &["4711", "4199", "1187"],
+    ),
 ];
 
 fn is_date(text: &str) -> bool {

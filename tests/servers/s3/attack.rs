@@ -9,6 +9,7 @@ use super::{archiving_into, discreet};
 use crate::support::majors::Installation;
 use crate::support::scratch::Scratch;
 use crate::support::server::Server;
+use crate::support::site::Site;
 use crate::support::{Outcome, full_length, ledger, skip};
 
 const BUCKET: &str = "attacked";
@@ -29,6 +30,7 @@ pub fn everything_he_may(install: &'static Installation) -> Outcome {
         .says(&["the bucket keeps them", "every object is locked for 30 days from its creation on"])?;
     ledger::create(&server)?;
     let backup = crate::support::small::backup(&site)?;
+    holds(&moto, &site, &backup)?;
     for _ in 0..20 {
         ledger::commit(&server)?;
     }
@@ -64,11 +66,36 @@ pub fn everything_he_may(install: &'static Installation) -> Outcome {
     Ok(())
 }
 
+/// The store itself holds what a held backup needs, its WAL and marker included, and nothing once it is released.
+fn holds(moto: &Moto, site: &Site, backup: &str) -> Outcome {
+    let held = || -> Outcome<Vec<String>> {
+        let listed = moto.say(&format!("GET /{BUCKET}?list-type=2"), "", "")?;
+        let is_held = |key: &String| {
+            let head = moto.say(&format!("HEAD /{BUCKET}/{key}"), "", "").unwrap_or_default();
+            head.to_lowercase().contains("x-amz-object-lock-legal-hold: on")
+        };
+        Ok(between(&listed, "<Key>", "</Key>").into_iter().filter(is_held).collect())
+    };
+    assert!(held()?.is_empty());
+    site.run(&["hold", "latest", "--reason", "case 4711"])?.ok()?.says(&["legal holds are on its"])?;
+    let now = held()?;
+    for part in ["/backups/", "/holds/", "/objects/", "/manifests/", "/packs/"] {
+        assert!(now.iter().any(|key| key.contains(part) && key.contains(backup)), "{part} {now:?}");
+    }
+    assert!(now.iter().any(|key| key.contains("/wal/0")), "{now:?}");
+    assert!(!now.iter().any(|key| key.ends_with("pgcairn.json")), "{now:?}");
+    site.run(&["release", backup])?.ok()?;
+    assert_eq!(held()?, Vec::<String>::new());
+    Ok(())
+}
+
 /// Every object is put over, hidden, or both; and to take away what lies below is refused.
 fn overwrite_and_delete(moto: &Moto) -> Outcome<Vec<String>> {
     let versions = moto.say(&format!("GET /{BUCKET}?versions"), "", "")?;
-    let keys = between(&versions, "<Key>", "</Key>");
-    let ids = between(&versions, "<VersionId>", "</VersionId>");
+    // Not the markers of what was deleted.
+    let versions_of_content = between(&versions, "<Version>", "</Version>").concat();
+    let keys = between(&versions_of_content, "<Key>", "</Key>");
+    let ids = between(&versions_of_content, "<VersionId>", "</VersionId>");
     assert_eq!(keys.len(), ids.len(), "{versions}");
     assert!(!versions.contains("<IsTruncated>true"), "one page is all there is");
     for (number, (key, id)) in keys.iter().zip(&ids).enumerate() {

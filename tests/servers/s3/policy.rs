@@ -5,12 +5,14 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::server::{BUCKET, REGION, S3Server};
+use super::server::{BUCKET, Fault, REGION, S3Server};
 use super::{archiving_into, discreet};
+use crate::refusals::Document;
 use crate::support::majors::Installation;
 use crate::support::scratch::Scratch;
 use crate::support::site::Run;
 use crate::support::small::backup;
+use crate::support::wait::wait_for;
 use crate::support::{Outcome, full_length, skip};
 
 const DOCUMENT: &str = include_str!("../../../docs/threat-model.md");
@@ -76,7 +78,14 @@ pub fn policies_suffice(install: &'static Installation) -> Outcome {
     discreet(site.run(&["check"])?)?.ok()?.says(&["these credentials may not"])?;
     assert_eq!(store.refused(), ["s3:DeleteObject"], "only what was made to try the store was to be deleted");
     server.sql("create table t as select generate_series(1, 1000) as n")?;
-    let first = backup(&site)?;
+    let first =
+        site.run(&["backup", "--hold", "kept", "--json"])?.ok()?.says(&["AccessDenied", "expire keeps the backup"])?;
+    let first = first.result()?["id"].as_str().unwrap_or_default().to_owned();
+    assert_eq!(
+        store.refused(),
+        ["s3:PutObjectLegalHold"],
+        "the store's holds are no business of a host that may be stolen"
+    );
     let segment = server.archive_all()?;
     let place = Scratch::new()?;
     let file = place.join("RECOVERYXLOG").display().to_string();
@@ -95,7 +104,25 @@ pub fn policies_suffice(install: &'static Installation) -> Outcome {
 
     under(&store, &database);
     let second = backup(&site)?;
+    let refused = site.run(&["hold", &second, "--reason", "kept", "--json"])?;
+    let mut document = Document::new();
+    document.compare("the access key may not put legal holds", &site, refused)?;
+    document.end()?;
+    site.run(&["list", "--held"])?.ok()?.says(&[&first, &second])?;
+    under(&store, &expiring);
+    store.ambush("PUT", "legal-hold", &[Fault::Pretended; 200]);
+    site.run(&["release", &first])?.ok()?;
+    site.run(&["release", &second])?.ok()?;
+    assert!(store.refused().is_empty());
+
+    under(&store, &database);
+    store.refused();
     site.configure("[retention]\nrecovery_window = \"1s\"\nminimum = 1\n")?;
+    // The window is short, and must have passed since the second one.
+    wait_for("the first backup to expire", || {
+        let plan = site.run(&["expire", "--dry-run", "--json"])?.ok()?.result()?;
+        Ok((plan["dropped"] == 1).then_some(()))
+    })?;
     site.run(&["expire", "--yes"])?.status_is(8)?;
     assert_eq!(store.refused(), ["s3:DeleteObject"], "a stolen database host drops no backup");
     site.run(&["list"])?.ok()?.says(&[&first, &second])?;

@@ -67,11 +67,12 @@ fn what_is_locked_or_held_is_not_deleted() {
     suite::put(&plain, "held", b"content").unwrap();
     let held = version("held").0;
     let key = Key::new("held").unwrap();
-    plain.hold(&key, true).unwrap();
+    let both = [key, Key::new("absent").unwrap()];
+    assert!(!plain.hold(&both, true).unwrap(), "only where locks are configured");
+    assert!(locking.hold(&both, true).unwrap());
     assert!(delete("held", &held).is_err());
-    plain.hold(&key, false).unwrap();
+    assert!(locking.hold(&both, false).unwrap());
     delete("held", &held).unwrap();
-    assert!(plain.hold(&Key::new("absent").unwrap(), true).is_err());
 
     let repository = Repository::create_on(std::sync::Arc::new(locking), Encryption::Age).unwrap();
     let (marker, _) = version("pgcairn.json");

@@ -65,7 +65,7 @@ fn a_repository_is_made_once_and_inspected() {
 fn a_store_that_overwrites_is_found_out() {
     let server = S3Server::start();
     // It does as it is told, and says so to everybody.
-    server.ambush("PUT", "pgcairn.json", &[Fault::Refuse(200, "Fine"); PROBES]);
+    server.ambush("PUT", "pgcairn.json", &[Fault::Pretended; PROBES]);
     let refused = Repository::create_on(server.backend("pg"), Encryption::Age);
     assert!(matches!(refused, Err(Error::NotCreateOnly { winners: PROBES, of: PROBES, .. })), "{refused:?}");
 }

@@ -35,6 +35,8 @@ type Body = UnsyncBoxBody<Bytes, Failure>;
 pub enum Fault {
     /// This status and code; nothing is done.
     Refuse(u16, &'static str),
+    /// Nothing is done, and called done.
+    Pretended,
     /// Nothing is done, and nothing answered.
     Silent,
     /// The connection is closed; nothing is done.
@@ -216,6 +218,9 @@ impl State {
         let fault = self.fault(&method, &name);
         match fault {
             Some(Fault::Refuse(status, code)) => return Ok(refusal(&method, status, code)),
+            Some(Fault::Pretended) => {
+                return Ok(Response::new(Full::default().map_err(|never: Infallible| match never {}).boxed_unsync()));
+            }
             Some(Fault::Closed) => return Err("closed".into()),
             Some(Fault::Silent) => {
                 tokio::time::sleep(Duration::from_secs(60)).await;

@@ -87,7 +87,7 @@ fn what_was_overwritten_and_deleted_is_read_as_it_was() {
         let refused = |result: Result<(), Error>| assert!(matches!(result, Err(Error::ReadOnly { .. })), "{result:?}");
         refused(suite::put(oldest.as_ref(), "new", b"content"));
         refused(oldest.delete(&key("a")));
-        refused(oldest.hold(&key("a"), true));
+        refused(oldest.hold(&[key("a")], true).map(drop));
         refused(oldest.inspect().map(drop));
     }
 }

@@ -1,0 +1,71 @@
+//! Holds that the store itself keeps, on every object that a held backup needs: where objects are created under a lock,
+//! the lock ends some day and the hold does not.
+
+use std::collections::HashSet;
+
+use super::catalog::Catalog;
+use super::hold::read_all;
+use super::objects_list;
+use crate::model::catalog::Summary;
+use crate::model::error::{Error, Result};
+use crate::model::key::{BackupId, ClusterKeys, Key};
+use crate::model::wal_name::{Segment, WalName};
+use crate::store::Repository;
+
+/// How many objects are under hold now; `None` where the repository is not configured to lock any.
+pub fn put(repository: &Repository, keys: &ClusterKeys, backup: &Summary) -> Result<Option<usize>> {
+    if !are_kept(repository)? {
+        return Ok(None);
+    }
+    let objects = objects(repository, keys, backup)?;
+    repository.legal_hold(&objects, true).map_err(|error| not_put(error.into(), &backup.id))?;
+    Ok(Some(objects.len()))
+}
+
+/// Nothing is put and nothing asked: it is a matter of configuration.
+fn are_kept(repository: &Repository) -> Result<bool> {
+    Ok(repository.legal_hold(&[], true)?)
+}
+
+/// What another held backup needs too stays under hold. Done before the hold is removed, so that it can be repeated.
+pub fn take_off(repository: &Repository, keys: &ClusterKeys, id: &BackupId) -> Result<()> {
+    if !are_kept(repository)? {
+        return Ok(());
+    }
+    let all = Catalog::read(&repository.reader(), keys)?.backups;
+    let Some(backup) = all.iter().find(|backup| backup.id == *id) else { return Ok(()) };
+    let held = read_all(&repository.reader(), keys)?;
+    let mut needed = HashSet::new();
+    for other in all.iter().filter(|other| other.id != backup.id && held.contains_key(&other.id)) {
+        needed.extend(objects(repository, keys, other)?);
+    }
+    let mut objects = objects(repository, keys, backup)?;
+    objects.retain(|key| !needed.contains(key));
+    repository.legal_hold(&objects, false)?;
+    Ok(())
+}
+
+/// The marker, the hold, the list and what it names, and WAL from start to stop.
+fn objects(repository: &Repository, keys: &ClusterKeys, backup: &Summary) -> Result<Vec<Key>> {
+    let (id, list) = (&backup.id, keys.objects(&backup.id));
+    let mut objects = vec![keys.backup(id), keys.hold(id), list.clone()];
+    objects_list::read(&repository.reader(), &list, &backup.objects, |line| {
+        objects.push(line.key);
+        Ok(())
+    })?;
+    let size = backup.postgresql.wal_segment_size;
+    if size.is_power_of_two() {
+        let last = Segment::before(backup.timeline, backup.stop_lsn, size);
+        let first = Segment::containing(backup.timeline, backup.start_lsn, size);
+        let segments = std::iter::successors(Some(first), |segment| Some(segment.next()));
+        let segments = segments.take_while(|segment| segment.number <= last.number);
+        objects.extend(segments.map(|segment| keys.wal_file(&WalName::Segment(segment.name(size)))));
+    }
+    Ok(objects)
+}
+
+/// The hold itself is there, and expiry respects it.
+fn not_put(error: Error, id: &BackupId) -> Error {
+    let again = format!("pgcairn release {id}, then pgcairn hold {id} --reason TEXT");
+    error.hint(format!("expire keeps the backup; for the store's own hold, with an access key that may: {again}"))
+}
