@@ -127,7 +127,8 @@ struct Part {
     e_tag: Option<String>,
 }
 
-/// An object as a stream. A body that was cut is asked for again from there on, of the same object.
+/// An object as a stream. A body that was cut is asked for again from there on, of the same object. Patience is for
+/// what brings nothing: whatever comes renews it, and so a large object may take as long as it takes.
 pub(super) struct Body {
     store: Arc<Inner>,
     key: Key,
@@ -137,7 +138,8 @@ pub(super) struct Body {
     size: u64,
     e_tag: Option<String>,
     version: Option<String>,
-    attempts: Attempts,
+    /// Since something came for the last time.
+    attempts: Option<Attempts>,
 }
 
 impl Body {
@@ -145,7 +147,7 @@ impl Body {
         let (path, version) = (store.path(key), store.wait(store.version(key))?);
         let options = GetOptions { version: version.clone(), ..GetOptions::default() };
         let answer = store.wait(store.again(READ, Some(key), || store.get_once(&path, options.clone())))?;
-        let (size, e_tag, attempts) = (answer.meta.size, answer.meta.e_tag.clone(), store.patience.begin());
+        let (size, e_tag, attempts) = (answer.meta.size, answer.meta.e_tag.clone(), None);
         let (store, key, stream) = (store.clone(), key.clone(), Some(answer.into_stream()));
         Ok(Body { store, key, stream, chunk: Bytes::new(), at: 0, size, e_tag, version, attempts })
     }
@@ -179,8 +181,11 @@ impl Read for Body {
         let store = self.store.clone();
         while self.chunk.is_empty() && self.at < self.size {
             let filled = super::runtime::wait(&store.runtime, self.fill());
-            let Err(failure) = filled.ok_or_else(|| io::Error::other(Error::Interrupted))? else { continue };
-            match self.attempts.pause().filter(|_| failure.may_pass()) {
+            let Err(failure) = filled.ok_or_else(|| io::Error::other(Error::Interrupted))? else {
+                self.attempts = None;
+                continue;
+            };
+            match self.attempts.get_or_insert_with(|| store.patience.begin()).pause().filter(|_| failure.may_pass()) {
                 Some(pause) => std::thread::sleep(pause),
                 None => return Err(io::Error::other(failure.into_error(READ, &store.url, Some(&self.key)))),
             }

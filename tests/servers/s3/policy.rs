@@ -108,6 +108,7 @@ pub fn policies_suffice(install: &'static Installation) -> Outcome {
     let mut document = Document::new();
     document.compare("the access key may not put legal holds", &site, refused)?;
     document.end()?;
+    assert_eq!(store.refused(), ["s3:PutObjectLegalHold"]);
     site.run(&["list", "--held"])?.ok()?.says(&[&first, &second])?;
     under(&store, &expiring);
     store.ambush("PUT", "legal-hold", &[Fault::Pretended; 200]);
@@ -116,7 +117,6 @@ pub fn policies_suffice(install: &'static Installation) -> Outcome {
     assert!(store.refused().is_empty());
 
     under(&store, &database);
-    store.refused();
     site.configure("[retention]\nrecovery_window = \"1s\"\nminimum = 1\n")?;
     // The window is short, and must have passed since the second one.
     wait_for("the first backup to expire", || {

@@ -114,6 +114,24 @@ fn a_body_that_is_cut_goes_on_where_it_was() {
     assert!(some.len() < body.len() && body.starts_with(&some));
 }
 
+/// What comes renews the patience, in number and in time: a large object may take as long as it takes.
+#[test]
+fn a_body_that_comes_piece_by_piece_is_read_to_its_end() {
+    let server = S3Server::start();
+    let patience = Patience { attempts: 2, total: Duration::from_millis(300), ..hasty() };
+    let store = S3Backend::open_with(&server.settings("pg"), patience, None).unwrap();
+    let body: Vec<u8> = (0..16_000_000).map(|i| (i % 251) as u8).collect();
+    put(&store, "body", &body).unwrap();
+    server.take();
+    server.ambush("GET", "body", &[Fault::BodyCut; 3]);
+    let mut stream = store.get(&key("body")).unwrap();
+    std::thread::sleep(Duration::from_millis(400));
+    let mut whole = Vec::new();
+    stream.read_to_end(&mut whole).unwrap();
+    assert_eq!(whole, body);
+    assert!(server.take().len() >= 4, "it was cut three times");
+}
+
 #[test]
 fn an_object_that_became_another_is_not_read_on() {
     let server = S3Server::start();

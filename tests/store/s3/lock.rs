@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use pgcairn::model::key::{Encryption, Key};
-use pgcairn::store::{Backend, LockMode, ObjectLock, Patience, Repository, S3Backend, S3Settings};
+use pgcairn::store::{Backend, Error, LockMode, ObjectLock, Patience, Repository, S3Backend, S3Settings};
 
 use super::super::suite;
 use super::moto_server::Moto;
-use super::server::{S3Server, hasty};
+use super::server::{Fault, S3Server, hasty};
 
 const LOCK: ObjectLock = ObjectLock { mode: LockMode::Compliance, period: Duration::from_secs(45 * 86400) };
 
@@ -43,6 +43,23 @@ fn every_object_is_created_under_the_lock() {
 }
 
 #[test]
+fn holds_are_put_on_what_is_there() {
+    let server = S3Server::start();
+    let settings = S3Settings { lock: Some(LOCK), ..server.settings("pg") };
+    let store = S3Backend::open_with(&settings, hasty(), None).unwrap();
+    let keys: Vec<Key> = (0..40).map(|number| Key::new(format!("a/{number}")).unwrap()).collect();
+    let mut answers = vec![Fault::Pretended; 40];
+    (answers[7], answers[20]) = (Fault::Refuse(404, "NoSuchKey"), Fault::Refuse(503, "SlowDown"));
+    answers.push(Fault::Pretended);
+    server.ambush("PUT", "legal-hold", &answers);
+    assert!(store.hold(&keys, true).unwrap());
+    assert_eq!(server.take().len(), 41, "one for each, and one again");
+    server.clear();
+    server.permit(|action| action != "s3:PutObjectLegalHold");
+    assert!(matches!(store.hold(&keys, true), Err(Error::Permission { .. })));
+}
+
+#[test]
 fn what_is_locked_or_held_is_not_deleted() {
     let Some(moto) = Moto::start(None) else { return };
     moto.locking_bucket("locking");
@@ -66,12 +83,11 @@ fn what_is_locked_or_held_is_not_deleted() {
     let plain = store(None);
     suite::put(&plain, "held", b"content").unwrap();
     let held = version("held").0;
-    let key = Key::new("held").unwrap();
-    let both = [key, Key::new("absent").unwrap()];
-    assert!(!plain.hold(&both, true).unwrap(), "only where locks are configured");
-    assert!(locking.hold(&both, true).unwrap());
+    let key = [Key::new("held").unwrap()];
+    assert!(!plain.hold(&key, true).unwrap(), "only where locks are configured");
+    assert!(locking.hold(&key, true).unwrap());
     assert!(delete("held", &held).is_err());
-    assert!(locking.hold(&both, false).unwrap());
+    assert!(locking.hold(&key, false).unwrap());
     delete("held", &held).unwrap();
 
     let repository = Repository::create_on(std::sync::Arc::new(locking), Encryption::Age).unwrap();

@@ -218,9 +218,7 @@ impl State {
         let fault = self.fault(&method, &name);
         match fault {
             Some(Fault::Refuse(status, code)) => return Ok(refusal(&method, status, code)),
-            Some(Fault::Pretended) => {
-                return Ok(Response::new(Full::default().map_err(|never: Infallible| match never {}).boxed_unsync()));
-            }
+            Some(Fault::Pretended) => return Ok(pretence()),
             Some(Fault::Closed) => return Err("closed".into()),
             Some(Fault::Silent) => {
                 tokio::time::sleep(Duration::from_secs(60)).await;
@@ -302,6 +300,12 @@ fn metadata(name: &str) -> Option<Response<Body>> {
     };
     let body = Full::new(Bytes::from(text)).map_err(|never: Infallible| match never {}).boxed_unsync();
     Some(Response::new(body))
+}
+
+/// Success with nothing in it.
+fn pretence() -> Response<Body> {
+    let body = Full::default().map_err(|never: Infallible| match never {}).boxed_unsync();
+    Response::builder().header("etag", "\"0\"").body(body).unwrap()
 }
 
 /// With a message that quotes what no log may show, as real stores do.
