@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 use pgcairn::codec::{MAX_HEADER, MAX_RECIPIENTS};
 use pgcairn::model::catalog::{
-    self, FlaggedPage, MAX_COMMIT_MARKER, MAX_FLAGGED_PAGES, MAX_LABELS, ObjectLine, Summary,
+    self, FlaggedPage, MAX_COMMIT_MARKER, MAX_FLAGGED_PAGES, MAX_LABELS, MAX_OBJECTS, ObjectLine, Summary,
 };
 use pgcairn::model::deletion::{
     self, Condemned, GRACE, Hold, MAX_CONDEMNED, MAX_CONDEMNED_KEYS, MAX_HOLD, MAX_REASON, RunMarker,
@@ -18,6 +18,7 @@ use pgcairn::model::manifest::{
     MAX_PART_TEXT, MAX_SLICE, Part,
 };
 use pgcairn::model::path::{MAX_NAME, MAX_PATH};
+use pgcairn::model::signature::{Signed, SigningKey};
 use pgcairn::model::timeline::TimelineJson;
 use pgcairn::model::wal_name::{MAX_SEGMENT_SIZE, MIN_SEGMENT_SIZE};
 use pgcairn::store::Marker;
@@ -120,8 +121,11 @@ fn manifest_and_digests_belong_together() {
 #[test]
 fn commit_marker_and_list_of_objects() {
     let text = format!("{}\n", example("commit"));
-    let summary = catalog::parse_commit_marker(text.as_bytes(), &backup()).unwrap();
-    assert_eq!(catalog::format_commit_marker(&summary).unwrap(), text.as_bytes());
+    let marker = catalog::parse_commit_marker(text.as_bytes(), &keys().backup(&backup())).unwrap();
+    let host = SigningKey::from_seed([1; 32]);
+    assert_eq!(marker.signed, Signed::By(host.public()));
+    let written = catalog::format_commit_marker(&marker.summary, Some(&host)).unwrap();
+    assert_eq!(String::from_utf8(written).unwrap(), text);
     let object: ObjectLine = same(example("object"));
     let pack = pgcairn::model::key::PackId { backup: backup(), number: 1 };
     assert_eq!(object.key, keys().pack(&pack));
@@ -159,7 +163,7 @@ fn the_largest_commit_marker_fits() {
     summary.recipients = vec![summary.recipients[0].clone(); MAX_RECIPIENTS];
     let label = |n| (format!("{n:063}"), "\"".repeat(255));
     summary.labels = (0..MAX_LABELS).map(label).collect();
-    assert!(catalog::format_commit_marker(&summary).is_ok());
+    assert!(catalog::format_commit_marker(&summary, Some(&SigningKey::from_seed([1; 32]))).is_ok());
 }
 
 /// The row of the table of bounds with this name.
@@ -186,6 +190,7 @@ fn bounds_are_the_constants() {
     is("JSON line of an envelope", size(MAX_ENVELOPE as u64));
     is("header of an age file", size(MAX_HEADER as u64));
     is("recipients", MAX_RECIPIENTS.to_string());
+    is("objects in one list", MAX_OBJECTS.to_string());
     is("content of a frame", size(MAX_FRAME));
     is("compressed frame", size(2 * MAX_FRAME));
     is("pack as stored", size(MAX_PACK));

@@ -6,6 +6,7 @@ use crate::model::deletion::MAX_REASON;
 use crate::model::key::ClusterName;
 use crate::model::lsn::Lsn;
 use crate::model::selector::Selector;
+use crate::model::signature::PublicKey;
 use crate::model::wal_name::WalName;
 use crate::operation::restore::{TablespaceMapping, TimelineChoice};
 
@@ -14,6 +15,11 @@ const FIRST_NORMAL_XID: u32 = 3;
 
 pub fn cluster_name(text: &str) -> Result<ClusterName, String> {
     ClusterName::new(text).map_err(|error| error.to_string())
+}
+
+/// The text is not repeated by us: it might be the other half.
+pub fn public_key(text: &str) -> Result<PublicKey, String> {
+    crate::config::public_key(text.trim())
 }
 
 pub fn selector(text: &str) -> Result<Selector, String> {

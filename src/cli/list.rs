@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::Status;
-use super::session::{RepositoryArguments, Session};
+use super::session::{RepositoryArguments, Session, TrustArguments};
 use crate::operation;
 
 /// List the backups; needs no key
@@ -19,13 +19,16 @@ pub struct Arguments {
     #[arg(long)]
     held: bool,
     #[command(flatten)]
+    trust: TrustArguments,
+    #[command(flatten)]
     place: RepositoryArguments,
 }
 
 impl Arguments {
     pub fn run(self, session: &Session) -> Status {
         let request = operation::list::Request { held: self.held };
-        let outcome = operation::list::run(&session.reading_context(&self.place)?, &request, &session.output)?;
+        let context = session.looking_context(&self.place, &self.trust)?;
+        let outcome = operation::list::run(&context, &request, &session.output)?;
         session.output.done(&outcome)
     }
 }

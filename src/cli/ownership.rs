@@ -17,6 +17,7 @@ use rustix::fs::{Dir, DirEntry as Entry, Mode, OFlags};
 
 use crate::model::error::{Code, Error, Result};
 use crate::model::shell_word::shell_word;
+use crate::operation::signing_key;
 
 /// Who owns a cluster where nothing else tells: the user of every packaged PostgreSQL.
 const USUAL_OWNER: &str = "postgres";
@@ -42,6 +43,8 @@ pub struct Belongings {
     pub data: Vec<PathBuf>,
     /// The repository that root makes for the owner, likewise.
     pub repository: Option<PathBuf>,
+    /// The key that root makes for the owner, likewise.
+    pub signing_key: Option<PathBuf>,
     /// Where root finds no owner: it writes nothing, so root may go on.
     pub only_reads: bool,
 }
@@ -143,6 +146,11 @@ impl Belongings {
         if let Some(path) = &self.repository {
             let readers = Group::from_name(READERS_GROUP).ok().flatten();
             owner.make_directory(path, REPOSITORY_MODE, readers.map_or(owner.gid, |group| group.gid))?;
+        }
+        if let Some(file) = &self.signing_key
+            && !file.parent().is_some_and(|directory| owner.may_write(directory))
+        {
+            signing_key::create(file, Some((owner.uid.as_raw(), owner.gid.as_raw())))?;
         }
         Ok(())
     }

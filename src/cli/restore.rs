@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args, ValueEnum};
 
-use super::session::{IdentityArguments, RepositoryArguments, Session};
+use super::session::{IdentityArguments, RepositoryArguments, Session, TrustArguments};
 use super::{Status, argument, time};
 use crate::model::error::{Code, Error, Result};
 use crate::model::lsn::Lsn;
@@ -69,6 +69,11 @@ pub struct Arguments {
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroU16>,
     #[command(flatten)]
+    trust: TrustArguments,
+    /// Restore a backup that nobody has signed, though keys are trusted
+    #[arg(long)]
+    accept_unsigned: bool,
+    #[command(flatten)]
     key: IdentityArguments,
     #[command(flatten)]
     place: RepositoryArguments,
@@ -94,7 +99,7 @@ impl Arguments {
         }
         let made = std::iter::once(&request.target_dir).chain(request.tablespaces.iter().map(|mapping| &mapping.new));
         let made = made.cloned().collect();
-        let context = session.restoring_context(&self.place, &self.key, made, request.plan)?;
+        let context = session.restoring_context(&self.place, &self.key, &self.trust, made, request.plan)?;
         let outcome = operation::restore::run(&context, &request, &session.output)?;
         session.output.done(&outcome)
     }
@@ -108,6 +113,7 @@ impl Arguments {
             action: self.action(&target)?,
             target,
             tablespaces: self.tablespaces.clone(),
+            accept_unsigned: self.accept_unsigned,
             plan: self.plan,
             jobs: self.jobs,
             identity: self.key.file().map(Path::to_owned),
@@ -188,7 +194,7 @@ mod tests {
             "--target-dir /a --backup latest~1 --action shutdown --jobs 3",
             "--target-dir /a --before-xid 731 --backup 2026 --timeline 0xA",
             "--target-dir /a --to-name 'before the; deploy' --tablespace '/a\\=b=/c d' --tablespace /e=/f",
-            "--target-dir /a --to-lsn 1/2A",
+            "--target-dir /a --to-lsn 1/2A --accept-unsigned",
         ] {
             let planned = request(&format!("{line} --plan"));
             let again = request(&operation::restore::arguments(&planned));

@@ -11,11 +11,13 @@ use super::ownership::{self, Belongings};
 use super::prompt::{self, Answer};
 use super::signal;
 use crate::config::identity::{self, Identities};
+use crate::config::signing::TRUSTED_VARIABLE;
 use crate::config::{self, Config, RepositoryUrl};
 use crate::model::error::{Code, Error, Result};
 use crate::model::interrupt::Interrupt;
 use crate::model::key::ClusterName;
-use crate::operation::{self, Context};
+use crate::model::signature::PublicKey;
+use crate::operation::{self, Context, signing_key};
 use crate::report::{Format, Listener, Output};
 
 #[derive(Debug, Args)]
@@ -51,6 +53,17 @@ pub struct RepositoryArguments {
     /// Read every object as it was created first: what was overwritten or deleted later in a bucket with versions
     #[arg(long, help_heading = "After an attack on the repository")]
     oldest_versions: bool,
+}
+
+/// For commands that look at signatures.
+#[derive(Debug, Default, Args)]
+pub struct TrustArguments {
+    /// Restore what this key has signed, as init prints it; may be repeated
+    #[arg(
+        long, value_name = "KEY", value_parser = super::argument::public_key, value_delimiter = ',',
+        env = TRUSTED_VARIABLE, hide_env_values = true
+    )]
+    trusted: Vec<PublicKey>,
 }
 
 /// For commands that decrypt.
@@ -116,6 +129,7 @@ impl Session {
         let belongings = Belongings {
             owned: vec![config.postgres()?.data_dir.clone()],
             repository: repository.filter(|_| !refused(&config)),
+            signing_key: config.signing_key_file().filter(|_| !refused(&config)),
             ..Belongings::default()
         };
         self.begin(config, None, &belongings)
@@ -123,7 +137,10 @@ impl Session {
 
     /// For commands that only read a repository: the file, or `--repository` in its place.
     pub fn reading_context(&self, place: &RepositoryArguments) -> Result<Context> {
-        let config = self.config_or(place)?;
+        self.read(self.config_or(place)?)
+    }
+
+    fn read(&self, config: Config) -> Result<Context> {
         let belongings = Belongings {
             owned: data_dir(&config),
             read: config.repository.url.local_path().map(Path::to_owned).into_iter().collect(),
@@ -133,19 +150,35 @@ impl Session {
         self.begin(config, None, &belongings)
     }
 
+    /// For `list` and `show`: the same, and whose signatures count. A key of this host that is no use keeps nobody
+    /// from looking.
+    pub fn looking_context(&self, place: &RepositoryArguments, trust: &TrustArguments) -> Result<Context> {
+        let config = self.config_or(place)?.trusting(trust.trusted.clone());
+        let trusted = signing_key::trusted(&config);
+        let context = self.read(config)?;
+        let trusted = trusted.unwrap_or_else(|error| {
+            self.output.warning(error);
+            context.config.signing.trusted.clone()
+        });
+        Ok(Context { trusted, ..context })
+    }
+
     /// For `restore`. `made` are the directories it fills, the target directory first.
     pub fn restoring_context(
         &self,
         place: &RepositoryArguments,
         key: &IdentityArguments,
+        trust: &TrustArguments,
         made: Vec<PathBuf>,
         plan: bool,
     ) -> Result<Context> {
-        let config = self.config_or(place)?;
+        let config = self.config_or(place)?.trusting(trust.trusted.clone());
         let identities = self.identities(key)?;
+        let trusted = signing_key::trusted(&config)?;
         let owned = made.iter().take(1).cloned().chain(data_dir(&config)).collect();
         let data = if plan { Vec::new() } else { made };
-        self.begin(config, identities, &Belongings { owned, data, ..Belongings::default() })
+        let context = self.begin(config, identities, &Belongings { owned, data, ..Belongings::default() })?;
+        Ok(Context { trusted, ..context })
     }
 
     /// For `wal fetch`, which the server's own user calls.
@@ -227,7 +260,8 @@ impl Session {
     fn begin(&self, config: Config, identities: Option<Identities>, belongings: &Belongings) -> Result<Context> {
         self.output.lead_to(config.command_line());
         self.take_over(belongings)?;
-        Ok(Context { config, identities, now: self.now, interrupt: self.interrupt.clone() })
+        let trusted = Vec::new();
+        Ok(Context { config, identities, trusted, now: self.now, interrupt: self.interrupt.clone() })
     }
 }
 

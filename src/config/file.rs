@@ -1,15 +1,17 @@
 //! The TOML file into a [`Config`]; every refusal names line and column.
 
 use std::ops::{Range, RangeInclusive};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::keys::{self, ARRAY_SECTION};
+use super::signing::EXTENSION;
 use super::{
-    Arguments, Backup, Config, DEFAULT_COMPRESSION, DEFAULT_CONNECTION, Objectives, Postgres, Repository, value,
+    Arguments, Backup, Config, DEFAULT_COMPRESSION, DEFAULT_CONNECTION, Objectives, Postgres, Repository, Signing,
+    value,
 };
 use super::{locate, s3};
 use crate::codec::{MAX_RECIPIENTS, Recipient};
@@ -17,8 +19,19 @@ use crate::model::error::{Code, Error, Result};
 use crate::model::key::ClusterName;
 use crate::model::plan::retention::Policy;
 
-/// What every age identity begins with, in either case.
-const SECRET_PREFIX: &str = "age-secret-key-";
+/// What a secret key begins with or is framed by, in small letters, why it must not be here, and what to do.
+const SECRETS: [(&str, &str, &str); 2] = [
+    (
+        "age-secret-key-",
+        "a secret age key stands in the configuration: this host could read its own backups",
+        "remove it, treat it as disclosed, make another one elsewhere with: pgcairn key generate --output FILE",
+    ),
+    (
+        "private key-----",
+        "a private key stands in the configuration, which others may read",
+        "remove it, treat it as disclosed, and put the public half in its place, as printed by: pgcairn init",
+    ),
+];
 
 pub(super) fn parse(path: &Path, text: &str) -> Result<Config> {
     let source = Source { path, text };
@@ -31,6 +44,10 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config> {
         name: Some(cluster_name(&top)?),
         postgres: top.table("postgres")?.map(|table| postgres(&table)).transpose()?,
         recipients: top.table("encryption")?.map(|table| recipients(&table)).transpose()?.unwrap_or_default(),
+        signing: Signing {
+            beside: std::path::absolute(path).ok().map(|file| file.with_extension(EXTENSION)),
+            ..top.table("signing")?.map(|table| signing(&table)).transpose()?.unwrap_or_default()
+        },
         repository: repository(&top)?,
         objectives: Objectives {
             rpo: top.table("objectives")?.map(|t| t.parsed("rpo", value::duration)).transpose()?.flatten(),
@@ -68,6 +85,22 @@ fn recipients(table: &Table) -> Result<Vec<Recipient>> {
     }
     let message = format!("{} recipients are more than the {MAX_RECIPIENTS} that fit", recipients.len());
     Err(table.error(Code::ConfigValue, table.at.clone(), message))
+}
+
+fn signing(table: &Table) -> Result<Signing> {
+    Ok(Signing {
+        key: table.get("key").map(|found| key_file(table, found)).transpose()?,
+        trusted: table.list("trusted", value::public_key)?,
+        beside: None,
+    })
+}
+
+/// `{ file = "/path" }`: the key itself stands in no configuration.
+fn key_file(table: &Table, found: &Spanned<DeValue>) -> Result<PathBuf> {
+    let wanted = || table.wrong_value("key", found.span(), "it is a table such as { file = \"/path\" }".to_owned());
+    let entries = found.get_ref().as_table().filter(|entries| entries.len() == 1).ok_or_else(wanted)?;
+    let file = entries.get("file").and_then(|file| file.get_ref().as_str()).ok_or_else(wanted)?;
+    value::absolute_path(file).map_err(|wanted| table.wrong_value("key", found.span(), wanted))
 }
 
 fn repository(top: &Table) -> Result<Repository> {
@@ -135,11 +168,10 @@ impl Source<'_> {
 
     /// Looked for in the bare text, comments included, before anything could quote it in a message.
     fn refuse_secrets(&self) -> Result<()> {
-        let Some(start) = self.text.to_ascii_lowercase().find(SECRET_PREFIX) else { return Ok(()) };
-        let message = "a secret age key stands in the configuration: this host could read its own backups";
-        Err(self.error(Code::ConfigSecret, start..start, message).hint(
-            "remove it, treat it as disclosed, make another one elsewhere with: pgcairn key generate --output FILE",
-        ))
+        let text = self.text.to_ascii_lowercase();
+        let found = SECRETS.iter().find_map(|secret| Some((text.find(secret.0)?, secret)));
+        let Some((start, (_, message, hint))) = found else { return Ok(()) };
+        Err(self.error(Code::ConfigSecret, start..start, message).hint(*hint))
     }
 
     fn syntax_error(&self, error: &toml::de::Error) -> Error {

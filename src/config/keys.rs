@@ -16,6 +16,9 @@ pub enum Form {
     Choice(&'static [&'static str]),
     /// A table with the place where the access key is.
     Credentials,
+    /// A table with the path of the file that holds the value.
+    File,
+    PublicKeys,
 }
 
 /// One key: where it stands, what it takes, what it means.
@@ -69,6 +72,9 @@ pub const KEYS: &[Key] = &[
     optional("postgres", "connection", Form::Text, "how the server is reached, a libpq connection string")
         .or(super::DEFAULT_CONNECTION),
     optional("encryption", "recipients", Form::Recipients, "public age keys; two are advised: operations and escrow"),
+    optional("signing", "key", Form::File, "what signs backups; made by init, and never leaves the host")
+        .or("beside this file, with the ending .signing.pem"),
+    optional("signing", "trusted", Form::PublicKeys, "public keys of the hosts whose backups are restored here"),
     required("repository", "name", Form::Text, "what the repository is called in reports"),
     required("repository", "url", Form::Url, "where it lies: file:///var/backups/pgcairn, s3://bucket/prefix"),
     optional("repository", "id", Form::Text, "the repository id that must be found there"),

@@ -6,6 +6,7 @@ mod keys;
 mod locate;
 mod s3;
 mod schema;
+pub mod signing;
 mod value;
 
 use std::num::NonZeroU16;
@@ -18,11 +19,12 @@ use crate::model::error::{Code, Error, Result};
 use crate::model::key::ClusterName;
 use crate::model::plan::retention::Policy;
 use crate::model::shell_word::shell_word;
+use crate::model::signature::PublicKey;
 
 pub use keys::{KEYS, Key};
 pub use locate::{CONFIG_DIRECTORY, ENVIRONMENT_VARIABLE, locate};
 pub use schema::schema;
-pub use value::{ConnectionString, RepositoryUrl, duration};
+pub use value::{ConnectionString, RepositoryUrl, duration, public_key};
 
 /// zstd level where none is configured: as fast as the disk for most, and nearly as small as level 5.
 pub const DEFAULT_COMPRESSION: i32 = 3;
@@ -42,6 +44,7 @@ pub struct Config {
     pub postgres: Option<Postgres>,
     /// Public keys; empty where the repository is not encrypted.
     pub recipients: Vec<Recipient>,
+    pub signing: Signing,
     pub repository: Repository,
     pub objectives: Objectives,
     pub backup: Backup,
@@ -51,12 +54,13 @@ pub struct Config {
     arguments: Arguments,
 }
 
-/// `--repository`, `--cluster` and `--oldest-versions`.
+/// `--repository`, `--cluster`, `--oldest-versions` and `--trusted`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Arguments {
     repository: Option<RepositoryUrl>,
     cluster: Option<ClusterName>,
     oldest_versions: bool,
+    trusted: Vec<PublicKey>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +75,16 @@ pub struct Repository {
     pub url: RepositoryUrl,
     /// The repository id that must be found there.
     pub id: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Signing {
+    /// The file with the key that signs, as configured; see [`Config::signing_key_file`].
+    pub key: Option<PathBuf>,
+    /// Where it lies otherwise: beside the configuration. Absolute, because pgcairn may leave its directory.
+    pub beside: Option<PathBuf>,
+    /// Whose backups are restored here. This host's own key counts as well, where there is one.
+    pub trusted: Vec<PublicKey>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -118,6 +132,7 @@ impl Config {
             name: None,
             postgres: None,
             recipients: Vec::new(),
+            signing: Signing::default(),
             repository: Repository { name: "argument".to_owned(), url: url.clone(), id: None },
             objectives: Objectives::default(),
             backup: Backup::default(),
@@ -149,6 +164,18 @@ impl Config {
         Ok(self)
     }
 
+    /// With the keys of `--trusted`, which count beside those of the file.
+    pub fn trusting(mut self, keys: Vec<PublicKey>) -> Config {
+        self.signing.trusted.extend(&keys);
+        self.arguments.trusted = keys;
+        self
+    }
+
+    /// Where the key lies that signs backups; nowhere without a configuration file.
+    pub fn signing_key_file(&self) -> Option<PathBuf> {
+        self.signing.key.clone().or_else(|| self.signing.beside.clone())
+    }
+
     /// The cluster on this host, for commands that cannot do without it.
     pub fn postgres(&self) -> Result<&Postgres> {
         self.postgres.as_ref().ok_or_else(|| {
@@ -172,7 +199,7 @@ impl Config {
 
     /// How commands find this configuration again.
     pub fn command_line(&self) -> CommandLine {
-        CommandLine { program: self.program(), place: self.place() }
+        CommandLine { program: self.program(), place: self.place(), trust: self.trust() }
     }
 
     fn program(&self) -> String {
@@ -185,10 +212,14 @@ impl Config {
 
     /// What must follow a command because the file does not say it.
     fn place(&self) -> String {
-        let Arguments { repository, cluster, oldest_versions } = &self.arguments;
+        let Arguments { repository, cluster, oldest_versions, .. } = &self.arguments;
         let repository = repository.iter().map(|url| format!(" --repository {}", shell_word(url.as_str())));
         let place: String = repository.chain(cluster.iter().map(|name| format!(" --cluster {name}"))).collect();
         place + if *oldest_versions { " --oldest-versions" } else { "" }
+    }
+
+    fn trust(&self) -> String {
+        self.arguments.trusted.iter().map(|key| format!(" --trusted {key}")).collect()
     }
 }
 

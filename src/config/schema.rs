@@ -45,6 +45,13 @@ fn property(key: &Key) -> Value {
         Form::Boolean => json!({"type": "boolean"}),
         Form::Choice(values) => json!({"enum": values}),
         Form::Credentials => credentials(),
+        Form::File => {
+            let properties = json!({"file": {"type": "string", "pattern": "^/"}});
+            json!({"type": "object", "additionalProperties": false, "required": ["file"], "properties": properties})
+        }
+        Form::PublicKeys => {
+            json!({"type": "array", "items": {"type": "string", "pattern": "^ed25519:[A-Za-z0-9+/]{43}=$"}})
+        }
         Form::Integer(minimum, maximum) => json!({"type": "integer", "minimum": minimum, "maximum": maximum}),
     };
     property["description"] = match key.default {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::{SpanRelativeTo, Unit};
 
 use crate::codec::{Recipient, parse_recipient};
+use crate::model::signature::{InvalidPublicKey, PublicKey};
 use crate::store::{self, S3Settings};
 
 /// A value, or what was wanted instead.
@@ -17,6 +18,11 @@ pub type Parsed<T> = Result<T, String>;
 /// A public key; the codec knows which kinds there are.
 pub(super) fn recipient(text: &str) -> Parsed<Recipient> {
     parse_recipient(text).map_err(|error| error.to_string())
+}
+
+/// The key that a host signs with, the public half. Not quoted: it might be the other one.
+pub fn public_key(text: &str) -> Parsed<PublicKey> {
+    text.parse().map_err(|error: InvalidPublicKey| error.to_string())
 }
 
 /// Where a repository lies, as it was written and as the store understands it.

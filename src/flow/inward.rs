@@ -7,13 +7,16 @@ use std::io::Read;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::caught::Panicked;
+use super::listed::Listed;
 use super::pack_reader::PackReader;
 use super::workers;
 use crate::codec::{CodecError, FrameReader, Opener};
+use crate::model::catalog::ObjectList;
 use crate::model::digest::{DigestError, PartDigests, digests};
 use crate::model::interrupt::Interrupt;
 use crate::model::key::{BackupId, ClusterKeys, Key};
 use crate::model::manifest::{DIGEST_BLOCK, Extent, FileSlice, MAX_FRAME, MAX_PART_BYTES, ManifestError, Pack, Part};
+use crate::model::sha256::Sha256Sum;
 use crate::sink::{SinkError, TargetDirectory, TargetFile};
 use crate::store::{Error as StoreError, Reader};
 
@@ -27,6 +30,10 @@ pub enum InwardError {
     Manifest { key: Key, source: ManifestError },
     #[error("{key}: {source}")]
     Digests { key: Key, source: DigestError },
+    #[error("{key} is not in the list of objects of the backup that needs it")]
+    NotListed { key: Key },
+    #[error("{key} is another object: it has SHA-256 {found}, the list of objects says {recorded}")]
+    OtherObject { key: Key, found: Sha256Sum, recorded: Sha256Sum },
     #[error("{key}: it decompresses to more than {MAX_PART_BYTES} bytes")]
     PartTooLarge { key: Key },
     #[error(transparent)]
@@ -46,6 +53,8 @@ pub struct Inward<'a> {
     pub reader: &'a Reader,
     pub opener: &'a Opener,
     pub keys: &'a ClusterKeys,
+    /// What each object must be.
+    pub objects: &'a ObjectList,
     pub backup: &'a BackupId,
     /// Parts are numbered from 1 to this.
     pub parts: u32,
@@ -104,10 +113,22 @@ impl Inward<'_> {
         PartDigests::parse(&bytes, self.backup, part, count).map_err(|source| InwardError::Digests { key, source })
     }
 
+    /// An object as it is stored; whoever has read what it needs calls `finish`.
+    fn stored(&self, key: &Key) -> Result<Listed<'_, Box<dyn Read + Send>>> {
+        let line = self.objects.get(key).ok_or_else(|| InwardError::NotListed { key: key.clone() })?;
+        Ok(Listed::new(line, self.reader.get(key)?))
+    }
+
     /// A manifest or digest part, decrypted and decompressed, within its bound.
     fn small_object(&self, key: &Key) -> Result<Vec<u8>> {
+        let mut stored = self.stored(key)?;
+        let content = self.content(key, &mut stored)?;
+        stored.finish().map(|()| content)
+    }
+
+    fn content(&self, key: &Key, stored: impl Read) -> Result<Vec<u8>> {
         let fail = |source| InwardError::Codec { key: key.clone(), source };
-        let (_, opened) = self.opener.open(key, self.reader.get(key)?).map_err(fail)?;
+        let (_, opened) = self.opener.open(key, stored).map_err(fail)?;
         let mut bytes = Vec::new();
         let mut frames = FrameReader::new(opened).map_err(fail)?.take(MAX_PART_BYTES + 1);
         frames.read_to_end(&mut bytes).map_err(|e| fail(e.into()))?;
@@ -119,7 +140,9 @@ impl Inward<'_> {
 
     /// Decompresses each frame that `extents` touch, once, and writes what belongs into place.
     fn pack(&self, pack: &Pack, extents: &[(usize, Extent)], part: &Part, target: &TargetDirectory) -> Result<()> {
-        let mut frames = PackReader::open(self.keys.pack(&pack.id), self.reader, self.opener)?;
+        let key = self.keys.pack(&pack.id);
+        let mut stored = self.stored(&key)?;
+        let mut frames = PackReader::open(&key, &mut stored, self.opener)?;
         let mut files = OpenFile { part, target, open: None };
         let (mut stored_at, mut frame_at, mut rest) = (0, 0, extents);
         for layout in &pack.frames {
@@ -138,7 +161,8 @@ impl Inward<'_> {
             stored_at += layout.compressed;
             frame_at = frame_end;
         }
-        Ok(())
+        drop(frames);
+        stored.finish()
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod caught;
 pub mod inward;
+mod listed;
 pub mod memory;
 pub mod outward;
 mod pack_reader;

@@ -1,15 +1,19 @@
 //! The commit marker of a backup, `backups/<id>.json`: one line of summary, one line that vouches for it.
 //! It is plaintext, so it holds no file names beyond the numbers of flagged relations.
 
+mod commit_marker;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::key::{BackupId, ClusterName};
+use super::key::{BackupId, ClusterName, Key};
 use super::lsn::Lsn;
 use super::sha256::Sha256Sum;
 use super::wal_name::TimelineId;
+
+pub use commit_marker::{CatalogError, CommitMarker, format_commit_marker, parse_commit_marker};
 
 /// Version of `backups/<id>.json` that this program writes, and the newest it reads.
 pub const FORMAT: u32 = 1;
@@ -154,73 +158,27 @@ pub struct Environment {
 /// One line of `objects/<id>.jsonl.zst`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ObjectLine {
-    pub key: super::key::Key,
+    pub key: Key,
     pub size: u64,
     pub sha256: Sha256Sum,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CatalogError {
-    #[error("the commit marker is not readable: {0}")]
-    Unreadable(String),
-    #[error("the commit marker holds {0} bytes, more than {MAX_COMMIT_MARKER}")]
-    TooLarge(usize),
-    #[error("the backup needs a reader of format {needed}, this one reads {FORMAT}")]
-    TooNew { needed: u32 },
-    #[error("the summary in the commit marker has SHA-256 {found}, not {recorded}")]
-    Damaged { recorded: Sha256Sum, found: Sha256Sum },
-    #[error("the commit marker belongs to backup {0}")]
-    OtherBackup(BackupId),
-}
+/// Most objects that a backup may need: 128 TiB in full packs.
+pub const MAX_OBJECTS: usize = 4 << 20;
 
-/// Line two of a commit marker.
-#[derive(Serialize, Deserialize)]
-struct Seal {
-    /// Of line one with its line feed: a flipped bit in a number would go unnoticed.
-    sha256: Sha256Sum,
-    /// Reserved.
-    signature: Option<serde_json::Value>,
-}
+/// Every object that a backup needs, by key.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ObjectList(Vec<ObjectLine>);
 
-/// Both lines of a commit marker. The signature is reserved and null.
-pub fn format_commit_marker(summary: &Summary) -> Result<Vec<u8>, CatalogError> {
-    let unwritable = |e: serde_json::Error| CatalogError::Unreadable(e.to_string());
-    let mut bytes = serde_json::to_vec(summary).map_err(unwritable)?;
-    bytes.push(b'\n');
-    let seal = Seal { sha256: Sha256Sum::of(&bytes), signature: None };
-    serde_json::to_writer(&mut bytes, &seal).map_err(unwritable)?;
-    bytes.push(b'\n');
-    if bytes.len() > MAX_COMMIT_MARKER { Err(CatalogError::TooLarge(bytes.len())) } else { Ok(bytes) }
-}
+impl ObjectList {
+    pub fn new(mut lines: Vec<ObjectLine>) -> ObjectList {
+        lines.sort();
+        ObjectList(lines)
+    }
 
-/// Looks at the versions before anything else, so that a newer format is told from damage.
-pub fn parse_commit_marker(bytes: &[u8], id: &BackupId) -> Result<Summary, CatalogError> {
-    #[derive(Deserialize)]
-    struct Versions {
-        minimum_reader: u32,
+    pub fn get(&self, key: &Key) -> Option<&ObjectLine> {
+        self.0.binary_search_by(|line| line.key.cmp(key)).ok().and_then(|at| self.0.get(at))
     }
-    if bytes.len() > MAX_COMMIT_MARKER {
-        return Err(CatalogError::TooLarge(bytes.len()));
-    }
-    let unreadable = |e: serde_json::Error| CatalogError::Unreadable(e.to_string());
-    let lines: Vec<&[u8]> = bytes.split_inclusive(|b| *b == b'\n').collect();
-    let [summary, seal] = lines[..] else {
-        return Err(CatalogError::Unreadable(format!("{} lines where two are due", lines.len())));
-    };
-    if !seal.ends_with(b"\n") {
-        return Err(CatalogError::Unreadable("line two is cut short".into()));
-    }
-    let versions: Versions = serde_json::from_slice(summary).map_err(unreadable)?;
-    if versions.minimum_reader > FORMAT {
-        return Err(CatalogError::TooNew { needed: versions.minimum_reader });
-    }
-    let seal: Seal = serde_json::from_slice(seal).map_err(unreadable)?;
-    let found = Sha256Sum::of(summary);
-    if found != seal.sha256 {
-        return Err(CatalogError::Damaged { recorded: seal.sha256, found });
-    }
-    let summary: Summary = serde_json::from_slice(summary).map_err(unreadable)?;
-    if summary.id == *id { Ok(summary) } else { Err(CatalogError::OtherBackup(summary.id)) }
 }
 
 /// JSON readers other than ours read numbers as doubles: 64-bit identifiers are strings.

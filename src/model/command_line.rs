@@ -8,10 +8,14 @@ pub struct CommandLine {
     pub program: String,
     /// ` --repository URL`, where no file says it.
     pub place: String,
+    /// ` --trusted KEY`, likewise.
+    pub trust: String,
 }
 
 /// The commands that take `--repository`.
 const READING: [&str; 5] = ["list", "show", "restore", "wal list", "wal fetch"];
+/// Those of them that look at signatures.
+const TRUSTING: [&str; 3] = ["list", "show", "restore"];
 /// Those that read the configuration file. Any other does not care which it is.
 const CONFIGURED: [&str; 9] =
     ["init", "check", "backup", "wal flush", "config check", "expire", "hold", "release", "undelete"];
@@ -31,7 +35,8 @@ impl CommandLine {
             rest = match command.filter(|_| is_word) {
                 Some(command) => {
                     let place = if reads.is_some() { &self.place } else { "" };
-                    said.extend([&self.program, " ", command, place]);
+                    let trust = if TRUSTING.contains(command) { &self.trust } else { "" };
+                    said.extend([&self.program, " ", command, place, trust]);
                     &words[command.len()..]
                 }
                 None => {
@@ -55,10 +60,11 @@ mod tests {
 
     #[test]
     fn a_command_finds_the_same_configuration() {
-        let filed = CommandLine { program: "pgcairn -c b".to_owned(), place: String::new() };
-        let unfiled = CommandLine { program: "pgcairn".to_owned(), place: " --repository file:///r".to_owned() };
+        let filed = CommandLine { program: "pgcairn -c b".to_owned(), ..CommandLine::default() };
+        let place = " --repository file:///r".to_owned();
+        let unfiled = CommandLine { program: "pgcairn".to_owned(), place, trust: " --trusted k".to_owned() };
         for (hint, with_file, with_url) in [
-            ("pgcairn list", "pgcairn -c b list", "pgcairn list --repository file:///r"),
+            ("pgcairn list", "pgcairn -c b list", "pgcairn list --repository file:///r --trusted k"),
             (
                 "go on: pgcairn wal list --gaps, or pgcairn check",
                 "go on: pgcairn -c b wal list --gaps, or pgcairn -c b check",

@@ -98,6 +98,8 @@ codes! {
     ForeignCluster = "foreign-cluster", 4;
     /// Too little disk space for what would be written.
     DiskSpace = "disk-space", 4;
+    /// None of the trusted keys has signed the backup.
+    Untrusted = "untrusted", 4;
     /// A setting of the server does not allow what was asked.
     ServerSetting = "server-setting", 4;
     /// What was asked for does not exist, and the repository proved it.
@@ -114,6 +116,8 @@ codes! {
     ThirdUser = "third-user", 8;
     /// The identity is missing, unreadable or does not open the object.
     Identity = "identity", 9;
+    /// The key that signs backups is missing, unreadable or none.
+    SigningKey = "signing-key", 9;
     /// A stored object is not what it must be.
     Damaged = "damaged", 10;
     /// WAL does not arrive in the repository.

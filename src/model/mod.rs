@@ -19,6 +19,7 @@ pub mod relation;
 pub mod selector;
 pub mod sha256;
 pub mod shell_word;
+pub mod signature;
 pub mod timeline;
 pub mod timestamp;
 pub mod wal;

@@ -12,13 +12,14 @@ use jiff::Timestamp;
 
 use super::repository::Opened;
 use super::wal::push::Archive;
-use super::{Context, legal_hold};
+use super::{Context, legal_hold, signing_key};
 use crate::codec::Sealer;
 use crate::flow::outward::Copied;
 use crate::model::catalog::Summary;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::BackupId;
 use crate::model::relation::RelationFile;
+use crate::model::signature::SigningKey;
 use crate::postgres::{
     BackupSession, Connection, Environment, RelationNames, Settings, check_archiving, check_cluster, check_rights,
 };
@@ -44,6 +45,8 @@ struct Prepared {
     data_size: Option<u64>,
     opened: Opened,
     sealer: Sealer,
+    /// Of this host, where it has one.
+    signing_key: Option<SigningKey>,
 }
 
 pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Result<Backup> {
@@ -89,6 +92,7 @@ fn prepare(context: &Context) -> Result<(Prepared, Connection)> {
     let postgres = config.postgres()?;
     let opened_first = super::repository::open(config)?;
     let sealer = super::repository::sealer(config, opened_first.encryption())?;
+    let signing_key = signing_key::read(config)?;
     let mut connection = Connection::open(postgres.connection.as_str())?;
     check_rights(&mut connection)?;
     let settings = Settings::read(&mut connection)?;
@@ -101,7 +105,8 @@ fn prepare(context: &Context) -> Result<(Prepared, Connection)> {
     let data_size = connection.data_size();
     let started = connection.now()?;
     let id = new_id(started)?;
-    Ok((Prepared { id, started, settings, environment, directory, data_size, opened, sealer }, connection))
+    let prepared = Prepared { id, started, settings, environment, directory, data_size, opened, sealer, signing_key };
+    Ok((prepared, connection))
 }
 
 /// A cluster that was promoted before pgcairn came has `.history` files that PostgreSQL archives no more.
@@ -170,6 +175,7 @@ fn report(context: &Context, prepared: &Prepared, summary: Summary, copied: Copi
         skipped_files: summary.tolerated.skipped,
         flagged_pages: summary.flagged.count,
         wal_broken_at: summary.wal_broken_at,
+        signed_by: prepared.signing_key.as_ref().map(SigningKey::public),
         id: summary.id,
         next,
     }

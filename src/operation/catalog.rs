@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::Read;
 
 use crate::config::Config;
-use crate::model::catalog::{CatalogError, MAX_COMMIT_MARKER, Summary, parse_commit_marker};
+use crate::model::catalog::{CatalogError, CommitMarker, MAX_COMMIT_MARKER, Summary, parse_commit_marker};
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::{BackupId, ClusterKeys, ClusterName, Key};
 use crate::model::selector::Selector;
@@ -24,7 +24,7 @@ pub struct KnownCluster {
 
 /// All backups of one cluster, ordered by timeline and stop LSN.
 pub struct Catalog {
-    pub backups: Vec<Summary>,
+    pub backups: Vec<CommitMarker>,
     /// Commit markers that cannot be read, each with its reason.
     pub unreadable: Vec<Unreadable>,
 }
@@ -44,17 +44,25 @@ impl Catalog {
             let Some(id) = keys.backup_id_of(&entry.key) else { continue };
             // A listing that races with a deletion is no damage.
             let Some(bytes) = read_small(reader, &entry.key)? else { continue };
-            match parse_commit_marker(&bytes, &id) {
-                Ok(summary) => catalog.backups.push(summary),
+            match parse_commit_marker(&bytes, &entry.key) {
+                Ok(marker) => catalog.backups.push(marker),
                 Err(error) => catalog.unreadable.push(Unreadable { id, key: entry.key, error }),
             }
         }
-        catalog.backups.sort_by_key(|b| (b.timeline, b.stop_lsn, b.id.clone()));
+        catalog.backups.sort_by_key(|CommitMarker { summary: b, .. }| (b.timeline, b.stop_lsn, b.id.clone()));
         Ok(catalog)
     }
 
-    pub fn select(&self, selector: &Selector) -> Result<&Summary> {
-        let mut ids: Vec<&BackupId> = self.backups.iter().map(|backup| &backup.id).collect();
+    pub fn summaries(&self) -> impl Iterator<Item = &Summary> {
+        self.backups.iter().map(|backup| &backup.summary)
+    }
+
+    pub fn into_summaries(self) -> Vec<Summary> {
+        self.backups.into_iter().map(|backup| backup.summary).collect()
+    }
+
+    pub fn select(&self, selector: &Selector) -> Result<&CommitMarker> {
+        let mut ids: Vec<&BackupId> = self.backups.iter().map(|backup| &backup.summary.id).collect();
         // Nobody knows how new an unreadable one is.
         if matches!(selector, Selector::Prefix(_)) {
             ids.extend(self.unreadable.iter().map(|unreadable| &unreadable.id));
@@ -65,7 +73,7 @@ impl Catalog {
         if let Some(unreadable) = self.unreadable.iter().find(|unreadable| unreadable.id == *id) {
             return Err(unreadable.as_error());
         }
-        let found = self.backups.iter().find(|backup| backup.id == *id);
+        let found = self.backups.iter().find(|backup| backup.summary.id == *id);
         found.ok_or_else(|| Error::new(Code::Internal, format!("backup {id} is selected and not in the catalog")))
     }
 }
@@ -117,7 +125,7 @@ pub fn choose_cluster(config: &Config, repository: Repository) -> Result<Opened>
     for cluster in named {
         let keys = ClusterKeys::new(&cluster.name, cluster.system_identifier, repository.encryption());
         let catalog = Catalog::read(&reader, &keys)?;
-        let last = catalog.backups.iter().map(|b| b.stopped).max().unwrap_or(jiff::Timestamp::MIN);
+        let last = catalog.summaries().map(|b| b.stopped).max().unwrap_or(jiff::Timestamp::MIN);
         newest = newest.filter(|(time, _)| *time >= last).or(Some((last, cluster)));
     }
     match newest.map(|(_, cluster)| cluster.clone()) {

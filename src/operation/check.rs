@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::failure::OTHER_STORE;
 use super::repository::{self, sealer};
 use super::wal::flush;
-use super::{Context, encryption_findings, server_findings, store_findings};
+use super::{Context, encryption_findings, server_findings, signing_key, store_findings};
 use crate::codec::Identities;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::{Encryption, Key};
@@ -44,6 +44,7 @@ fn repository_findings(context: &Context, repository: &Repository) -> Vec<Findin
         Ok(_) => findings.extend(encryption(context, repository)),
         Err(error) => findings.push(Finding::fail("encryption", error)),
     }
+    findings.push(signing_key::inspect(&context.config));
     findings.push(create_only(repository));
     findings.push(absence(context, repository));
     findings.extend(store_findings::inspect(&context.config, repository));
@@ -197,7 +198,8 @@ mod tests {
         let verdicts = |given: Option<&str>| -> Vec<Verdict> {
             let identities = given.map(|text| Identities::parse(text.as_bytes(), || None).ok().unwrap());
             let (config, interrupt) = (config.clone(), Interrupt::default());
-            let context = Context { config, identities, now: jiff::Timestamp::UNIX_EPOCH, interrupt };
+            let (now, trusted) = (jiff::Timestamp::UNIX_EPOCH, Vec::new());
+            let context = Context { config, identities, trusted, now, interrupt };
             encryption(&context, &repository).iter().map(|finding| finding.verdict).collect()
         };
         assert_eq!(verdicts(None), [Verdict::Pass, Verdict::Advice]);

@@ -39,6 +39,11 @@ fn setting(config: &Config, path: &str) -> (Value, Value) {
             json!(postgres.as_ref().map(|_| DEFAULT_CONNECTION)),
         ),
         "encryption.recipients" => (config.recipients.iter().map(|r| text(r)).collect(), json!([])),
+        "signing.key" => (
+            json!(config.signing_key_file().map(|file| json!({"file": file}))),
+            json!(config.signing.beside.as_ref().map(|file| json!({"file": file}))),
+        ),
+        "signing.trusted" => (config.signing.trusted.iter().map(|key| text(key)).collect(), json!([])),
         "repository.name" => (json!(repository.name), Value::Null),
         "repository.url" => (text(&repository.url), Value::Null),
         "repository.id" => (json!(repository.id), Value::Null),

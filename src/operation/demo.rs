@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::{Context, backup, init, key, restore, wal};
+use super::{Context, backup, init, key, restore, signing_key, wal};
 use crate::config::{Config, identity};
 use crate::model::error::{Code, Error, Result};
 use crate::model::interrupt::Interrupt;
@@ -159,15 +159,17 @@ impl Stage<'_> {
         let identity = self.place.identity();
         let key = key::run(&key::Request { output: identity.clone() }, Timestamp::now())?;
         let file = self.place.write_configuration(&key.recipient, &origin.connection())?;
-        let context = Context {
+        let mut context = Context {
             config: Config::read(&file)?,
             identities: Some(identity::read(&identity, || None)?),
+            trusted: Vec::new(),
             now: Timestamp::now(),
             interrupt: self.interrupt.clone(),
         };
         self.story.command("key generate --output key.txt");
         self.story.command("init");
         init::run(&context, &init::Request::default())?;
+        context.trusted = signing_key::trusted(&context.config)?;
         shop::set_archive_command(&mut origin.client()?, &context.archive_command())?;
         self.story.fact("the server has the public half only: it cannot read its own backups");
         self.story.fact("archive_command = 'pgcairn wal push %p' saves every change from now on");
@@ -229,6 +231,7 @@ impl Stage<'_> {
             timeline: restore::TimelineChoice::Latest,
             action: restore::Action::Promote,
             tablespaces: Vec::new(),
+            accept_unsigned: false,
             plan: false,
             jobs: None,
             identity: None,

@@ -35,13 +35,13 @@ pub fn run(context: &Context, request: &Request) -> Result<Held> {
     let mut all = Catalog { backups: Vec::new(), unreadable: Vec::new() };
     for keys in generations(&repository, context.config.name.as_ref())? {
         let catalog = Catalog::read(&repository.reader(), &keys)?;
-        let ids = catalog.backups.iter().map(|b| &b.id).chain(catalog.unreadable.iter().map(|u| &u.id));
+        let ids = catalog.backups.iter().map(|b| &b.summary.id).chain(catalog.unreadable.iter().map(|u| &u.id));
         keys_of.extend(ids.map(|id| (id.clone(), keys.clone())));
         all.backups.extend(catalog.backups);
         all.unreadable.extend(catalog.unreadable);
     }
-    all.backups.sort_by_key(|backup| backup.stopped);
-    let backup = all.select(&request.backup)?;
+    all.backups.sort_by_key(|backup| backup.summary.stopped);
+    let backup = &all.select(&request.backup)?.summary;
     let id = backup.id.clone();
     let keys = keys_of.remove(&id).ok_or_else(|| Error::new(Code::Internal, format!("backup {id} is nobody's")))?;
     let hold = new(&id, &request.reason, request.until, context.now);

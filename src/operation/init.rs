@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::failure::cannot;
 use super::repository::{self, Opened, no_recipients, sealer};
 use super::wal::push::Archive;
-use super::{Context, bucket_findings, encryption_findings, server_findings, store_findings};
+use super::{Context, bucket_findings, encryption_findings, server_findings, signing_key, store_findings};
 use crate::config::Config;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::Encryption;
@@ -46,6 +46,8 @@ pub fn run(context: &Context, request: &Request) -> Result<Init> {
     let mut findings = encryption_findings::encryption(&context.config, repository.encryption());
     findings.extend(store_findings::inspect(&context.config, &repository));
     findings.push(answer);
+    let (signing_key, signing) = signing_key::ensure(&context.config);
+    findings.push(signing);
     if let Some(settings) = &server {
         let opened = Opened::for_cluster(&context.config, settings.system_identifier)?;
         let sealer = opened.sealer(&context.config)?;
@@ -58,6 +60,8 @@ pub fn run(context: &Context, request: &Request) -> Result<Init> {
         repository_id: repository.id().to_owned(),
         created,
         encryption: repository.encryption(),
+        signing_key: context.config.signing_key_file().filter(|_| signing_key.is_some()),
+        public_key: signing_key,
         recipients: context.config.recipients.iter().map(ToString::to_string).collect(),
         cluster: context.config.name.as_ref().map(ToString::to_string).unwrap_or_default(),
         system_identifier: server.as_ref().map(|s| s.system_identifier.to_string()),

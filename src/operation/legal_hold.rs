@@ -32,7 +32,7 @@ pub fn take_off(repository: &Repository, keys: &ClusterKeys, id: &BackupId) -> R
     if !are_kept(repository)? {
         return Ok(());
     }
-    let all = Catalog::read(&repository.reader(), keys)?.backups;
+    let all = Catalog::read(&repository.reader(), keys)?.into_summaries();
     let Some(backup) = all.iter().find(|backup| backup.id == *id) else { return Ok(()) };
     let held = read_all(&repository.reader(), keys)?;
     let mut needed = HashSet::new();

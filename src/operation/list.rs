@@ -2,7 +2,7 @@
 
 use super::catalog::{Catalog, clusters};
 use super::{Context, hold, repository};
-use crate::model::catalog::{Method, Summary};
+use crate::model::catalog::{CommitMarker, Method};
 use crate::model::deletion::Hold;
 use crate::model::error::Result;
 use crate::model::key::ClusterKeys;
@@ -28,7 +28,7 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
         catalog.unreadable.iter().for_each(|unreadable| listener.warning(unreadable.as_error()));
         let mut holds = hold::read_all(&reader, &keys)?;
         holds.retain(|_, hold| hold.counts_at(context.now));
-        let rows = catalog.backups.iter().map(|backup| row(backup, holds.get(&backup.id)));
+        let rows = catalog.backups.iter().map(|backup| row(context, backup, holds.get(&backup.summary.id)));
         backups.extend(rows.filter(|row| !request.held || row.hold.is_some()));
     }
     let next = match backups.last() {
@@ -39,7 +39,8 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
     Ok(List { repository: repository.url().to_owned(), held_only: request.held, backups, next })
 }
 
-pub fn row(summary: &Summary, hold: Option<&Hold>) -> Row {
+pub fn row(context: &Context, backup: &CommitMarker, hold: Option<&Hold>) -> Row {
+    let CommitMarker { summary, signed } = backup;
     Row {
         id: summary.id.clone(),
         cluster: summary.cluster.to_string(),
@@ -57,6 +58,7 @@ pub fn row(summary: &Summary, hold: Option<&Hold>) -> Row {
         flagged_pages: summary.flagged.count,
         wal_broken_at: summary.wal_broken_at,
         hold: hold.map(|hold| HoldRow { reason: hold.reason.clone(), until: hold.until }),
+        signature: signed.standing(&context.trusted),
     }
 }
 

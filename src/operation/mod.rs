@@ -19,7 +19,9 @@ pub mod repository;
 pub mod restore;
 mod server_findings;
 pub mod show;
+pub mod signing_key;
 mod store_findings;
+mod trust;
 pub mod wal;
 
 use jiff::Timestamp;
@@ -29,6 +31,7 @@ use crate::config::Config;
 use crate::model::error::{Code, Error, Result};
 use crate::model::interrupt::Interrupt;
 use crate::model::shell_word::command_setting_word;
+use crate::model::signature::PublicKey;
 use crate::report::check::Finding;
 
 /// Ends waits for a store when the run is asked to end. Said once, where signals are watched.
@@ -42,6 +45,8 @@ pub struct Context {
     pub config: Config,
     /// The keys, where a file with them was given: read before root was given up.
     pub identities: Option<Identities>,
+    /// Whose backups are restored here, for commands that look at signatures; read likewise.
+    pub trusted: Vec<PublicKey>,
     /// When the command was started.
     pub now: Timestamp,
     pub interrupt: Interrupt,

@@ -29,7 +29,7 @@ use super::{Context, repository};
 use crate::codec::Opener;
 use crate::flow::inward::Inward;
 use crate::flow::memory::share;
-use crate::model::catalog::Summary;
+use crate::model::catalog::{ObjectList, Summary};
 use crate::model::error::Result;
 use crate::model::plan::target::Target;
 use crate::model::selector::Selector;
@@ -51,6 +51,8 @@ pub struct Request {
     pub timeline: TimelineChoice,
     pub action: Action,
     pub tablespaces: Vec<TablespaceMapping>,
+    /// Nobody needs to have signed the backup.
+    pub accept_unsigned: bool,
     /// Only the plan.
     pub plan: bool,
     pub jobs: Option<NonZeroU16>,
@@ -104,6 +106,7 @@ impl Source<'_> {
     fn inward<'a>(
         &'a self,
         backup: &'a Summary,
+        objects: &'a ObjectList,
         request: &Request,
         written: &'a AtomicU64,
         reader: &'a Reader,
@@ -112,6 +115,7 @@ impl Source<'_> {
             reader,
             opener: &self.opener,
             keys: &self.opened.keys,
+            objects,
             backup: &backup.id,
             parts: backup.parts,
             jobs: self.jobs(request),
@@ -134,8 +138,8 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
     let opener = opened.opener(context)?;
     let source = Source { context, opened, opener };
     let chosen = choose::choose(&source, request, listener)?;
-    objects::check(&source, &chosen.backup)?;
-    let mut layout = layout::read(&source, &chosen.backup, request)?;
+    let objects = objects::check(&source, &chosen.backup)?;
+    let mut layout = layout::read(&source, &chosen.backup, objects, request)?;
     commit_marker::compare_totals(&source, &chosen.backup, &layout)?;
     layout.measure(&request.target_dir, chosen.wal_bytes())?;
     tablespaces::refuse(&layout, &chosen, request)?;

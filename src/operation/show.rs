@@ -15,7 +15,8 @@ pub struct Request {
 pub fn run(context: &Context, request: &Request) -> Result<Show> {
     let opened = choose_cluster(&context.config, repository::open(&context.config)?)?;
     let catalog = Catalog::read(&opened.repository.reader(), &opened.keys)?;
-    let summary = catalog.select(&request.backup)?;
+    let backup = catalog.select(&request.backup)?;
+    let summary = &backup.summary;
     let hold = hold::read(&opened.repository.reader(), &opened.keys, &summary.id)?;
     let hold = hold.filter(|hold| hold.counts_at(context.now));
     let page = |page: &crate::model::catalog::FlaggedPage| FlaggedPage {
@@ -25,7 +26,7 @@ pub fn run(context: &Context, request: &Request) -> Result<Show> {
     };
     Ok(Show {
         repository: opened.repository.url().to_owned(),
-        backup: list::row(summary, hold.as_ref()),
+        backup: list::row(context, backup, hold.as_ref()),
         postgresql_version: summary.postgresql.version,
         wal_segment_size: summary.postgresql.wal_segment_size,
         block_size: summary.postgresql.block_size,

@@ -8,6 +8,7 @@ use super::text::{bytes, count, facts, seconds, utc};
 use crate::model::error::Code;
 use crate::model::key::BackupId;
 use crate::model::lsn::Lsn;
+use crate::model::signature::PublicKey;
 use crate::model::wal_name::TimelineId;
 
 /// How many flagged pages a person is shown; `--json` has them all.
@@ -40,6 +41,8 @@ pub struct Backup {
     pub flagged: Vec<FlaggedPage>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wal_broken_at: Option<Lsn>,
+    /// `None` where this host has no key.
+    pub signed_by: Option<PublicKey>,
     pub next: String,
 }
 
@@ -67,6 +70,7 @@ impl Report for Backup {
             ("usable from", format!("{} ({} on timeline {})", utc(self.stopped), self.stop_lsn, self.timeline)),
             ("data", format!("{} in {}", bytes(self.data_bytes), count(self.files, "file"))),
             ("stored", bytes(self.stored_bytes)),
+            ("signed by", self.signed_by.map_or("nobody".to_owned(), |key| key.to_string())),
             ("took", seconds(self.seconds)),
         ];
         if !tolerated.is_empty() {

@@ -9,6 +9,7 @@ use super::check::{Finding, lines, worst};
 use super::text::facts;
 use crate::model::error::Code;
 use crate::model::key::Encryption;
+use crate::model::signature::PublicKey;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Init {
@@ -18,6 +19,9 @@ pub struct Init {
     pub created: bool,
     pub encryption: Encryption,
     pub recipients: Vec<String>,
+    /// Where the key lies that signs backups, and its public half.
+    pub signing_key: Option<PathBuf>,
+    pub public_key: Option<PublicKey>,
     pub cluster: String,
     /// `None` where the server and its data directory could not be read.
     pub system_identifier: Option<String>,
@@ -53,6 +57,9 @@ pub enum Takes {
 const RESTORED: &str = "a restored copy has archive_mode = off and max_logical_replication_workers = 0 instead, \
      in its postgresql.auto.conf\n";
 
+/// Before the lines that pin the key.
+const PIN: &str = "\nadd to the configuration of every other host that restores these backups:\n";
+
 impl Report for Init {
     const NAME: &'static str = "init";
 
@@ -68,8 +75,9 @@ impl Report for Init {
             ("encryption", closed),
             ("cluster", self.cluster.clone()),
         ];
+        rows.extend(self.signing_key.iter().map(|file| ("signing key", file.display().to_string())));
         rows.extend(self.system_identifier.iter().map(|id| ("system identifier", id.clone())));
-        facts(&rows) + &lines(&self.findings) + &self.settings_text()
+        facts(&rows) + &lines(&self.findings) + &self.settings_text() + &self.pin_text()
     }
 
     fn next(&self) -> Option<String> {
@@ -82,6 +90,11 @@ impl Report for Init {
 }
 
 impl Init {
+    /// Whoever restores elsewhere needs it, and must not have it from the repository.
+    fn pin_text(&self) -> String {
+        self.public_key.iter().map(|key| format!("{PIN}    [signing]\n    trusted = [\"{key}\"]\n")).collect()
+    }
+
     fn settings_text(&self) -> String {
         if self.settings.is_empty() {
             return String::new();

@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::Report;
 use super::text::{bytes, count, table, utc};
+use super::{Report, signature};
 use crate::model::key::BackupId;
 use crate::model::lsn::Lsn;
+use crate::model::signature::Standing;
 use crate::model::wal_name::TimelineId;
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -40,6 +41,7 @@ pub struct Row {
     pub flagged_pages: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wal_broken_at: Option<Lsn>,
+    pub signature: Standing,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hold: Option<HoldRow>,
 }
@@ -90,11 +92,15 @@ impl Report for List {
                 row.postgresql.to_string(),
                 bytes(row.data_bytes),
                 bytes(row.stored_bytes),
+                signature::word(&row.signature).to_owned(),
                 row.remarks(),
             ]
         };
         let rows: Vec<_> = self.backups.iter().map(row).collect();
-        table(&["backup", "cluster", "usable from", "tli", "lsn", "pg", "data", "stored", "remarks"], &rows)
+        table(
+            &["backup", "cluster", "usable from", "tli", "lsn", "pg", "data", "stored", "signed by", "remarks"],
+            &rows,
+        )
     }
 
     fn next(&self) -> Option<String> {

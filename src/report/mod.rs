@@ -15,6 +15,7 @@ pub mod output;
 mod progress;
 pub mod restore;
 pub mod show;
+pub mod signature;
 pub mod text;
 pub mod wal;
 

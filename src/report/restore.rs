@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::Report;
 use super::text::{bytes, count, facts, seconds, utc_and_local};
+use super::{Report, signature};
 use crate::model::key::BackupId;
 use crate::model::lsn::Lsn;
+use crate::model::signature::Standing;
 use crate::model::wal_name::TimelineId;
 
 /// The plan; with `done` once it was carried out.
@@ -24,6 +25,8 @@ pub struct Plan {
     pub repository: String,
     pub cluster: String,
     pub backup: BackupId,
+    /// Of the backup; nothing signs the WAL that follows it.
+    pub signature: Standing,
     /// In words: `just before transaction 731`.
     pub target: String,
     /// The moment asked for, where the target is one.
@@ -86,6 +89,7 @@ impl Plan {
         let wal = format!("{} ({})", count(self.wal_segments, "segment"), bytes(self.wal_bytes));
         let mut rows = vec![
             ("backup", format!("{} of {} in {}", self.backup, self.cluster, self.repository)),
+            ("signature", signature::sentence(&self.signature)),
             ("target", self.target.clone()),
         ];
         rows.extend(self.target_time.map(|time| ("moment", utc_and_local(time))));

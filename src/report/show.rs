@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::Report;
 use super::backup::{FlaggedPage, broken_wal, flagged_pages};
 use super::list::Row;
 use super::text::{bytes, count, facts, utc_and_local};
+use super::{Report, signature};
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Show {
@@ -52,6 +52,7 @@ impl Report for Show {
             ("data", format!("{} in {}", bytes(row.data_bytes), count(self.files, "file"))),
             ("stored", format!("{} in {}", bytes(row.stored_bytes), count(self.packs.into(), "pack"))),
             ("encrypted to", keys),
+            ("signature", signature::sentence(&row.signature)),
             ("written by", format!("pgcairn {}", self.pgcairn)),
         ];
         rows.extend(row.hold.iter().map(|hold| ("expiry", hold.words())));

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use pgcairn::model::error::{Code, Error};
 use pgcairn::model::key::Encryption;
 use pgcairn::model::lsn::Lsn;
+use pgcairn::model::signature::{PublicKey, SigningKey, Standing};
 use pgcairn::report::Report;
 use pgcairn::report::backup::{Backup, FlaggedPage};
 use pgcairn::report::check::{Check, Finding};
@@ -25,6 +26,11 @@ fn read<R: Report>(report: &R) -> String {
     let universal = |line: &str| line.split_once("Z (20").map_or(line.to_owned(), |(utc, _)| format!("{utc}Z")) + "\n";
     let text: String = report.human().lines().map(universal).collect();
     format!("exit {}\n{text}{next}", report.flaw().map_or(0, Code::exit_status))
+}
+
+/// Of the host that made the backups.
+fn host() -> PublicKey {
+    SigningKey::from_seed([1; 32]).public()
 }
 
 fn backup() -> Backup {
@@ -48,6 +54,7 @@ fn backup() -> Backup {
         flagged_pages: 0,
         flagged: Vec::new(),
         wal_broken_at: None,
+        signed_by: Some(host()),
         next: "pgcairn show latest".to_owned(),
     }
 }
@@ -75,7 +82,7 @@ fn a_backup_with_damage() {
 
 #[test]
 fn a_list() {
-    let row = |id: &str, labels: &[(&str, &str)], flagged_pages| Row {
+    let row = |id: &str, labels: &[(&str, &str)], flagged_pages, signature| Row {
         id: id.parse().unwrap(),
         cluster: "main".to_owned(),
         system_identifier: "7123".to_owned(),
@@ -92,9 +99,16 @@ fn a_list() {
         flagged_pages,
         wal_broken_at: None,
         hold: None,
+        signature,
     };
-    let backups =
-        vec![row("20261120T030000Z-full-7k3f", &[("ticket", "1234")], 0), row("20261121T030000Z-full-aaaa", &[], 3)];
+    let key = host();
+    let wrong = Standing::Wrong { reason: "it is a forgery".to_owned() };
+    let backups = vec![
+        row("20261120T030000Z-full-7k3f", &[("ticket", "1234")], 0, Standing::Pinned { key }),
+        row("20261121T030000Z-full-aaaa", &[], 3, Standing::Unsigned),
+        row("20261122T030000Z-full-bbbb", &[], 0, Standing::Unknown { key }),
+        row("20261123T030000Z-full-cccc", &[], 0, wrong),
+    ];
     let repository = "file:///var/backups/pgcairn".to_owned();
     let next = "pgcairn show latest".to_owned();
     assert_snapshot!(read(&List { repository: repository.clone(), held_only: false, backups, next: next.clone() }));
@@ -135,6 +149,8 @@ fn an_init() {
         created: true,
         encryption: Encryption::None,
         recipients: Vec::new(),
+        signing_key: Some("/etc/pgcairn/main.signing.pem".into()),
+        public_key: Some(host()),
         cluster: "main".to_owned(),
         system_identifier: Some("7123".to_owned()),
         settings: vec![
@@ -154,6 +170,7 @@ fn a_restore() {
         repository: "file:///var/backups/pgcairn".to_owned(),
         cluster: "main".to_owned(),
         backup: "20261120T030000Z-full-7k3f".parse().unwrap(),
+        signature: Standing::Pinned { key: host() },
         target: "the last commit not later than the moment".to_owned(),
         target_time: Some(at("2026-11-20T14:05:00.000001Z")),
         stops_at: Lsn(0x7000060),

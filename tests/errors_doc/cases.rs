@@ -138,6 +138,30 @@ pub const ALL: &[Case] = &[
         check(place)
     })
     .then(|place| place.works(&["key", "generate", "--output", "identity.txt"])),
+    case("a private key in the configuration", |place| {
+        place.configure("[signing]\ntrusted = [\"-----BEGIN PRIVATE KEY-----\"]\n");
+        check(place)
+    }),
+    case("what should be a public key is none", |place| {
+        place.configure("[signing]\ntrusted = [\"ed25519:QQ==\"]\n");
+        check(place)
+    }),
+    case("a signing key that is written down", |place| {
+        place.configure("[signing]\nkey = \"MC4CAQAw\"\n");
+        check(place)
+    }),
+    case("a signing key that is not absolute", |place| {
+        place.configure("[signing]\nkey = { file = \"main.signing.pem\" }\n");
+        check(place)
+    })
+    .then(|place| {
+        place.configure("[signing]\nkey = { file = \"/etc/pgcairn/main.signing.pem\" }\n");
+        config_works(place);
+    }),
+    case("--trusted with what is no public key", |place| {
+        place.configure("");
+        place.refused(&["list", "--trusted", "x"])
+    }),
     case("what should be a recipient is none", |place| {
         place.configure_with("", &format!("recipients = [\"{}\"]", &RECIPIENT[..20]));
         check(place)

@@ -178,7 +178,7 @@ impl World {
         FrameCompressor::new(1).unwrap().compress(lines.as_bytes(), &mut list).unwrap();
         self.put(&self.keys.objects(&work.id), &list);
         let summary = self.summary(&work, &list, last);
-        self.put(&self.keys.backup(&work.id), &format_commit_marker(&summary).unwrap());
+        self.put(&self.keys.backup(&work.id), &format_commit_marker(&summary, None).unwrap());
         self.committed.insert(work.id.clone(), summary);
         Some(work.id)
     }
@@ -297,7 +297,11 @@ impl World {
         if let Ok(mut marker) = self.store.get(&key) {
             let mut bytes = Vec::new();
             marker.read_to_end(&mut bytes).unwrap();
-            assert_eq!(parse_commit_marker(&bytes, id).as_ref(), Ok(summary), "{step}");
+            assert_eq!(
+                parse_commit_marker(&bytes, &self.keys.backup(id)).map(|marker| marker.summary).as_ref(),
+                Ok(summary),
+                "{step}"
+            );
         }
     }
 

@@ -6,13 +6,15 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use pgcairn::model::signature::SigningKey;
+
 use super::support::account::account;
 use super::support::document::{commands, run_commands};
 use super::support::majors::Installation;
 use super::support::scratch::Scratch;
 use super::support::server::{PORT, Server, Shutdown, run};
 use super::support::site::Site;
-use super::support::{Outcome, Scenario, full_length, skip};
+use super::support::{Outcome, Scenario, damage, full_length, skip};
 
 const DOCUMENT: &str = include_str!("../../docs/restore-by-hand.md");
 const SCRIPT: &str = include_str!("../../docs/restore-by-hand.sh");
@@ -31,7 +33,7 @@ pub fn scenarios() -> Vec<Scenario> {
 }
 
 fn by_hand(install: &'static Installation, encrypted: bool) -> Outcome {
-    for program in ["age", "zstd", "jq"] {
+    for program in ["age", "zstd", "jq", "openssl"] {
         if !["/usr/bin", "/usr/local/bin", "/bin"].iter().any(|dir| Path::new(dir).join(program).exists()) {
             return skip(format!("{program} is not installed"));
         }
@@ -48,6 +50,7 @@ fn by_hand(install: &'static Installation, encrypted: bool) -> Outcome {
     origin.archive_all()?;
     origin.stop(Shutdown::Immediate)?;
 
+    refused_by_openssl(&site)?;
     let restored = Restored::new(install, &site, &tablespace(&origin))?;
     assert_eq!(restored.psql(SUMS)?, expected);
     for name in odd_names().into_iter().chain(["with holes".into()]) {
@@ -56,6 +59,24 @@ fn by_hand(install: &'static Installation, encrypted: bool) -> Outcome {
     }
     if full_length() {
         restored.amcheck()?;
+    }
+    Ok(())
+}
+
+/// A summary that says something else, and a key that is another host's.
+fn refused_by_openssl(site: &Site) -> Outcome {
+    let fork = site.fork()?;
+    damage::edit(&fork.object("/backups/")?, |bytes| {
+        *bytes = String::from_utf8_lossy(bytes).replacen("\"parts\":", "\"parts\": ", 1).into_bytes();
+    })?;
+    let other = SigningKey::from_seed([9; 32]).public().to_string();
+    for (site, trusted) in [(&fork, site.public_key()?), (site, other)] {
+        let scratch = Scratch::new()?;
+        let repository = site.repository().display().to_string();
+        let blocks: Vec<&str> =
+            commands(DOCUMENT).into_iter().take_while(|block| !block.contains("restore-by-hand.sh")).collect();
+        let ran = run_commands(&blocks, scratch.path(), &[("REPOSITORY", &repository), ("TRUSTED", &trusted)]);
+        assert!(ran.is_err(), "openssl verified it: {ran:?}");
     }
     Ok(())
 }
@@ -125,6 +146,7 @@ impl Restored {
                 ("PGBIN", &install.bin().display().to_string()),
                 ("TABLESPACES", &tablespaces),
                 ("STOP", &stop),
+                ("TRUSTED", &site.public_key()?),
             ],
         )?;
         Ok(restored)

@@ -19,6 +19,7 @@ mod refusals;
 mod retention;
 mod s3;
 mod session;
+mod signed;
 mod smoke;
 mod soak;
 mod support;
@@ -59,6 +60,7 @@ fn scenarios() -> Vec<Scenario> {
         faults::scenarios(),
         hostile::scenarios(),
         session::scenarios(),
+        signed::scenarios(),
         frozen::scenarios(),
         oracle::scenarios(),
         wal_records::scenarios(),

@@ -43,7 +43,8 @@ pub fn commit(
     creator.create(&prepared.opened.keys.objects(&prepared.id), &mut Cursor::new(&list))?;
     let hold_for = facts.request.hold.clone();
     let summary = summary(context, prepared, copied, numbers, facts, objects);
-    let marker = format_commit_marker(&summary).map_err(|e| Error::new(Code::Internal, e.to_string()))?;
+    let marker = format_commit_marker(&summary, prepared.signing_key.as_ref());
+    let marker = marker.map_err(|e| Error::new(Code::Internal, e.to_string()))?;
     if let Some(reason) = &hold_for {
         // Before there is a backup that expiry could drop.
         hold::create(&creator, &prepared.opened.keys, &hold::new(&prepared.id, reason, None, context.now))?;

@@ -28,7 +28,7 @@ pub fn purge(work: &Work<'_>, keys: &ClusterKeys) -> Result<u64> {
         remover.remove(&entry.key)?;
     }
     let observed = work.observe(keys)?;
-    let trash = trashed(&reader, &observed)?;
+    let trash = trashed(&reader, keys, &observed)?;
     let spared = needs::of(&reader, keys, &trash)?;
     let kept: Vec<&Summary> = observed.backups.iter().chain(&trash).collect();
     let wal = work.unneeded_wal(&observed, &trash);
@@ -87,15 +87,15 @@ fn read(work: &Work<'_>, reader: &Reader, key: &Key) -> Result<Option<Condemned>
 }
 
 /// The backups that `undelete` still promises to bring back.
-fn trashed(reader: &Reader, observed: &Observed) -> Result<Vec<Summary>> {
+fn trashed(reader: &Reader, keys: &ClusterKeys, observed: &Observed) -> Result<Vec<Summary>> {
     let mut trashed = Vec::new();
     for (id, entry) in &observed.trash {
         let Some(bytes) = read_small(reader, &entry.key)? else { continue };
-        let summary = parse_commit_marker(&bytes, id).map_err(|error| {
+        let marker = parse_commit_marker(&bytes, &keys.backup(id)).map_err(|error| {
             Error::new(Code::Damaged, format!("{}: {error}", entry.key))
                 .hint("move it out of the repository: its backup is dropped and cannot be brought back")
         });
-        trashed.push(summary?);
+        trashed.push(marker?.summary);
     }
     Ok(trashed)
 }

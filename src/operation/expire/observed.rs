@@ -69,7 +69,7 @@ pub fn committed(reader: &Reader, keys: &ClusterKeys) -> Result<Vec<Summary>> {
     let catalog = Catalog::read(reader, keys)?;
     match catalog.unreadable.first() {
         Some(unreadable) => Err(refuse::unreadable(unreadable)),
-        None => Ok(catalog.backups),
+        None => Ok(catalog.into_summaries()),
     }
 }
 

@@ -51,9 +51,10 @@ pub fn bring_back(repository: &Repository, keys: &ClusterKeys, id: &BackupId) ->
     let (reader, creator, trash) = (repository.reader(), repository.creator(), keys.trashed(id));
     let gone = || Error::new(Code::NotFound, format!("{trash} does not exist any more")).hint("pgcairn list");
     let marker = read_small(&reader, &trash)?.ok_or_else(gone)?;
-    let summary = parse_commit_marker(&marker, id).map_err(|error| {
+    let parsed = parse_commit_marker(&marker, &keys.backup(id)).map_err(|error| {
         Error::new(Code::Damaged, format!("{trash}: {error}")).hint("use another backup: pgcairn list")
-    })?;
+    });
+    let summary = parsed?.summary;
     complete(repository, keys, &summary)?;
     match creator.create(&keys.backup(id), &mut Cursor::new(&marker)) {
         Err(store::Error::AlreadyExists { .. }) => creator.persist(&keys.backup(id))?,

@@ -26,6 +26,7 @@ pub fn arguments(request: &Request) -> String {
         let side = |path: &Path| path.to_string_lossy().replace('=', "\\=");
         words.push(format!("--tablespace {}", shell_word(&format!("{}={}", side(&mapping.old), side(&mapping.new)))));
     }
+    words.extend(request.accept_unsigned.then(|| "--accept-unsigned".to_owned()));
     words.extend(request.jobs.map(|jobs| format!("--jobs {jobs}")));
     words.extend(request.identity.iter().map(|file| format!("--identity {}", path(file))));
     words.join(" ")

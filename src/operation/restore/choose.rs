@@ -2,19 +2,23 @@
 
 use super::scan::{Scanned, scan};
 use super::{Request, Source, timeline, unreachable};
-use crate::model::catalog::Summary;
+use crate::model::catalog::{CommitMarker, Summary};
 use crate::model::error::{Code, Error, Result};
 use crate::model::plan::target::{StopPoint, Target, Unreachable, Verdict};
+use crate::model::signature::Standing;
 use crate::model::timeline::Timeline;
 use crate::model::timestamp::TimestampTz;
 use crate::model::wal_name::TimelineId;
 use crate::operation::catalog::Catalog;
+use crate::operation::trust;
 use crate::operation::wal::archived;
 use crate::report::{Listener, Phase};
 
 /// What will be restored.
 pub struct Chosen {
     pub backup: Summary,
+    /// Who vouches for it.
+    pub signature: Standing,
     pub timeline: Timeline,
     /// `None` where recovery reads all WAL.
     pub stop: Option<StopPoint>,
@@ -37,33 +41,38 @@ pub fn choose(source: &Source<'_>, request: &Request, listener: &dyn Listener) -
     if wanted.is_none() {
         catalog.unreadable.iter().for_each(|unreadable| listener.warning(unreadable.as_error()));
     }
-    let timeline = timeline::follow(source, request, &catalog, wanted, &archive)?;
+    let timeline = timeline::follow(source, request, &catalog, wanted.map(|backup| &backup.summary), &archive)?;
     timeline::agree(source, &timeline, &facts)?;
     let candidates = candidates(&catalog, wanted, &timeline, request)?;
     listener.phase(Phase::ReadingWal);
     let mut refusal = None;
-    for backup in candidates {
+    for marker in candidates {
         source.context.interrupt.check()?;
+        let (keys, trusted) = (&source.opened.keys, &source.context.trusted);
+        let signature = trust::refuse(marker, keys, trusted, request.accept_unsigned)?;
+        let backup = &marker.summary;
         let scanned = scan(source, &archive, backup, &timeline, &request.target, listener)?;
-        let (backup, timeline, histories) =
-            (backup.clone(), timeline.clone(), timeline::histories(&timeline, &archive));
-        match scanned.verdict.clone() {
-            Verdict::Stops(stop) => return Ok(Chosen { backup, timeline, stop: Some(stop), scanned, histories }),
+        let stop = match scanned.verdict.clone() {
+            Verdict::Stops(stop) => Some(stop),
             Verdict::ReadsAll => {
                 scanned.refuse_hole(&archive)?;
-                return Ok(Chosen { backup, timeline, stop: None, scanned, histories });
+                None
             }
             // An older backup begins before: there the target may be behind the consistent point.
-            Verdict::BeforeConsistency(_) if wanted.is_none() => {}
-            Verdict::BeforeConsistency(_) => return Err(unreachable::before_consistency(&backup, &request.target)),
+            Verdict::BeforeConsistency(_) if wanted.is_none() => continue,
+            Verdict::BeforeConsistency(_) => return Err(unreachable::before_consistency(backup, &request.target)),
             Verdict::Unreachable(reason) => {
-                let error = unreachable::refusal(&backup, &scanned, &archive, &request.target, reason);
+                let error = unreachable::refusal(backup, &scanned, &archive, &request.target, reason);
                 if !an_older_backup_may_do(reason) {
                     return Err(error);
                 }
                 refusal.get_or_insert(error);
+                continue;
             }
-        }
+        };
+        trust::doubt(marker, &signature).into_iter().for_each(|doubt| listener.notice(doubt));
+        let (backup, histories) = (backup.clone(), timeline::histories(&timeline, &archive));
+        return Ok(Chosen { backup, signature, timeline, stop, scanned, histories });
     }
     Err(refusal.unwrap_or_else(|| unreachable::no_backup_before(source, &catalog, &timeline, request)))
 }
@@ -82,13 +91,14 @@ fn an_older_backup_may_do(reason: Unreachable) -> bool {
 /// Backups on the way to the target, the latest first.
 fn candidates<'c>(
     catalog: &'c Catalog,
-    wanted: Option<&'c Summary>,
+    wanted: Option<&'c CommitMarker>,
     timeline: &Timeline,
     request: &Request,
-) -> Result<Vec<&'c Summary>> {
-    if let Some(backup) = wanted {
+) -> Result<Vec<&'c CommitMarker>> {
+    if let Some(marker) = wanted {
+        let backup = &marker.summary;
         return match timeline.descends_from(backup.timeline, backup.stop_lsn) {
-            true => Ok(vec![backup]),
+            true => Ok(vec![marker]),
             false => Err(Error::new(
                 Code::TargetUnreachable,
                 format!(
@@ -102,11 +112,11 @@ fn candidates<'c>(
             ))),
         };
     }
-    let fits = |backup: &&Summary| {
+    let fits = |CommitMarker { summary: backup, .. }: &&CommitMarker| {
         timeline.descends_from(backup.timeline, backup.stop_lsn) && may_lie_before(backup, &request.target)
     };
     let mut candidates: Vec<_> = catalog.backups.iter().filter(fits).collect();
-    candidates.sort_by_key(|backup| std::cmp::Reverse(backup.stop_lsn));
+    candidates.sort_by_key(|backup| std::cmp::Reverse(backup.summary.stop_lsn));
     Ok(candidates)
 }
 

@@ -28,7 +28,7 @@ pub fn execute(
     let mut target_directory = TargetDirectory::open(target)?;
     directories::make(&mut target_directory, target, layout)?;
 
-    copy_files(source, request, &chosen.backup, &target_directory, listener)?;
+    copy_files(source, request, (&chosen.backup, layout), &target_directory, listener)?;
     let control = commit_marker::check_control_file(source, &target_directory, &chosen.backup)?;
     commit_marker::check_label(source, target, &chosen.backup)?;
     wal::fetch_all(source, request, chosen, listener)?;
@@ -44,12 +44,12 @@ pub fn execute(
 fn copy_files(
     source: &Source<'_>,
     request: &Request,
-    backup: &Summary,
+    (backup, layout): (&Summary, &Layout),
     target: &TargetDirectory,
     listener: &dyn Listener,
 ) -> Result<()> {
     let (written, reader) = (AtomicU64::new(0), source.opened.repository.reader());
-    let inward = source.inward(backup, request, &written, &reader);
+    let inward = source.inward(backup, &layout.objects, request, &written, &reader);
     let total = Some(backup.totals.data_bytes);
     std::thread::scope(|scope| {
         let copy = scope.spawn(|| inward.files(target));

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::choose::Chosen;
 use super::words::words;
 use super::{Request, Source, configuration};
-use crate::model::catalog::Summary;
+use crate::model::catalog::{ObjectList, Summary};
 use crate::model::error::{Code, Error, Result};
 use crate::model::manifest::{Directory, Part, Slice};
 use crate::model::path::RelPath;
@@ -19,6 +19,8 @@ use crate::report::restore::{Plan, Tablespace};
 
 /// Read off the manifest before anything is written.
 pub struct Layout {
+    /// What all of it is read from.
+    pub objects: ObjectList,
     pub directories: Vec<Directory>,
     /// By oid.
     pub tablespaces: BTreeMap<u32, Moved>,
@@ -60,10 +62,11 @@ pub struct Space {
     pub free: u64,
 }
 
-pub fn read(source: &Source<'_>, backup: &Summary, request: &Request) -> Result<Layout> {
+pub fn read(source: &Source<'_>, backup: &Summary, objects: ObjectList, request: &Request) -> Result<Layout> {
     let (written, reader) = (Default::default(), source.opened.repository.reader());
-    let inward = source.inward(backup, request, &written, &reader);
+    let inward = source.inward(backup, &objects, request, &written, &reader);
     let mut layout = Layout {
+        objects: ObjectList::default(),
         directories: Vec::new(),
         tablespaces: BTreeMap::new(),
         files: 0,
@@ -88,6 +91,7 @@ pub fn read(source: &Source<'_>, backup: &Summary, request: &Request) -> Result<
         }
     }
     layout.move_tablespaces(backup, request)?;
+    layout.objects = objects;
     Ok(layout)
 }
 
@@ -227,6 +231,7 @@ pub fn plan(source: &Source<'_>, request: &Request, chosen: &Chosen, layout: &La
         repository: source.opened.repository.url().to_owned(),
         cluster: source.opened.cluster.to_string(),
         backup: chosen.backup.id.clone(),
+        signature: chosen.signature.clone(),
         target: words(&request.target),
         target_time,
         stops_at: chosen.stop.as_ref().map_or(chosen.scanned.reach.end, |stop| stop.applied_to),

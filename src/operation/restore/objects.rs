@@ -1,19 +1,17 @@
 //! Whether all that a backup needs is in the repository, before anything is written: the list of objects
-//! is the one that the commit marker names, and every object in it is there with its size. What objects
-//! hold is checked when they are read.
-
-use std::collections::BTreeSet;
+//! is the one that the commit marker names, and every object in it is there with its size. Their digests are
+//! compared when they are read.
 
 use super::Source;
 use super::commit_marker::{agree, contradiction};
-use crate::model::catalog::{Method, ObjectLine, Summary};
+use crate::model::catalog::{MAX_OBJECTS, Method, ObjectLine, ObjectList, Summary};
 use crate::model::error::Result;
-use crate::model::key::{ClusterKeys, Key};
+use crate::model::key::ClusterKeys;
 use crate::operation::failure::damaged;
 use crate::operation::objects_list::{self, missing};
 use crate::store::{Entry, Reader};
 
-pub fn check(source: &Source<'_>, backup: &Summary) -> Result<()> {
+pub fn check(source: &Source<'_>, backup: &Summary) -> Result<ObjectList> {
     let (reader, keys) = (source.opened.repository.reader(), &source.opened.keys);
     let mut census = Census::new(&reader, keys, backup);
     objects_list::read(&reader, &keys.objects(&backup.id), &backup.objects, |line| census.add(line))?;
@@ -31,13 +29,15 @@ struct Census<'a> {
     stored_bytes: u64,
     packs: u64,
     /// Manifest and digest parts.
-    parts: BTreeSet<Key>,
+    parts: u64,
+    lines: Vec<ObjectLine>,
 }
 
 impl<'a> Census<'a> {
     fn new(reader: &'a Reader, keys: &'a ClusterKeys, backup: &'a Summary) -> Census<'a> {
-        let (directory, there, parts) = (String::new(), Vec::new(), BTreeSet::new());
-        Census { reader, keys, backup, directory, there, stored_bytes: backup.objects.size, packs: 0, parts }
+        let (directory, there, lines) = (String::new(), Vec::new(), Vec::new());
+        let stored_bytes = backup.objects.size;
+        Census { reader, keys, backup, directory, there, stored_bytes, packs: 0, parts: 0, lines }
     }
 
     /// Lines ascend by key, so every directory is listed once.
@@ -58,15 +58,22 @@ impl<'a> Census<'a> {
         self.stored_bytes = self.stored_bytes.saturating_add(line.size);
         match self.directory.split('/').nth_back(1) {
             Some("packs") => self.packs += 1,
-            _ => drop(self.parts.insert(line.key)),
+            _ => self.parts += 1,
         }
-        Ok(())
+        self.lines.push(line);
+        match self.lines.len() <= MAX_OBJECTS {
+            true => Ok(()),
+            false => {
+                Err(damaged(&self.keys.objects(&self.backup.id), format!("it names more than {MAX_OBJECTS} objects")))
+            }
+        }
     }
 
-    fn finish(self) -> Result<()> {
+    fn finish(self) -> Result<ObjectList> {
         let (backup, totals) = (self.backup, &self.backup.totals);
+        let list = ObjectList::new(self.lines);
         let part = |number| [self.keys.manifest(&backup.id, number), self.keys.digests(&backup.id, number)];
-        let unlisted = (1..=backup.parts).flat_map(part).find(|key| !self.parts.contains(key));
+        let unlisted = (1..=backup.parts).flat_map(part).find(|key| list.get(key).is_none());
         if let Some(key) = unlisted.or_else(|| (backup.parts == 0).then(|| self.keys.manifest(&backup.id, 1))) {
             return Err(contradiction(
                 self.keys,
@@ -76,10 +83,11 @@ impl<'a> Census<'a> {
         }
         let packs = if backup.method == Method::Full { self.packs } else { totals.packs.into() };
         let facts = [
-            ("manifest and digest parts", 2 * u64::from(backup.parts), self.parts.len() as u64),
+            ("manifest and digest parts", 2 * u64::from(backup.parts), self.parts),
             ("packs", totals.packs.into(), packs),
             ("stored bytes", totals.stored_bytes, self.stored_bytes),
         ];
-        agree(self.keys, backup, "the list of objects", facts)
+        agree(self.keys, backup, "the list of objects", facts)?;
+        Ok(list)
     }
 }

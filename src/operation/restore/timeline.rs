@@ -20,7 +20,7 @@ pub(super) fn follow(
     wanted: Option<&Summary>,
     archive: &ArchivedWal,
 ) -> Result<Timeline> {
-    let oldest = catalog.backups.iter().map(|backup| backup.timeline).min().unwrap_or(1);
+    let oldest = catalog.summaries().map(|backup| backup.timeline).min().unwrap_or(1);
     let id = match (request.timeline, wanted) {
         (TimelineChoice::Id(id), _) => id,
         (TimelineChoice::Current, Some(backup)) => backup.timeline,
@@ -34,7 +34,7 @@ pub(super) fn follow(
 }
 
 fn newest_backup<'c>(source: &Source<'_>, catalog: &'c Catalog) -> Result<&'c Summary> {
-    let newest = catalog.backups.iter().max_by_key(|backup| backup.stopped);
+    let newest = catalog.summaries().max_by_key(|backup| backup.stopped);
     newest.ok_or_else(|| unreachable::no_backup(source, catalog))
 }
 

@@ -27,10 +27,10 @@ pub(super) fn no_backup_before(
     request: &Request,
 ) -> Error {
     let on_the_way = |b: &&Summary| timeline.descends_from(b.timeline, b.stop_lsn);
-    match catalog.backups.iter().filter(on_the_way).min_by_key(|b| b.stop_lsn) {
+    match catalog.summaries().filter(on_the_way).min_by_key(|b| b.stop_lsn) {
         None if catalog.backups.is_empty() => no_backup(source, catalog),
         None => {
-            let newest = catalog.backups.iter().map(|backup| backup.timeline).max().unwrap_or(1);
+            let newest = catalog.summaries().map(|backup| backup.timeline).max().unwrap_or(1);
             let message = format!("no backup lies in the history of timeline {}", timeline.id);
             Error::new(Code::TargetUnreachable, message)
                 .hint(format!("--timeline {newest}, which the newest backup lies on: pgcairn list"))

@@ -24,7 +24,8 @@ pub fn run(context: &Context, request: &Request) -> Result<WalList> {
     names.retain(|(name, _)| request.timeline.is_none_or(|wanted| wanted == name.timeline()));
     let damaged = archived::flaws(&opened, &names)?;
     let archive = ArchivedWal::new(segment_size, names);
-    let expired = Expired { backups: Catalog::read(&opened.repository.reader(), &opened.keys)?.backups, segment_size };
+    let catalog = Catalog::read(&opened.repository.reader(), &opened.keys)?;
+    let expired = Expired { backups: catalog.into_summaries(), segment_size };
     let timelines = archive.timelines.iter();
     let timelines =
         timelines.map(|(id, wal)| timeline(&archive, *id, wal, facts.get(id), request.gaps, &expired)).collect();

@@ -30,7 +30,7 @@ fn kinds(counting: &Counting) -> Vec<String> {
 fn context(place: &Place) -> Outcome<Context> {
     let config = Config::read(&place.site.config())?;
     let identities = Some(Identities::parse(&std::fs::read(place.site.identity())?, || None)?);
-    Ok(Context { config, identities, now: Timestamp::now(), interrupt: Interrupt::default() })
+    Ok(Context { config, identities, trusted: Vec::new(), now: Timestamp::now(), interrupt: Interrupt::default() })
 }
 
 pub fn counted(install: &'static Installation) -> Outcome {

@@ -2,6 +2,7 @@
 //! done and once with the answer lost.
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,18 +13,20 @@ use pgcairn::flow::inward::Inward;
 use pgcairn::flow::outward::{Content, Outward};
 use pgcairn::flow::part_writer::{Numbers, PartContext};
 use pgcairn::flow::throttle::Throttle;
+use pgcairn::model::catalog::{ObjectLine, ObjectList};
 use pgcairn::model::interrupt::Interrupt;
 use pgcairn::model::key::{BackupId, ClusterKeys, ClusterName, Encryption};
 use pgcairn::model::lsn::Lsn;
 use pgcairn::model::manifest::MAX_PACK;
 use pgcairn::model::path::RelPath;
+use pgcairn::model::sha256::Sha256Sum;
 use pgcairn::model::wal_name::WalName;
 use pgcairn::operation::repository::Opened;
 use pgcairn::operation::wal::fetch;
 use pgcairn::operation::wal::push::{Archive, Pushed};
 use pgcairn::source::PageChecks;
 use pgcairn::source::data_directory::DataDirectory;
-use pgcairn::store::{Backend, Repository};
+use pgcairn::store::{Backend, Reader, Repository};
 
 use super::Tally;
 use super::memory::Memory;
@@ -195,7 +198,9 @@ impl Place {
         let sink = pgcairn::sink::TargetDirectory::open(&target)?;
         let (opener, interrupt, reader) = (Opener::plain(), Interrupt::default(), repository.reader());
         let (keys, written) = (&self.keys, AtomicU64::new(0));
+        let objects = objects(&reader, backup)?;
         let inward = Inward {
+            objects: &objects,
             reader: &reader,
             opener: &opener,
             keys,
@@ -215,6 +220,17 @@ impl Place {
         inward.files(&sink)?;
         same_files(&self.data.join("global"), &target.join("global"))
     }
+}
+
+/// As the commit would list them.
+fn objects(reader: &Reader, backup: &BackupId) -> Outcome<ObjectList> {
+    let mut lines = Vec::new();
+    for entry in reader.list("clusters/")?.into_iter().filter(|entry| entry.key.as_str().contains(backup.as_str())) {
+        let mut content = Vec::new();
+        reader.get(&entry.key)?.read_to_end(&mut content)?;
+        lines.push(ObjectLine { key: entry.key, size: entry.size, sha256: Sha256Sum::of(&content) });
+    }
+    Ok(ObjectList::new(lines))
 }
 
 fn cluster() -> Outcome<ClusterName> {

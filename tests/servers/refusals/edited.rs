@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Write;
 
 use pgcairn::codec::{FrameCompressor, Sealer, parse_recipient};
-use pgcairn::model::catalog::{Summary, format_commit_marker, parse_commit_marker};
+use pgcairn::model::catalog::Summary;
 use pgcairn::model::envelope::{Envelope, WalFacts};
 use pgcairn::model::key::{Key, Kind};
 use pgcairn::model::sha256::Sha256Sum;
@@ -13,7 +13,7 @@ use pgcairn::model::sha256::Sha256Sum;
 use super::super::support::majors::Installation;
 use super::super::support::server::Shutdown;
 use super::super::support::site::Site;
-use super::super::support::{Outcome, damage};
+use super::super::support::{Outcome, damage, marker};
 use super::{Document, backed_up, follow_pgcairn, hint, make_unreadable};
 
 pub fn refusals(install: &'static Installation) -> Outcome {
@@ -31,11 +31,7 @@ pub fn refusals(install: &'static Installation) -> Outcome {
 
 /// Replaces the commit marker of the only backup by one that is valid and says something else.
 fn edit(site: &Site, change: impl FnOnce(&mut Summary)) -> Outcome {
-    let path = site.object("/backups/")?;
-    let id = path.file_stem().unwrap_or_default().to_string_lossy().parse()?;
-    let mut summary = parse_commit_marker(&fs::read(&path)?, &id)?;
-    change(&mut summary);
-    damage::replace(&path, &format_commit_marker(&summary)?)
+    marker::edit(site, &site.object("/backups/")?, change)
 }
 
 /// Puts an object of our own making under a key, given below the cluster's directory and without suffixes.

@@ -14,6 +14,7 @@ mod push;
 mod repository;
 mod restore;
 mod server;
+mod signed;
 mod tablespaces;
 mod timelines;
 
@@ -47,6 +48,7 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "refusals::archive", run: archive::refusals },
         Scenario { name: "refusals::timelines", run: timelines::refusals },
         Scenario { name: "refusals::edited", run: edited::refusals },
+        Scenario { name: "refusals::signed", run: signed::refusals },
         Scenario { name: "refusals::fetch", run: fetch::refusals },
         Scenario { name: "refusals::tablespaces", run: tablespaces::refusals },
         Scenario { name: "refusals::disk", run: disk::refusals },

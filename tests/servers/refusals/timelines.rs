@@ -104,7 +104,8 @@ fn promoted(document: &mut Document, site: &Site, server: &Server) -> Outcome {
 
     let command = hint.split(',').next().unwrap_or_default();
     follow_pgcairn(command)?;
-    plan(&lost, &["--backup", "latest"])?;
+    // It has made a key for this site as well.
+    plan(&lost, &["--backup", "latest", "--trusted", &site.public_key()?])?;
     lost.run(&["backup"])?.ok()?;
     server.stop(Shutdown::Fast)
 }

@@ -6,11 +6,10 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use jiff::{SignedDuration, Timestamp};
-use pgcairn::model::catalog::{format_commit_marker, parse_commit_marker};
 
 use crate::support::Outcome;
-use crate::support::damage;
 use crate::support::majors::Installation;
+use crate::support::marker;
 use crate::support::server::Server;
 use crate::support::site::{Run, Site};
 use crate::support::small;
@@ -89,10 +88,8 @@ fn tempfile_name() -> String {
 /// The backup was made that many days ago.
 pub fn set_age(site: &Site, id: &str, days: i64) -> Outcome {
     let path = site.object(&format!("/backups/{id}.json"))?;
-    let mut summary = parse_commit_marker(&fs::read(&path)?, &id.parse()?)?;
     let when = Timestamp::now() - SignedDuration::from_hours(24 * days);
-    (summary.started, summary.stopped) = (when, when);
-    damage::replace(&path, &format_commit_marker(&summary)?)?;
+    marker::edit(site, &path, |summary| (summary.started, summary.stopped) = (when, when))?;
     for object in site.objects(id)? {
         stored(&object, days)?;
     }

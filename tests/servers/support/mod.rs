@@ -12,6 +12,7 @@ pub mod image;
 pub mod layers;
 pub mod ledger;
 pub mod majors;
+pub mod marker;
 pub mod process;
 pub mod scratch;
 pub mod server;

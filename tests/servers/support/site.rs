@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use age::secrecy::ExposeSecret;
+use pgcairn::model::signature::SigningKey;
 
 use super::Outcome;
 use super::account::account;
@@ -92,6 +93,20 @@ impl Site {
 
     pub fn identity(&self) -> PathBuf {
         self.path("identity")
+    }
+
+    /// Where `init` puts the key that signs.
+    pub fn signing_key(&self) -> PathBuf {
+        self.path("main.signing.pem")
+    }
+
+    /// Its public half.
+    pub fn public_key(&self) -> Outcome<String> {
+        Ok(self.key_that_signs()?.public().to_string())
+    }
+
+    pub fn key_that_signs(&self) -> Outcome<SigningKey> {
+        Ok(SigningKey::from_pem(&fs::read(self.signing_key())?)?)
     }
 
     pub fn repository(&self) -> PathBuf {

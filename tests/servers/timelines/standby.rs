@@ -157,7 +157,7 @@ fn backup_of(site: &Site, standby: &Server) -> Outcome<Run> {
     Run::of(&mut command(site, standby)?)
 }
 
-/// With a configuration that differs in the server only.
+/// With a configuration that differs in the server only, and the same key.
 fn command(site: &Site, standby: &Server) -> Outcome<Command> {
     let path = site.path("standby.toml");
     let named = |line: &str| match line.split_once(" = ") {
@@ -166,7 +166,8 @@ fn command(site: &Site, standby: &Server) -> Outcome<Command> {
         _ => format!("{line}\n"),
     };
     let text: String = fs::read_to_string(site.config())?.lines().map(named).collect();
-    account().write(&path, text, 0o644)?;
+    let key = format!("[signing]\nkey = {{ file = {:?} }}\n", site.signing_key());
+    account().write(&path, text + &key, 0o644)?;
     let mut command = account().command(crate::support::site::binary());
     command.arg("--config").arg(&path).args(["--json", "backup"]);
     Ok(command)

@@ -1,0 +1,56 @@
+//! Whether a backup may be restored, by who signed it. Wherever a key is trusted, this host's own included, only what
+//! such a key has signed is restored; where none is, it is said that nobody vouches for the backup.
+
+use super::failure::OTHER_BACKUP;
+use crate::model::catalog::CommitMarker;
+use crate::model::error::{Code, Error, Result};
+use crate::model::key::{ClusterKeys, Key};
+use crate::model::signature::{PublicKey, Standing};
+
+pub fn refuse(
+    backup: &CommitMarker,
+    keys: &ClusterKeys,
+    trusted: &[PublicKey],
+    accept_unsigned: bool,
+) -> Result<Standing> {
+    let id = &backup.summary.id;
+    let standing = backup.signed.standing(trusted);
+    match &standing {
+        Standing::Wrong { reason } => return Err(wrong(&keys.backup(id), reason)),
+        Standing::Unsigned if !trusted.is_empty() && !accept_unsigned => {
+            let message = format!("backup {id} is not signed, and {}", due(trusted));
+            return Err(Error::new(Code::Untrusted, message).hint(
+                "restore a signed one: pgcairn list; or, where nobody else could write to the repository, add --accept-unsigned",
+            ));
+        }
+        Standing::Unknown { key } if !trusted.is_empty() => {
+            let message = format!("backup {id} is signed by {key}, and {}", due(trusted));
+            return Err(Error::new(Code::Untrusted, message).hint(format!(
+                "if it is the key that init prints on the host of the backup, add --trusted {key}; else restore another one: pgcairn list"
+            )));
+        }
+        _ => {}
+    }
+    Ok(standing)
+}
+
+fn due(trusted: &[PublicKey]) -> String {
+    let keys: Vec<String> = trusted.iter().map(PublicKey::to_string).collect();
+    format!("must be by one of the trusted keys: {}", keys.join(", "))
+}
+
+fn wrong(key: &Key, reason: &str) -> Error {
+    Error::new(Code::Damaged, format!("{key}: its signature is wrong: {reason}")).hint(OTHER_BACKUP)
+}
+
+/// One line where nothing is refused and nothing is proven.
+pub fn doubt(backup: &CommitMarker, standing: &Standing) -> Option<String> {
+    let id = &backup.summary.id;
+    match standing {
+        Standing::Unsigned => Some(format!("nobody vouches for backup {id}: it is not signed")),
+        Standing::Unknown { key } => {
+            Some(format!("nobody vouches for backup {id}: {key}, who signed it, is not pinned"))
+        }
+        Standing::Pinned { .. } | Standing::Wrong { .. } => None,
+    }
+}
