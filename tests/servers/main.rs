@@ -6,6 +6,7 @@
 
 mod archive;
 mod by_hand;
+mod compose;
 mod copy;
 mod damage_matrix;
 mod data_directory;
@@ -53,6 +54,7 @@ fn scenarios() -> Vec<Scenario> {
         refusals::scenarios(),
         s3::scenarios(),
         retention::scenarios(),
+        compose::scenarios(),
         copy::scenarios(),
         damage_matrix::scenarios(),
         data_directory::scenarios(),

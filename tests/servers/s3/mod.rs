@@ -4,7 +4,7 @@
 /// Shared with the conformance suite of stores.
 #[path = "../../store/s3/server.rs"]
 #[allow(dead_code)]
-mod server;
+pub mod server;
 
 #[path = "../../store/s3/moto_server.rs"]
 #[allow(dead_code)]
