@@ -23,9 +23,8 @@ pub fn everything_he_may(install: &'static Installation) -> Outcome {
     }
     let Some(moto) = Moto::start(None) else { return skip("moto cannot be had: scripts/moto install") };
     moto.locking_bucket(BUCKET);
-    let place = format!("url = \"s3://{BUCKET}/pg?region={REGION}\"\nendpoint = \"http://127.0.0.1:{}\"\n", moto.port);
-    let lock = "object_lock = \"compliance\"\nobject_lock_for = \"30d\"\n";
-    let (server, site) = archiving_into(install, &(place + lock))?;
+    let (server, mut site) = archiving_into(install, &place(&moto, "pg"))?;
+    lifecycle(&moto, &mut site)?;
     site.run(&["check"])?
         .says(&["the bucket keeps them", "every object is locked for 30 days from its creation on"])?;
     ledger::create(&server)?;
@@ -63,6 +62,30 @@ pub fn everything_he_may(install: &'static Installation) -> Outcome {
     copy.launch()?;
     copy.wait_paused()?;
     assert_eq!(ledger::rows(&copy)?, expected);
+    Ok(())
+}
+
+fn place(moto: &Moto, prefix: &str) -> String {
+    let port = moto.port;
+    format!(
+        "url = \"s3://{BUCKET}/{prefix}?region={REGION}\"\nendpoint = \"http://127.0.0.1:{port}\"\n\
+         object_lock = \"compliance\"\nobject_lock_for = \"30d\"\n"
+    )
+}
+
+/// A rule that expires objects: `check` fails, and no repository is made beside.
+fn lifecycle(moto: &Moto, site: &mut Site) -> Outcome {
+    let rule = "<LifecycleConfiguration><Rule><ID>tidy</ID><Status>Enabled</Status><Filter><Prefix></Prefix></Filter>\
+                <Expiration><Days>30</Days></Expiration></Rule></LifecycleConfiguration>";
+    moto.say(&format!("PUT /{BUCKET}?lifecycle"), "", rule)?;
+    let expires = "the lifecycle rule \"tidy\" expires objects of the repository";
+    site.run(&["check"])?.status_is(4)?.says(&[expires])?;
+    let credentials = format!("credentials = {{ file = {:?}, profile = \"backup\" }}\n", site.path("credentials"));
+    site.move_to(&(place(moto, "other") + &credentials))?;
+    site.run(&["init"])?.status_is(4)?.says(&[expires])?;
+    assert!(moto.say(&format!("GET /{BUCKET}/other/pgcairn.json"), "", "").is_err(), "nothing was made");
+    site.move_to(&(place(moto, "pg") + &credentials))?;
+    moto.say(&format!("DELETE /{BUCKET}?lifecycle"), "", "")?;
     Ok(())
 }
 
