@@ -22,6 +22,7 @@ pub use local::{LocalBackend, TEMPORARY};
 pub use marker::{FORMAT, Marker};
 pub use repository::{Creator, PROBES, Reader, Remover, Repository};
 pub use s3::{
-    Credentials, LockMode, MAX_OBJECT, ObjectLock, Patience, S3Backend, S3Settings, ServerSideEncryption, end_waits_at,
+    Credentials, LockMode, MAX_BUFFERED, MAX_OBJECT, ObjectLock, Patience, S3Backend, S3Settings, ServerSideEncryption,
+    end_waits_at,
 };
 pub use url::{RepositoryUrl, endpoint, region};

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use object_store::aws::{AmazonS3, AmazonS3Builder, Checksum, S3ConditionalPut};
 use object_store::{Certificate, ClientOptions, HeaderValue, RetryConfig};
-use tokio::sync::Semaphore;
 
 use super::super::error::{Error, Result};
 use super::credentials;
@@ -14,7 +13,7 @@ use super::failure::{Failure, NoCredentials};
 use super::lock::Signer;
 use super::patience::Patience;
 use super::sdk::Sdk;
-use super::settings::{DEFAULT_CONCURRENCY, S3Settings, ServerSideEncryption, USUAL_REGION};
+use super::settings::{S3Settings, ServerSideEncryption, USUAL_REGION};
 use super::transport::{Connector, Observed};
 
 const CONNECT: &str = "cannot reach";
@@ -29,8 +28,7 @@ pub(super) fn build(settings: &S3Settings, patience: Patience, observed: &Arc<Ob
     let failed = |failure: Failure| failure.into_error(CONNECT, &settings.url(), None);
     let source = credentials::source(&settings.credentials)
         .map_err(|missing: NoCredentials| failed(Failure::NoCredentials(missing)))?;
-    let requests = Arc::new(Semaphore::new(settings.concurrency.unwrap_or(DEFAULT_CONCURRENCY)));
-    let connector = Connector::new(patience, observed.clone(), requests);
+    let connector = Connector::new(settings, patience, observed.clone());
     let builder = place(settings)
         .with_client_options(options(settings, patience)?)
         .with_http_connector(connector.clone())

@@ -1,7 +1,7 @@
 //! Creating an object: one PUT with `If-None-Match: *` and the SHA-256 of its content, from a buffer that can be sent
 //! again. An answer that was lost leaves open whether the object is ours; then it is looked at.
 
-use std::io::Read;
+use std::io::{Read, SeekFrom};
 
 use object_store::path::Path;
 use object_store::{Extensions, ObjectStore, PutMode, PutOptions, PutPayload};
@@ -10,30 +10,40 @@ use super::super::backend::ReadSeek;
 use super::super::error::{Error, Result};
 use super::Inner;
 use super::failure::Failure;
+use super::large::{self, Large};
 use super::lock::Locked;
 use super::settings::ObjectLock;
 use crate::model::key::Key;
 
-/// Largest object that is sent in one request: packs have 32 MiB, WAL segments up to 64 MiB by far most clusters.
-pub const MAX_OBJECT: u64 = (64 << 20) + OVERHEAD;
+/// Largest object that S3 takes in one request.
+pub const MAX_OBJECT: u64 = 5 << 30;
+/// Largest that is sent from a buffer: packs have 32 MiB, the WAL segments of by far most clusters up to 64 MiB.
+pub const MAX_BUFFERED: u64 = (64 << 20) + OVERHEAD;
 /// What envelope and encryption add.
 const OVERHEAD: u64 = 1 << 20;
 
-const CREATE: &str = "cannot create";
+pub(super) enum Content {
+    Buffered(PutPayload),
+    Large(Large),
+}
+
+pub(super) const CREATE: &str = "cannot create";
 
 impl Inner {
-    pub(super) fn content(&self, key: &Key, body: &mut dyn ReadSeek) -> Result<PutPayload> {
-        let mut content = Vec::new();
-        let place = || self.place(key);
-        body.take(MAX_OBJECT + 1).read_to_end(&mut content).map_err(|source| Error::Io {
-            action: "cannot read what becomes",
-            place: place(),
-            source,
-        })?;
-        if content.len() as u64 > MAX_OBJECT {
-            return Err(Error::TooLarge { place: place(), limit: MAX_OBJECT });
+    pub(super) fn content(&self, key: &Key, body: &mut dyn ReadSeek) -> Result<Content> {
+        let unreadable = |error| large::unreadable(self, key, error);
+        let from = body.stream_position().map_err(unreadable)?;
+        let size = body.seek(SeekFrom::End(0)).map_err(unreadable)?.saturating_sub(from);
+        if size > MAX_OBJECT {
+            return Err(Error::TooLarge { place: self.place(key), limit: MAX_OBJECT });
         }
-        Ok(content.into())
+        body.seek(SeekFrom::Start(from)).map_err(unreadable)?;
+        if size > MAX_BUFFERED {
+            return Large::measure(from, body).map(Content::Large).map_err(unreadable);
+        }
+        let mut content = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
+        body.take(size).read_to_end(&mut content).map_err(unreadable)?;
+        Ok(Content::Buffered(content.into()))
     }
 
     /// Until it is known whether the object is there, and whose.
@@ -59,7 +69,7 @@ impl Inner {
     }
 
     /// Each attempt has an end of its own: the lock is counted from when it is made.
-    fn with_lock(&self, lock: Option<ObjectLock>) -> Extensions {
+    pub(super) fn with_lock(&self, lock: Option<ObjectLock>) -> Extensions {
         let mut extensions = Extensions::new();
         lock.map(|lock| extensions.insert(Locked::from_now(lock, self.observed.clock_ahead())));
         extensions

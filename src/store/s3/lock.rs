@@ -58,8 +58,13 @@ impl Signer {
             request.headers_mut().insert(name, value);
         }
         let digest = request.headers().get(DIGEST).and_then(|digest| from_hexadecimal(digest.as_bytes()));
+        self.sign(request, digest.as_deref()).await
+    }
+
+    /// Anew, with its headers as they are now.
+    pub async fn sign(&self, request: &mut HttpRequest, digest: Option<&[u8]>) -> object_store::Result<()> {
         let credential = self.credentials.get_credential().await?;
-        AwsAuthorizer::new(&credential, "s3", &self.region).try_authorize(request, digest.as_deref())
+        AwsAuthorizer::new(&credential, "s3", &self.region).try_authorize(request, digest)
     }
 }
 

@@ -9,6 +9,7 @@ mod command;
 mod create;
 mod credentials;
 mod failure;
+mod large;
 mod lifecycle;
 mod list;
 mod lock;
@@ -19,6 +20,7 @@ mod runtime;
 mod sdk;
 mod settings;
 mod shared_file;
+mod stream;
 mod transport;
 mod versions;
 
@@ -39,11 +41,12 @@ use super::error::{Error, Result};
 use super::inspection::Inspection;
 use crate::model::key::Key;
 use client::Clients;
+use create::Content;
 use sdk::Sdk;
 use transport::Observed;
 use versions::Oldest;
 
-pub use create::MAX_OBJECT;
+pub use create::{MAX_BUFFERED, MAX_OBJECT};
 pub use patience::Patience;
 pub use runtime::end_waits_at;
 pub use settings::{Credentials, LockMode, ObjectLock, S3Settings, ServerSideEncryption};
@@ -181,8 +184,10 @@ impl Backend for S3Backend {
 
     fn create(&self, key: &Key, body: &mut dyn ReadSeek) -> Result<()> {
         self.0.refuse_to_write()?;
-        let content = self.0.content(key, body)?;
-        self.0.wait(self.0.create(key, content, self.0.lock))
+        match self.0.content(key, body)? {
+            Content::Buffered(content) => self.0.wait(self.0.create(key, content, self.0.lock)),
+            Content::Large(large) => large::create(&self.0, key, body, large),
+        }
     }
 
     /// What can be read there is durable.

@@ -34,8 +34,8 @@ impl Default for Patience {
 
 impl Patience {
     /// For the answer to a request with a body of this size.
-    pub(super) fn for_body(&self, bytes: usize) -> Duration {
-        self.answer + Duration::from_secs(bytes as u64 / SLOWEST_BYTES_PER_SECOND)
+    pub(super) fn for_body(&self, bytes: u64) -> Duration {
+        self.answer + Duration::from_secs(bytes / SLOWEST_BYTES_PER_SECOND)
     }
 
     pub(super) fn begin(self) -> Attempts {

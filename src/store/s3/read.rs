@@ -19,7 +19,7 @@ use super::list::timestamp;
 use super::patience::Attempts;
 use crate::model::key::Key;
 
-const READ: &str = "cannot read";
+pub(super) const READ: &str = "cannot read";
 
 /// What is read ahead of a reader that seeks: little at first, more while it goes straight on.
 const FIRST_READ_AHEAD: u64 = 128 << 10;

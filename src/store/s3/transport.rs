@@ -17,6 +17,8 @@ use tokio::sync::Semaphore;
 use super::failure::{Answer, Silence};
 use super::lock::Signer;
 use super::patience::Patience;
+use super::settings::{DEFAULT_CONCURRENCY, S3Settings};
+use super::stream::{Streamed, Streaming};
 
 /// Most bytes of a refusal that are looked through for its code.
 const MAX_REFUSAL: usize = 64 << 10;
@@ -61,11 +63,14 @@ pub(super) struct Connector {
     made: Arc<Mutex<Option<HttpClient>>>,
     /// Known once the store's client is built.
     signer: Arc<OnceLock<Signer>>,
+    streaming: Arc<Streaming>,
 }
 
 impl Connector {
-    pub fn new(patience: Patience, observed: Arc<Observed>, requests: Arc<Semaphore>) -> Connector {
-        Connector { patience, observed, requests, made: Arc::default(), signer: Arc::default() }
+    pub fn new(settings: &S3Settings, patience: Patience, observed: Arc<Observed>) -> Connector {
+        let requests = Arc::new(Semaphore::new(settings.concurrency.unwrap_or(DEFAULT_CONCURRENCY)));
+        let streaming = Arc::new(Streaming::new(settings, patience.connect));
+        Connector { patience, observed, requests, made: Arc::default(), signer: Arc::default(), streaming }
     }
 
     pub fn sign_with(&self, signer: Signer) {
@@ -82,7 +87,8 @@ impl HttpConnector for Connector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
         let below = ReqwestConnector::default().connect(options)?;
         let (patience, observed, requests) = (self.patience, self.observed.clone(), self.requests.clone());
-        let client = HttpClient::new(Bounded { below, patience, observed, requests, signer: self.signer.clone() });
+        let (signer, streaming) = (self.signer.clone(), self.streaming.clone());
+        let client = HttpClient::new(Bounded { below, patience, observed, requests, signer, streaming });
         if let Ok(mut made) = self.made.lock() {
             *made = Some(client.clone());
         }
@@ -97,6 +103,7 @@ struct Bounded {
     observed: Arc<Observed>,
     requests: Arc<Semaphore>,
     signer: Arc<OnceLock<Signer>>,
+    streaming: Arc<Streaming>,
 }
 
 #[async_trait]
@@ -105,12 +112,18 @@ impl HttpService for Bounded {
         if let Some(ChangedOnTheWay(body)) = request.extensions_mut().remove() {
             *request.body_mut() = HttpRequestBody::from(body);
         }
-        if let (Some(locked), Some(signer)) = (request.extensions_mut().remove(), self.signer.get()) {
-            signer.lock(&mut request, locked).await.map_err(|error| HttpError::new(HttpErrorKind::Request, error))?;
-        }
+        let streamed: Option<Streamed> = request.extensions_mut().remove();
+        self.sign_again(&mut request, streamed.as_ref()).await?;
         let _one = self.requests.acquire().await;
-        let allowed = self.patience.for_body(request.body().content_length());
-        let response = match tokio::time::timeout(allowed, self.below.execute(request)).await {
+        let size = streamed.as_ref().map_or(request.body().content_length() as u64, |streamed| streamed.size);
+        let allowed = self.patience.for_body(size);
+        let send = async {
+            match &streamed {
+                Some(streamed) => self.streaming.send(request, streamed).await,
+                None => self.below.execute(request).await,
+            }
+        };
+        let response = match tokio::time::timeout(allowed, send).await {
             Ok(response) => response?,
             Err(_) => return Err(silence(format!("no answer within {} s", allowed.as_secs_f64()))),
         };
@@ -121,6 +134,22 @@ impl HttpService for Bounded {
         let status = response.status().as_u16();
         let refusal = tokio::time::timeout(self.patience.answer, beginning(response)).await.unwrap_or_default();
         Err(HttpError::new(HttpErrorKind::Unknown, Answer { status, code: code(&refusal) }))
+    }
+}
+
+impl Bounded {
+    /// Where it is not as object_store made and signed it.
+    async fn sign_again(&self, request: &mut HttpRequest, streamed: Option<&Streamed>) -> Result<(), HttpError> {
+        let failed = |error| HttpError::new(HttpErrorKind::Request, error);
+        let Some(signer) = self.signer.get() else { return Ok(()) };
+        if let Some(streamed) = streamed {
+            streamed.describe(request)?;
+            signer.sign(request, Some(&streamed.sha256)).await.map_err(failed)?;
+        }
+        match request.extensions_mut().remove() {
+            Some(locked) => signer.lock(request, locked).await.map_err(failed),
+            None => Ok(()),
+        }
     }
 }
 

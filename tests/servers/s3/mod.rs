@@ -21,7 +21,7 @@ use super::support::majors::Installation;
 use super::support::scratch::Scratch;
 use super::support::server::Server;
 use super::support::site::{Run, Site};
-use super::support::{Outcome, Scenario, ledger};
+use super::support::{Outcome, Scenario, full_length, ledger, skip};
 use server::{ACCESS_KEY, BUCKET, REGION, S3Server, SECRET_KEY};
 
 /// How long sessions write while the backup is taken.
@@ -31,6 +31,7 @@ pub fn scenarios() -> Vec<Scenario> {
     vec![
         Scenario { name: "s3::whole_cycle", run: whole_cycle },
         Scenario { name: "s3::requests", run: requests },
+        Scenario { name: "s3::large_segments", run: large_segments },
         Scenario { name: "s3::attack", run: attack::everything_he_may },
         Scenario { name: "s3::policies", run: policy::policies_suffice },
     ]
@@ -44,7 +45,11 @@ fn archiving(install: &'static Installation, store: &S3Server) -> Outcome<(Serve
 
 /// The same, with what the configuration says of the repository, but for its credentials.
 fn archiving_into(install: &'static Installation, place: &str) -> Outcome<(Server, Site)> {
-    let server = Server::builder(install).segment_mib(1).setting("archive_mode", "on").create()?;
+    archiving_segments(install, place, 1)
+}
+
+fn archiving_segments(install: &'static Installation, place: &str, mib: u32) -> Outcome<(Server, Site)> {
+    let server = Server::builder(install).segment_mib(mib).setting("archive_mode", "on").create()?;
     let mut site = Site::new(&server)?;
     let credentials = site.path("credentials");
     let text = format!("[backup]\naws_access_key_id = {ACCESS_KEY}\naws_secret_access_key = {SECRET_KEY}\n");
@@ -118,6 +123,31 @@ fn objects_were_put_once(requests: &[String]) {
     let twice: Vec<_> = puts.iter().filter(|(name, number)| **number > 1 && !raced(name)).collect();
     assert!(twice.is_empty(), "{twice:?}");
     assert!(puts.len() > 10, "{puts:?}");
+}
+
+/// `initdb --wal-segsize`: an object that no buffer holds.
+fn large_segments(install: &'static Installation) -> Outcome {
+    if !full_length() {
+        return skip("only under make test-all");
+    }
+    let store = S3Server::start();
+    let place = format!("url = \"s3://{BUCKET}/pg?region={REGION}\"\nendpoint = \"{}\"\n", store.endpoint);
+    let (server, site) = archiving_segments(install, &place, 128)?;
+    server.sql("create table t (b bytea); alter table t alter b set storage external")?;
+    let random = "select string_agg(decode(md5(random()::text || g || i), 'hex'), '') from generate_series(1, 64) i";
+    server.sql(&format!("insert into t select ({random}) from generate_series(1, 120000) g"))?;
+    let segment = server.archive_all()?;
+    let room = Scratch::new()?;
+    let pushed = store.take().into_iter().filter(|request| request.starts_with("PUT ") && request.contains("/wal/"));
+    let first = "000000010000000000000001";
+    assert!(first < segment.as_str() && pushed.into_iter().any(|request| request.contains(first)));
+    let sizes = store.sizes();
+    assert!(sizes.iter().any(|size| *size > pgcairn::store::MAX_BUFFERED), "{sizes:?}");
+    let file = room.join("RECOVERYXLOG").display().to_string();
+    let mut command = site.command(&["wal", "fetch", first, &file]);
+    Run::of(command.env("PGCAIRN_IDENTITY", site.identity()).current_dir(server.data()))?.ok()?;
+    assert_eq!(std::fs::metadata(&file)?.len(), 128 << 20);
+    Ok(())
 }
 
 fn requests(install: &'static Installation) -> Outcome {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pgcairn::model::key::Encryption;
-use pgcairn::store::{Backend, Error, MAX_OBJECT, Patience, Repository, S3Backend};
+use pgcairn::store::{
+    Backend, Error, LockMode, MAX_BUFFERED, MAX_OBJECT, ObjectLock, Patience, Repository, S3Backend, S3Settings,
+};
 
 use super::super::suite::{exists_already, is_missing, key, put, read};
 use super::server::{Fault, S3Server, hasty};
@@ -207,12 +209,58 @@ fn a_body_that_its_checksum_does_not_fit_is_sent_again() {
     assert!(is_missing(store.stat(&key("b")), "b"));
 }
 
+/// Says that it is large, and is not read.
+struct TooLarge(u64);
+
+impl Read for TooLarge {
+    fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+        Err(std::io::Error::other("it is refused before it is read"))
+    }
+}
+
+impl Seek for TooLarge {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        self.0 = if let SeekFrom::End(0) = to { MAX_OBJECT + 1 } else { 0 };
+        Ok(self.0)
+    }
+}
+
 #[test]
 fn what_is_too_large_is_refused_before_it_is_sent() {
     let server = S3Server::start();
     let store = server.backend("pg");
-    let large = vec![0; MAX_OBJECT as usize + 1];
-    let refused = store.create(&key("large"), &mut Cursor::new(&large));
+    let refused = store.create(&key("large"), &mut TooLarge(0));
     assert!(matches!(refused, Err(Error::TooLarge { limit: MAX_OBJECT, .. })), "{refused:?}");
     assert_eq!(server.take(), [""; 0]);
+}
+
+/// Larger than a buffer: read from where it stands, and again for every attempt.
+#[test]
+fn a_large_object_is_streamed() {
+    let server = S3Server::start();
+    let patience = Patience { answer: Duration::from_secs(20), ..hasty() };
+    let lock = Some(ObjectLock { mode: LockMode::Governance, period: Duration::from_secs(86400) });
+    let settings = S3Settings { lock, storage_class: Some("STANDARD".to_owned()), ..server.settings("pg") };
+    let store = S3Backend::open_with(&settings, patience, None).unwrap();
+    let body: Vec<u8> = (0..MAX_BUFFERED + 12_345).map(|i| (i % 251) as u8).collect();
+    let create = |name: &str| {
+        let mut behind = Cursor::new([b"not this", &body[..]].concat());
+        behind.set_position(8);
+        store.create(&key(name), &mut behind)
+    };
+    server.ambush("PUT", "once", &[Fault::Refuse(503, "SlowDown")]);
+    create("once").unwrap();
+    assert_eq!(read(&store, "once").unwrap(), body);
+    assert_eq!(server.sizes().iter().max(), Some(&(body.len() as u64)));
+    let expected = ["x-amz-checksum-sha256", "x-amz-object-lock-mode", "x-amz-storage-class"];
+    assert!(expected.iter().all(|name| server.header(name).is_some()), "as every other object is created");
+
+    server.ambush("PUT", "lost", &[Fault::AnswerLost]);
+    create("lost").unwrap();
+    put(&store, "theirs", b"another").unwrap();
+    assert!(exists_already(&create("theirs"), "theirs"));
+    server.ambush("PUT", "theirs", &[Fault::Closed]);
+    assert!(exists_already(&create("theirs"), "theirs"));
+    server.permit(|action| action != "s3:PutObject");
+    assert!(matches!(create("denied"), Err(Error::Permission { .. })));
 }

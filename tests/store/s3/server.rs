@@ -138,6 +138,21 @@ impl S3Server {
         headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
     }
 
+    /// Of everything in the bucket.
+    pub fn sizes(&self) -> Vec<u64> {
+        let mut places = vec![self.state.root.join(BUCKET)];
+        let mut sizes = Vec::new();
+        while let Some(place) = places.pop() {
+            for entry in std::fs::read_dir(place).unwrap().flatten() {
+                match entry.metadata().unwrap() {
+                    found if found.is_dir() => places.push(entry.path()),
+                    found => sizes.push(found.len()),
+                }
+            }
+        }
+        sizes
+    }
+
     pub fn ambush(&self, method: &'static str, name: &str, faults: &[Fault]) {
         let faults = faults.iter().copied().collect();
         self.state.ambushes.lock().unwrap().push(Ambush { method, name: name.to_owned(), faults });
