@@ -69,7 +69,10 @@ pub(super) fn create(store: &Arc<Inner>, key: &Key, body: &mut dyn ReadSeek, lar
             return if ours { Ok(()) } else { Err(Error::AlreadyExists { key: key.clone() }) };
         }
         match attempts.pause().filter(|_| failure.may_pass()) {
-            Some(pause) => store.wait(async { Ok(tokio::time::sleep(pause).await) })?,
+            Some(pause) => store.wait(async {
+                tokio::time::sleep(pause).await;
+                Ok(())
+            })?,
             None => return Err(failure.into_error(CREATE, &store.url, Some(key))),
         }
     }
