@@ -262,5 +262,6 @@ fn a_large_object_is_streamed() {
     server.ambush("PUT", "theirs", &[Fault::Closed]);
     assert!(exists_already(&create("theirs"), "theirs"));
     server.permit(|action| action != "s3:PutObject");
-    assert!(matches!(create("denied"), Err(Error::Permission { .. })));
+    // Who refuses without reading may close the connection before the refusal is heard.
+    assert!(matches!(create("denied"), Err(Error::Permission { .. } | Error::Unreachable { .. })));
 }
