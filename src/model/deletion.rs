@@ -1,4 +1,4 @@
-//! The objects that deletion works with: holds, what is condemned, run markers. `trash/<id>.json` is a commit
+//! The objects that deletion works with: holds, what is condemned, run markers. An object in `trash/` is a commit
 //! marker, byte for byte.
 
 use jiff::{SignedDuration, Timestamp};
@@ -11,6 +11,18 @@ pub const FORMAT: u32 = 1;
 
 /// How long, by the store's clock, what nothing needs is spared.
 pub const GRACE: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// A backup whose list of objects is older and that has no commit marker will get none: it was dropped, or its run died.
+pub const COMMIT_OVERDUE: SignedDuration = SignedDuration::from_hours(1);
+
+/// Between list and commit marker; a backup that took longer is given up.
+pub const COMMIT_WITHIN: SignedDuration = SignedDuration::from_mins(30);
+
+/// A backup that stored nothing for so long gives up: in twice the time expiry takes it for dead.
+pub const LONGEST_SILENCE: SignedDuration = SignedDuration::from_secs(GRACE.as_secs() / 2);
+
+/// The reason of the hold under which `undelete` works, and which it leaves.
+pub const BROUGHT_BACK: &str = "brought back by undelete";
 
 /// Between store and host; more than that is refused without `--yes`.
 pub const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);

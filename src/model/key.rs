@@ -180,14 +180,17 @@ impl ClusterKeys {
         format!("{}/trash/", self.root)
     }
 
-    pub fn trashed(&self, id: &BackupId) -> Key {
-        Key(format!("{}/trash/{id}.json", self.root))
+    /// A name of its own for each time that a backup is dropped: the grace time begins anew.
+    pub fn trashed(&self, id: &BackupId, random: u32) -> Key {
+        Key(format!("{}/trash/{id}-{random:08x}.json", self.root))
     }
 
     /// The dropped backup whose commit marker lies at `key`, if one does.
     pub fn trashed_id_of(&self, key: &Key) -> Option<BackupId> {
-        let id = id_of_json(key)?;
-        (self.trashed(&id) == *key).then_some(id)
+        let name = key.as_str().strip_prefix(&self.trash())?.strip_suffix(".json")?;
+        let (id, random) = name.rsplit_once('-')?;
+        let lower_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        (random.len() == 8 && random.bytes().all(lower_hex)).then(|| id.parse().ok())?
     }
 
     /// `condemned/`
@@ -205,9 +208,15 @@ impl ClusterKeys {
         Key(format!("{directory}{start}-{random:08x}.json"))
     }
 
-    /// Where the objects lie that backups consist of, commit markers and WAL left out.
+    /// Where the objects lie that backups consist of, commit markers and WAL left out. Lists of objects are last, and
+    /// so the last to be deleted: they tell that their backup was complete.
     pub fn parts(&self) -> [String; 4] {
-        ["digests", "manifests", "objects", "packs"].map(|directory| format!("{}/{directory}/", self.root))
+        ["digests", "manifests", "packs", "objects"].map(|directory| format!("{}/{directory}/", self.root))
+    }
+
+    /// What one backup wrote of that, its list of objects left out.
+    pub fn parts_of(&self, id: &BackupId) -> [String; 3] {
+        ["digests", "manifests", "packs"].map(|directory| format!("{}/{directory}/{id}/", self.root))
     }
 
     /// The backup that wrote the object at `key`, where that is one of [`ClusterKeys::parts`].
@@ -319,12 +328,14 @@ mod tests {
         }
         let wal = keys().wal_file(&"00000002.history".parse().unwrap());
         let other = Key::new(format!("clusters/main/7123/objects/{id}/1.jsonl.zst")).unwrap();
-        for key in [keys().backup(&id), keys().hold(&id), keys().trashed(&id), wal, Key::marker(), other] {
+        for key in [keys().backup(&id), keys().hold(&id), keys().trashed(&id, 7), wal, Key::marker(), other] {
             assert_eq!(keys().writer_of(&key), None, "{key}");
         }
         assert_eq!(keys().held_by(&keys().hold(&id)), Some(id.clone()));
-        assert_eq!(keys().held_by(&keys().trashed(&id)), None);
-        assert_eq!(keys().trashed_id_of(&keys().trashed(&id)), Some(id));
+        assert_eq!(keys().held_by(&keys().trashed(&id, 7)), None);
+        assert_eq!(keys().trashed_id_of(&keys().trashed(&id, 7)), Some(id.clone()));
+        assert_eq!(keys().trashed_id_of(&keys().hold(&id)), None);
+        assert_eq!(keys().trashed_id_of(&Key::new(format!("clusters/main/7123/trash/{id}.json")).unwrap()), None);
     }
 
     #[test]

@@ -2,20 +2,23 @@
 //!
 //! There is no lock; the order of the steps keeps every promise whatever else runs and wherever this is killed:
 //!
-//! 1. `trash/<id>.json` gets the commit marker, then `backups/<id>.json` goes. Killed in between the backup is there.
+//! 1. The commit marker goes into the trash, then `backups/<id>.json` goes. Killed in between the backup is there.
 //! 2. What was condemned a grace time ago by the store's clock goes, if nothing that is there now needs it. Before
-//!    that goes the trash that is as old: `undelete` looks for it last.
+//!    that goes the trash that is as old.
 //! 3. What nothing needs is condemned.
+//!
+//! `--now` does the same without the grace time, and without what it cannot write.
 
 mod carry_out;
 mod clock;
 mod condemned;
+mod foreseen;
+mod freed;
 mod needs;
 mod observed;
 mod refuse;
+mod trash;
 pub mod undelete;
-
-use std::collections::HashSet;
 
 use jiff::Timestamp;
 
@@ -25,13 +28,15 @@ use crate::model::deletion::GRACE;
 use crate::model::error::Result;
 use crate::model::interrupt::Interrupt;
 use crate::model::key::{ClusterKeys, ClusterName};
-use crate::model::plan::retention::{Input, Plan, Policy};
+use crate::model::plan::retention::{Plan, Policy};
 use crate::report::Listener;
 use crate::report::expire::{Expire, Manner, Row};
 use crate::store::Repository;
 
-use carry_out::{Freed, Work};
-use observed::Observed;
+use carry_out::Work;
+use freed::Freed;
+pub(super) use observed::Observed;
+pub(super) use refuse::clock_skew;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Request {
@@ -47,12 +52,16 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
     let repository = repository::open(&context.config)?;
     let (cluster, interrupt) = (context.config.name.clone(), context.interrupt.clone());
     let place = Place { repository, cluster, now: context.now, interrupt };
-    let report = place.expire(context.config.retention.as_ref(), request, listener)?;
+    let report = place.expire(context.config.retention.as_ref(), request, listener);
+    let report = report.map_err(|error| refuse::full(error, request))?;
     let next = match (&context.config.retention, request) {
-        (None, _) => context.command("config show"),
-        (_, Request { dry_run: true, now, .. }) => context.command(if *now { "expire --now --yes" } else { "expire" }),
-        _ => context.command("list"),
+        (None, _) => "config show",
+        (_, Request { dry_run: true, now: true, .. }) => "expire --now --yes",
+        (_, Request { dry_run: true, .. }) if report.more_than_half => "expire --yes",
+        (_, Request { dry_run: true, .. }) => "expire",
+        _ => "list",
     };
+    let next = context.command(next);
     Ok(Expire { next, ..report })
 }
 
@@ -84,40 +93,42 @@ impl Place {
         let Some(policy) = policy else { return Ok(self.everything_kept(&observed)) };
         let plans: Vec<Plan> = observed.iter().map(|o| o.plan(policy, self.now)).collect();
         if request.dry_run {
-            return self.report(request, &observed, &plans, self.foreseen(&observed, &plans, request)?);
+            let mut freed = Freed::default();
+            for (observed, plan) in observed.iter().zip(&plans) {
+                freed += self.foreseen(observed, plan, policy, request, listener)?;
+            }
+            return Ok(self.report(request, &observed, &plans, freed));
         }
         if !request.agreed {
             refuse::more_than_half(&plans)?;
         }
         let clock = clock::Clock::begin(&self.repository, &observed, self.now, request)?;
-        // The plan is of the earlier of both clocks: so it keeps more.
-        let now = clock.earlier_of(self.now);
+        let done = self.carry_out(policy, request, &observed, clock.earlier_of(self.now), listener);
+        // What went wrong is of more use than that this fails as well.
+        let ended = clock.end(&self.repository);
+        let report = done?;
+        ended.map(|()| report)
+    }
+
+    /// By the earlier of both clocks: so more is kept.
+    fn carry_out(
+        &self,
+        policy: &Policy,
+        request: &Request,
+        observed: &[Observed],
+        now: Timestamp,
+        listener: &dyn Listener,
+    ) -> Result<Expire> {
         let plans: Vec<Plan> = observed.iter().map(|o| o.plan(policy, now)).collect();
         let mut freed = Freed::default();
         for (observed, plan) in observed.iter().zip(&plans) {
-            let work = Work { repository: &self.repository, policy, now, interrupt: &self.interrupt, listener };
-            freed += if request.now { work.at_once(observed, plan)? } else { work.with_grace(observed, plan)? };
+            let work = Work::new(&self.repository, policy, now, request.now, &self.interrupt, listener);
+            freed += work.run(observed, plan)?;
         }
-        clock.end(&self.repository)?;
-        self.report(request, &observed, &plans, freed)
+        Ok(self.report(request, observed, &plans, freed))
     }
 
-    /// What a run would free at once, and what it would condemn.
-    fn foreseen(&self, observed: &[Observed], plans: &[Plan], request: &Request) -> Result<Freed> {
-        let mut freed = Freed::default();
-        for (observed, plan) in observed.iter().zip(plans) {
-            let condemned = self.garbage(observed, plan)?;
-            freed.add(&condemned, request.now);
-        }
-        Ok(freed)
-    }
-
-    fn garbage(&self, observed: &Observed, plan: &Plan) -> Result<Vec<needs::Doomed>> {
-        let (reader, kept) = (self.repository.reader(), observed.kept(plan));
-        needs::garbage(&reader, observed, &HashSet::new(), &kept, &plan.unneeded_wal, self.now)
-    }
-
-    fn report(&self, request: &Request, observed: &[Observed], plans: &[Plan], freed: Freed) -> Result<Expire> {
+    fn report(&self, request: &Request, observed: &[Observed], plans: &[Plan], freed: Freed) -> Expire {
         let rows = observed.iter().zip(plans).flat_map(|(observed, plan)| observed.rows(plan));
         let backups: Vec<Row> = rows.collect();
         let manner = match request {
@@ -125,32 +136,38 @@ impl Place {
             Request { now: true, .. } => Manner::AtOnce,
             _ => Manner::WithGrace,
         };
-        Ok(Expire {
-            repository: self.repository.url().to_owned(),
+        // What an upgraded cluster left behind goes on no more.
+        let newest = observed.iter().zip(plans).max_by_key(|(o, _)| o.backups.iter().map(|b| b.stopped).max());
+        Expire {
             manner,
             retention: true,
             dropped: backups.iter().filter(|row| !row.kept).count() as u64,
-            unneeded_segments: plans.iter().map(|plan| plan.unneeded_wal.len() as u64).sum(),
-            freed_bytes: freed.freed,
-            condemned_bytes: freed.condemned,
-            grace_days: GRACE.as_hours() as u64 / 24,
-            window_from: plans.iter().filter_map(|plan| plan.window_from).max(),
-            backups,
-            next: String::new(),
-        })
+            more_than_half: refuse::more_than_half(plans).is_err(),
+            freed_bytes: freed.gone.bytes,
+            freed_wal_files: freed.gone.wal_files,
+            condemned_bytes: freed.condemned.bytes,
+            condemned_wal_files: freed.condemned.wal_files,
+            window_from: newest.and_then(|(_, plan)| plan.window_from),
+            ..self.nothing(backups)
+        }
     }
 
     fn everything_kept(&self, observed: &[Observed]) -> Expire {
-        let rows = observed.iter().flat_map(Observed::rows_of_all);
+        self.nothing(observed.iter().flat_map(Observed::rows_of_all).collect())
+    }
+
+    fn nothing(&self, backups: Vec<Row>) -> Expire {
         Expire {
             repository: self.repository.url().to_owned(),
             manner: Manner::DryRun,
             retention: false,
-            backups: rows.collect(),
+            backups,
             dropped: 0,
-            unneeded_segments: 0,
+            more_than_half: false,
             freed_bytes: 0,
+            freed_wal_files: 0,
             condemned_bytes: 0,
+            condemned_wal_files: 0,
             grace_days: GRACE.as_hours() as u64 / 24,
             window_from: None,
             next: String::new(),
@@ -160,7 +177,6 @@ impl Place {
 
 impl Observed {
     fn plan(&self, policy: &Policy, now: Timestamp) -> Plan {
-        let (backups, holds, wal) = (&self.backups[..], &self.holds, &self.wal);
-        Plan::new(&Input { policy, backups, holds, proven: None, wal, now })
+        Plan::new(&self.input(policy, now))
     }
 }

@@ -9,9 +9,9 @@ use std::io::Cursor;
 use jiff::Timestamp;
 
 use super::catalog::{Catalog, read_small};
-use super::expire::generations;
+use super::expire::{Observed, clock_skew, generations};
 use super::{Context, legal_hold, repository};
-use crate::model::deletion::{self, Hold};
+use crate::model::deletion::{self, BROUGHT_BACK, GRACE, Hold, MAX_CLOCK_SKEW};
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::{BackupId, ClusterKeys};
 use crate::model::selector::Selector;
@@ -59,7 +59,7 @@ pub(super) fn new(id: &BackupId, reason: &str, until: Option<Timestamp>, now: Ti
 pub fn place(repository: &Repository, keys: &ClusterKeys, hold: &Hold) -> Result<()> {
     let (reader, id) = (repository.reader(), &hold.backup);
     if let Some(other) = read(&reader, keys, id)? {
-        if other.counts_at(hold.created) {
+        if other.counts_at(hold.created) && other.reason != BROUGHT_BACK {
             let message = format!("backup {id} is held already: {}", other.reason);
             return Err(Error::new(Code::Conflict, message).hint(format!("to change it, first: pgcairn release {id}")));
         }
@@ -75,6 +75,43 @@ pub fn place(repository: &Repository, keys: &ClusterKeys, hold: &Hold) -> Result
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// The hold under which `undelete` works.
+pub(super) fn for_undelete(repository: &Repository, keys: &ClusterKeys, id: &BackupId, now: Timestamp) -> Result<Hold> {
+    let hold = new(id, BROUGHT_BACK, Some(now.checked_add(GRACE).unwrap_or(Timestamp::MAX)), now);
+    if read(&repository.reader(), keys, id)?.is_some_and(|other| !other.counts_at(now)) {
+        repository.remover().remove(&keys.hold(id))?;
+    }
+    create(&repository.creator(), keys, &hold)?;
+    // Expiry goes by the store's clock: for it the hold may be over.
+    let store = repository.reader().stat(&keys.hold(id))?.modified;
+    if now.duration_since(store).abs() > MAX_CLOCK_SKEW {
+        repository.remover().remove(&keys.hold(id))?;
+        return Err(clock_skew(store, now).hint(format!("set the wrong one, then: pgcairn undelete {id}")));
+    }
+    Ok(hold)
+}
+
+/// Deletes holds of what is no backup, nor will be: whoever made them died before the commit.
+pub(super) fn sweep(repository: &Repository, observed: &Observed, now: Timestamp) -> Result<()> {
+    let is_young = |modified: Timestamp| now.duration_since(modified) < GRACE;
+    let is_written = |id: &BackupId| {
+        let mut parts = observed.parts.iter().filter(|entry| observed.keys.writer_of(&entry.key).as_ref() == Some(id));
+        parts.any(|entry| is_young(entry.modified))
+    };
+    let nobodys = |id: &BackupId| !observed.is_there(id) && !observed.trash.contains_key(id) && !is_written(id);
+    let nobodys: Vec<&BackupId> = observed.holds.keys().filter(|id| nobodys(id)).collect();
+    if nobodys.is_empty() {
+        return Ok(());
+    }
+    for entry in repository.reader().list(&observed.keys.holds())? {
+        let id = observed.keys.held_by(&entry.key);
+        if id.is_some_and(|id| nobodys.contains(&&id)) && !is_young(entry.modified) {
+            repository.remover().remove(&entry.key)?;
+        }
+    }
+    Ok(())
 }
 
 /// Before the backup itself is committed, so that no expiry comes between.

@@ -25,12 +25,14 @@ pub struct Expire {
     /// By system identifier, oldest first.
     pub backups: Vec<Row>,
     pub dropped: u64,
-    /// WAL files that neither a kept backup nor the window needs.
-    pub unneeded_segments: u64,
+    /// Which is refused without `--yes`.
+    pub more_than_half: bool,
     /// Gone now; in a dry run what would go at once.
     pub freed_bytes: u64,
-    /// Goes after the grace time.
+    pub freed_wal_files: u64,
+    /// Goes after the grace time that begins now.
     pub condemned_bytes: u64,
+    pub condemned_wal_files: u64,
     pub grace_days: u64,
     /// From here on every moment can be restored.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,14 +92,22 @@ impl Expire {
         if !self.retention {
             return "nothing expires: the configuration has no [retention]\n".to_owned();
         }
-        let what = format!("{} and {}", count(self.dropped, "backup"), count(self.unneeded_segments, "WAL file"));
-        let (freed, condemned, days) = (bytes(self.freed_bytes), bytes(self.condemned_bytes), self.grace_days);
+        let backups = count(self.dropped, "backup");
+        let with = |size, wal_files| match wal_files {
+            0 => bytes(size),
+            some => format!("{} with {}", bytes(size), count(some, "WAL file")),
+        };
+        let freed = with(self.freed_bytes, self.freed_wal_files);
+        let condemned = with(self.condemned_bytes, self.condemned_wal_files);
+        let days = self.grace_days;
         let sum = match (self.manner, self.freed_bytes > 0 && self.condemned_bytes == 0) {
-            (Manner::DryRun, true) => format!("would delete {what} at once, {freed}\n"),
-            (Manner::DryRun, false) => format!("would drop {what}; {condemned} would be free after {days} days\n"),
-            (Manner::AtOnce, _) => format!("deleted {what}; {freed} are free\n"),
+            (Manner::DryRun, true) => format!("would drop {backups}; {freed} would be free at once\n"),
+            (Manner::DryRun, false) => {
+                format!("would drop {backups}; {freed} would be free at once, {condemned} after {days} days\n")
+            }
+            (Manner::AtOnce, _) => format!("deleted {backups}; {freed} are free\n"),
             (Manner::WithGrace, _) => {
-                format!("dropped {what}; {freed} are free, {condemned} will be after {days} days\n")
+                format!("dropped {backups}; {freed} are free, {condemned} will be after {days} days\n")
             }
         };
         match self.window_from {

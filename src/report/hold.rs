@@ -60,6 +60,9 @@ pub struct Undeleted {
     pub repository: String,
     pub id: BackupId,
     pub stopped: Timestamp,
+    /// Up to then expiry keeps it; for ever where it was held already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_until: Option<Timestamp>,
     pub next: String,
 }
 
@@ -68,7 +71,8 @@ impl Report for Undeleted {
 
     fn human(&self) -> String {
         let usable = utc_and_local(self.stopped);
-        format!("backup {} is back, usable from {usable}; the next expire drops it again unless it is held\n", self.id)
+        let until = self.held_until.map_or("released".to_owned(), utc_and_local);
+        format!("backup {} is back, usable from {usable}\nit is held until {until}\n", self.id)
     }
 
     fn next(&self) -> Option<String> {

@@ -222,6 +222,15 @@ impl Reader {
         self.shared.proven(self.shared.backend.stat(key))
     }
 
+    /// Like [`Reader::stat`], with `None` where there is proven to be no such object.
+    pub fn stat_if_there(&self, key: &Key) -> Result<Option<Stat>> {
+        match self.stat(key) {
+            Ok(stat) => Ok(Some(stat)),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Every object whose key begins with `prefix`, in order of their keys' bytes.
     pub fn list(&self, prefix: &str) -> Result<Vec<Entry>> {
         let entries = self.shared.backend.list(prefix)?;

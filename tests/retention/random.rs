@@ -74,7 +74,7 @@ impl Life {
         let pick = |which: usize, of: &[pgcairn::model::key::BackupId]| of.get(which % of.len().max(1)).cloned();
         let when = |done: bool| if done { When::After } else { When::Before };
         match *step {
-            Step::Push => self.world.push(),
+            Step::Push => drop(self.world.push()),
             Step::Backup => drop(self.world.backup()),
             Step::Begin => self.at_work = Some((self.world.begin(), self.world.now())),
             Step::Finish => {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use pgcairn::model::deletion::{GRACE, MAX_CLOCK_SKEW};
+use pgcairn::model::deletion::{GRACE, LONGEST_SILENCE, MAX_CLOCK_SKEW};
 use pgcairn::model::error::Code;
 use pgcairn::model::key::Key;
 use pgcairn::model::plan::retention::Policy;
@@ -331,4 +331,90 @@ fn more_than_half_is_refused() {
     assert_eq!(world.there().len(), 3);
     world.expire(world.store.clone(), GRACEFUL, NONE).unwrap();
     assert_eq!(world.there().len(), 1);
+}
+
+#[test]
+fn what_a_run_leaves_that_was_killed_on_a_full_store_goes_with_the_next() {
+    let full = |world: &World| Arc::new(Full(world.store.clone()));
+    let (world, _) = eventful();
+    let count = Faulty::new(full(&world), ENOUGH, When::Before);
+    world.expire(count.clone(), AT_ONCE, NONE).unwrap();
+    for call in 0..count.calls() {
+        let (mut world, at_work) = eventful();
+        world.note_emptied_trash();
+        world.expire(Faulty::new(full(&world), call, When::Before), AT_ONCE, NONE).unwrap_err();
+        world.check(&format!("killed at call {call}"));
+        world.expire(full(&world), AT_ONCE, NONE).unwrap();
+        world.check_that_no_part_is_left_over(&[at_work.id()]);
+        world.finish(at_work).unwrap();
+        world.check(&format!("after it was killed at call {call}"));
+    }
+}
+
+#[test]
+fn holds_of_what_was_never_committed_go() {
+    let (world, at_work) = eventful();
+    let id = at_work.id();
+    world.hold_unseen(&id);
+    world.pass(GRACE - SignedDuration::from_mins(1));
+    world.expire(world.store.clone(), GRACEFUL, NONE).unwrap();
+    assert!(world.is_there(&world.keys.hold(&id)), "its backup may be at work");
+    world.pass(DAY);
+    world.expire(world.store.clone(), GRACEFUL, NONE).unwrap();
+    assert!(!world.is_there(&world.keys.hold(&id)));
+    world.pass(GRACE);
+    world.expire(world.store.clone(), GRACEFUL, NONE).unwrap();
+    world.pass(GRACE);
+    world.expire(world.store.clone(), GRACEFUL, NONE).unwrap();
+    world.check_that_no_part_is_left_over(&[]);
+    world.check("without the hold of a dead run");
+}
+
+#[test]
+fn a_backup_that_stood_still_gives_up() {
+    let (mut world, at_work) = eventful();
+    world.pass(LONGEST_SILENCE);
+    assert!(world.finish(at_work).is_none());
+    let at_work = world.begin();
+    world.pass(LONGEST_SILENCE - SignedDuration::from_mins(1));
+    assert!(world.finish(at_work).is_some());
+    world.check("a long backup");
+}
+
+#[test]
+fn what_is_held_comes_back_although_the_run_that_dropped_it_died() {
+    let (mut world, _) = eventful();
+    let id = world.there()[0].clone();
+    // Killed at the call after the one that deleted its commit marker.
+    let at = (0..).find(|at| {
+        let (copy, _) = eventful();
+        let _ = copy.expire(Faulty::new(copy.store.clone(), *at, When::Before), GRACEFUL, NONE);
+        !copy.there().contains(&id)
+    });
+    let _ = world.expire(Faulty::new(world.store.clone(), at.unwrap(), When::Before), GRACEFUL, NONE);
+    assert!(!world.there().contains(&id));
+    world.hold_unseen(&id);
+    world.expire(world.store.clone(), GRACEFUL, NONE).unwrap();
+    world.held.insert(id);
+    world.check("held meanwhile");
+}
+
+#[test]
+fn what_an_upgraded_cluster_left_behind_keeps_its_own_rules() {
+    let mut old = World::new(Policy { daily: 2, ..policy() });
+    (0..6).for_each(|_| {
+        old.backup();
+        old.pass(DAY);
+    });
+    let mut new = old.upgraded();
+    for _ in 0..60 {
+        new.backup();
+        new.pass(DAY);
+        new.expire(new.store.clone(), GRACEFUL, NONE).unwrap();
+        new.check("the new one");
+    }
+    let left = old.there();
+    assert_eq!(left, old.committed.keys().skip(4).cloned().collect::<Vec<_>>(), "its last two days, 60 days later");
+    old.check("the old one");
+    assert_eq!(new.there().len(), 2);
 }

@@ -1,99 +1,36 @@
 //! A repository in memory, backups and WAL as they would lie there, and what was promised about them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Cursor, Read};
-use std::ops::Range;
+use std::io::Read;
 use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
-use pgcairn::codec::FrameCompressor;
-use pgcairn::model::catalog::{
-    Environment, FORMAT, Flagged, Method, ObjectLine, ObjectsDigest, ServerFacts, Summary, Tolerated, Totals,
-    format_commit_marker, parse_commit_marker,
-};
-use pgcairn::model::deletion::{GRACE, Hold};
+use pgcairn::model::catalog::{ObjectLine, Summary, parse_commit_marker};
+use pgcairn::model::deletion::{self, GRACE, Hold};
 use pgcairn::model::error::Result;
 use pgcairn::model::interrupt::Interrupt;
 use pgcairn::model::key::{BackupId, ClusterKeys, ClusterName, Encryption, Key, PackId};
-use pgcairn::model::lsn::Lsn;
 use pgcairn::model::plan::retention::Policy;
-use pgcairn::model::sha256::Sha256Sum;
-use pgcairn::model::wal_name::Segment;
 use pgcairn::operation::expire::{Place, Request, undelete};
 use pgcairn::operation::hold;
 use pgcairn::report::Quiet;
 use pgcairn::report::expire::Expire;
-use pgcairn::store::{self, Backend, Entry, ReadSeek, Repository, Stat};
+use pgcairn::store::{Backend, Repository};
 
-use crate::memory::Memory;
-
-const SEGMENT: u64 = 16 << 20;
-
-/// The store's own clock, which tells when an object was stored.
-#[derive(Debug)]
-pub struct Clocked {
-    below: Memory,
-    now: Mutex<Timestamp>,
-    times: Mutex<BTreeMap<Key, Timestamp>>,
-}
-
-impl Clocked {
-    fn time(&self, key: &Key) -> Timestamp {
-        self.times.lock().unwrap().get(key).copied().unwrap_or(Timestamp::MIN)
-    }
-}
-
-impl Backend for Clocked {
-    fn url(&self) -> &str {
-        "memory:"
-    }
-
-    fn get(&self, key: &Key) -> store::Result<Box<dyn Read + Send>> {
-        self.below.get(key)
-    }
-
-    fn get_range(&self, key: &Key, range: Range<u64>) -> store::Result<Vec<u8>> {
-        self.below.get_range(key, range)
-    }
-
-    fn open(&self, key: &Key) -> store::Result<Box<dyn ReadSeek + Send>> {
-        self.below.open(key)
-    }
-
-    fn stat(&self, key: &Key) -> store::Result<Stat> {
-        Ok(Stat { modified: self.time(key), ..self.below.stat(key)? })
-    }
-
-    fn list(&self, prefix: &str) -> store::Result<Vec<Entry>> {
-        let entries = self.below.list(prefix)?.into_iter();
-        Ok(entries.map(|entry| Entry { modified: self.time(&entry.key), ..entry }).collect())
-    }
-
-    fn children(&self, directory: &str) -> store::Result<Vec<String>> {
-        self.below.children(directory)
-    }
-
-    fn create(&self, key: &Key, body: &mut dyn ReadSeek) -> store::Result<()> {
-        self.below.create(key, body)?;
-        self.times.lock().unwrap().insert(key.clone(), *self.now.lock().unwrap());
-        Ok(())
-    }
-
-    fn persist(&self, key: &Key) -> store::Result<()> {
-        self.below.persist(key)
-    }
-
-    fn delete(&self, key: &Key) -> store::Result<()> {
-        self.below.delete(key)
-    }
-}
+use crate::clocked::Clocked;
+use crate::maker::{Maker, SEGMENT, push, segment};
 
 /// A backup that is still at work.
 #[derive(Debug, Clone)]
 pub struct AtWork {
-    id: BackupId,
-    first: u64,
+    maker: Maker,
     objects: Vec<ObjectLine>,
+}
+
+impl AtWork {
+    pub fn id(&self) -> BackupId {
+        self.maker.id.clone()
+    }
 }
 
 #[derive(Debug)]
@@ -101,7 +38,7 @@ pub struct World {
     pub store: Arc<Clocked>,
     pub keys: ClusterKeys,
     pub policy: Policy,
-    next_segment: u64,
+    next_segment: Arc<Mutex<u64>>,
     number: u32,
     /// Every backup that was ever committed.
     pub committed: BTreeMap<BackupId, Summary>,
@@ -113,113 +50,63 @@ pub struct World {
 impl World {
     pub fn new(policy: Policy) -> World {
         let now = "2026-01-01T00:00:00Z".parse().unwrap();
-        let store = Clocked { below: Memory::default(), now: Mutex::new(now), times: Mutex::default() };
-        let store = Arc::new(store);
+        let store = Arc::new(Clocked::new(now));
         Repository::create_on(store.clone(), Encryption::None).unwrap();
         let keys = ClusterKeys::new(&ClusterName::new("main").unwrap(), 7, Encryption::None);
         let (committed, trashed, held) = Default::default();
-        World { store, keys, policy, next_segment: 1, number: 0, committed, trashed, held }
+        World { store, keys, policy, next_segment: Arc::new(Mutex::new(1)), number: 0, committed, trashed, held }
+    }
+
+    /// The same cluster after `pg_upgrade`: another system identifier in the same repository.
+    pub fn upgraded(&self) -> World {
+        let keys = ClusterKeys::new(&ClusterName::new("main").unwrap(), 8, Encryption::None);
+        let (store, policy, next_segment) = (self.store.clone(), self.policy.clone(), Arc::new(Mutex::new(1)));
+        let (committed, trashed, held) = Default::default();
+        World { store, keys, policy, next_segment, number: 0, committed, trashed, held }
     }
 
     pub fn now(&self) -> Timestamp {
-        *self.store.now.lock().unwrap()
+        self.store.now()
     }
 
     pub fn pass(&self, span: SignedDuration) {
-        *self.store.now.lock().unwrap() += span;
+        self.store.pass(span);
     }
 
     pub fn repository(&self, over: Arc<dyn Backend>) -> Result<Repository> {
         Ok(Repository::open_on(over, None)?)
     }
 
-    fn put(&self, key: &Key, body: &[u8]) {
-        let repository = self.repository(self.store.clone()).unwrap();
-        repository.creator().create(key, &mut Cursor::new(body)).unwrap();
+    pub fn push(&self) -> u64 {
+        push(&self.store, &self.keys, &self.next_segment)
     }
 
-    fn segment(&self, number: u64) -> Key {
-        self.keys.segment(Segment { timeline: 1, number }.name(SEGMENT))
-    }
-
-    pub fn push(&mut self) {
-        self.put(&self.segment(self.next_segment), b"wal");
-        self.next_segment += 1;
-    }
-
-    pub fn begin(&mut self) -> AtWork {
+    /// What another thread makes a backup with.
+    pub fn maker(&mut self, over: Arc<dyn Backend>) -> Maker {
         self.number += 1;
         let start = self.now().strftime("%Y%m%dT%H%M%SZ").to_string();
         let id = BackupId::new(&start, "full", self.number).unwrap();
-        let keys = [
-            self.keys.digests(&id, 1),
-            self.keys.manifest(&id, 1),
-            self.keys.pack(&PackId { backup: id.clone(), number: 1 }),
-        ];
-        let line = |key: &Key| ObjectLine { key: key.clone(), size: 4, sha256: Sha256Sum::of(b"body") };
-        keys.iter().for_each(|key| self.put(key, b"body"));
-        AtWork { id, first: self.next_segment, objects: keys.iter().map(line).collect() }
+        let first = *self.next_segment.lock().unwrap();
+        let (store, keys, next_segment) = (self.store.clone(), self.keys.clone(), self.next_segment.clone());
+        Maker { id, store, over, keys, first, next_segment, listed: Arc::default() }
     }
 
-    /// Commits, if its WAL is there: so much a backup looks for itself.
+    pub fn begin(&mut self) -> AtWork {
+        let maker = self.maker(self.store.clone());
+        let objects = maker.parts().unwrap();
+        AtWork { maker, objects }
+    }
+
     pub fn finish(&mut self, work: AtWork) -> Option<BackupId> {
-        self.push();
-        let last = self.next_segment - 1;
-        if !(work.first..=last).all(|number| self.is_there(&self.segment(number))) {
-            return None;
-        }
-        let line = |object: &ObjectLine| {
-            serde_json::to_string(object).unwrap()
-                + "
-"
-        };
-        let lines: String = work.objects.iter().map(line).collect();
-        let mut list = Vec::new();
-        FrameCompressor::new(1).unwrap().compress(lines.as_bytes(), &mut list).unwrap();
-        self.put(&self.keys.objects(&work.id), &list);
-        let summary = self.summary(&work, &list, last);
-        self.put(&self.keys.backup(&work.id), &format_commit_marker(&summary, None).unwrap());
-        self.committed.insert(work.id.clone(), summary);
-        Some(work.id)
+        let id = work.maker.id.clone();
+        let summary = work.maker.commit(&work.objects).ok()?;
+        self.committed.insert(id.clone(), summary);
+        Some(id)
     }
 
     pub fn backup(&mut self) -> BackupId {
         let work = self.begin();
         self.finish(work).unwrap()
-    }
-
-    fn summary(&self, work: &AtWork, list: &[u8], last: u64) -> Summary {
-        Summary {
-            format: FORMAT,
-            minimum_reader: FORMAT,
-            id: work.id.clone(),
-            cluster: ClusterName::new("main").unwrap(),
-            system_identifier: 7,
-            method: Method::Full,
-            labels: BTreeMap::new(),
-            postgresql: ServerFacts {
-                version: 180_001,
-                catalog_version: 1,
-                wal_segment_size: SEGMENT,
-                block_size: 8192,
-                data_checksums: true,
-            },
-            timeline: 1,
-            start_lsn: Lsn(work.first * SEGMENT + 40),
-            stop_lsn: Lsn(last * SEGMENT + 400),
-            started: self.now(),
-            stopped: self.now(),
-            standby: false,
-            parts: 1,
-            objects: ObjectsDigest { size: list.len() as u64, sha256: Sha256Sum::of(list) },
-            totals: Totals::default(),
-            tolerated: Tolerated::default(),
-            flagged: Flagged::default(),
-            wal_broken_at: None,
-            environment: Environment::default(),
-            recipients: Vec::new(),
-            pgcairn: String::new(),
-        }
     }
 
     pub fn is_there(&self, key: &Key) -> bool {
@@ -230,28 +117,83 @@ impl World {
         self.committed.keys().filter(|id| self.is_there(&self.keys.backup(id))).cloned().collect()
     }
 
+    pub fn hand(&self, over: Arc<dyn Backend>) -> Hand {
+        Hand { store: self.store.clone(), over, keys: self.keys.clone(), policy: self.policy.clone() }
+    }
+
     /// Through `over`, with this host's clock `ahead` of the store's.
     pub fn expire(&self, over: Arc<dyn Backend>, request: Request, ahead: SignedDuration) -> Result<Expire> {
-        let repository = self.repository(over)?;
-        let place = Place { repository, cluster: None, now: self.now() + ahead, interrupt: Interrupt::default() };
-        place.expire(Some(&self.policy), &request, &Quiet)
+        self.hand(over).expire(request, ahead)
     }
 
     pub fn hold(&self, over: Arc<dyn Backend>, id: &BackupId) -> Result<()> {
-        let hold = Hold { format: 1, backup: id.clone(), reason: "x".to_owned(), created: self.now(), until: None };
-        hold::place(&self.repository(over)?, &self.keys, &hold)
+        self.hand(over).hold(id)
     }
 
     pub fn undelete(&self, over: Arc<dyn Backend>, id: &BackupId) -> Result<Summary> {
-        undelete::bring_back(&self.repository(over)?, &self.keys, id)
+        self.hand(over).undelete(id)
+    }
+
+    pub fn hold_of(&self, key: &Key, id: &BackupId) -> Option<Hold> {
+        let mut bytes = Vec::new();
+        self.store.get(key).ok()?.read_to_end(&mut bytes).unwrap();
+        Some(Hold::parse(&bytes, id).unwrap())
+    }
+
+    /// Takes note of backups that another thread has committed.
+    pub fn adopt(&mut self) {
+        for entry in self.store.list(&self.keys.backups()).unwrap() {
+            let id = self.keys.backup_id_of(&entry.key).unwrap();
+            if !self.committed.contains_key(&id) {
+                let mut bytes = Vec::new();
+                self.store.get(&entry.key).unwrap().read_to_end(&mut bytes).unwrap();
+                self.committed.insert(id.clone(), parse_commit_marker(&bytes, &id).unwrap());
+            }
+        }
+    }
+
+    /// Of what is no backup and none of `others`.
+    pub fn check_that_no_part_is_left_over(&self, others: &[BackupId]) {
+        let there = self.there();
+        for directory in self.keys.parts() {
+            for entry in self.store.list(&directory).unwrap() {
+                let writer = self.keys.writer_of(&entry.key).unwrap();
+                assert!(there.contains(&writer) || others.contains(&writer), "{} is left over", entry.key);
+            }
+        }
+    }
+
+    /// A hold whose maker died at once.
+    pub fn hold_unseen(&self, id: &BackupId) {
+        let created = self.now();
+        let hold = Hold { format: 1, backup: id.clone(), reason: "x".to_owned(), created, until: None };
+        self.store.create(&self.keys.hold(id), &mut std::io::Cursor::new(deletion::to_line(&hold))).unwrap();
+    }
+
+    /// Long after all work: what belongs to backups that are there, and nothing else.
+    pub fn check_nothing_is_left_over(&self) {
+        let there = self.there();
+        self.check_that_no_part_is_left_over(&[]);
+        for directory in [self.keys.trash(), self.keys.condemned(), self.keys.runs()] {
+            let left: Vec<_> = self.store.list(&directory).unwrap();
+            assert!(left.is_empty(), "{left:?}");
+        }
+        for entry in self.store.list(&self.keys.holds()).unwrap() {
+            assert!(there.contains(&self.keys.held_by(&entry.key).unwrap()), "{} is left over", entry.key);
+        }
     }
 
     /// Remembers what a run with grace has dropped just now, and what is back.
     pub fn note_trash(&mut self, before: &[BackupId]) {
         let there = self.there();
-        let now = self.now();
+        // A run may stand still after it has put the marker into the trash and before it has dropped the backup.
+        let since = |id: &BackupId| {
+            let entries = self.store.list(&self.keys.trash()).unwrap().into_iter();
+            entries.filter(|entry| self.keys.trashed_id_of(&entry.key).as_ref() == Some(id)).map(|e| e.modified).max()
+        };
         let dropped = before.iter().filter(|id| !there.contains(id)).cloned();
-        self.trashed.extend(dropped.map(|id| (id, now)));
+        let dropped: Vec<_> = dropped.map(|id| (since(&id).unwrap_or(self.now()), id)).collect();
+        self.trashed.extend(dropped.into_iter().map(|(since, id)| (id, since)));
         self.trashed.retain(|id, _| !there.contains(id));
     }
 
@@ -259,8 +201,15 @@ impl World {
         self.trashed.clear();
     }
 
+    pub fn can_be_brought_back(&self, id: &BackupId) -> bool {
+        self.trashed.get(id).is_some_and(|since| self.now().duration_since(*since) < GRACE)
+    }
+
     pub fn trash(&self) -> Vec<BackupId> {
-        self.committed.keys().filter(|id| self.is_there(&self.keys.trashed(id))).cloned().collect()
+        let there = self.there();
+        let ids = self.store.list(&self.keys.trash()).unwrap().into_iter();
+        let ids: BTreeSet<_> = ids.filter_map(|entry| self.keys.trashed_id_of(&entry.key)).collect();
+        ids.into_iter().filter(|id| !there.contains(id)).collect()
     }
 
     /// Panics where a promise is broken.
@@ -273,7 +222,7 @@ impl World {
             assert!(there.contains(id), "{step}: {id} is held and gone");
         }
         for (id, _) in self.trashed.iter().filter(|(_, dropped)| self.now().duration_since(**dropped) < GRACE) {
-            assert!(self.is_there(&self.keys.trashed(id)), "{step}: {id} cannot be brought back");
+            assert!(self.trash().contains(id), "{step}: {id} cannot be brought back");
             self.check_restorable(id, step);
         }
         let least = self.committed.len().min(self.policy.minimum as usize);
@@ -281,7 +230,7 @@ impl World {
         self.check_window(&there, step);
     }
 
-    fn check_restorable(&self, id: &BackupId, step: &str) {
+    pub fn check_restorable(&self, id: &BackupId, step: &str) {
         let summary = &self.committed[id];
         let parts = [
             self.keys.digests(id, 1),
@@ -289,7 +238,8 @@ impl World {
             self.keys.pack(&PackId { backup: id.clone(), number: 1 }),
             self.keys.objects(id),
         ];
-        let wal = (summary.start_lsn.0 / SEGMENT..=summary.stop_lsn.0 / SEGMENT).map(|number| self.segment(number));
+        let wal = summary.start_lsn.0 / SEGMENT..=summary.stop_lsn.0 / SEGMENT;
+        let wal = wal.map(|number| segment(&self.keys, number));
         for key in parts.into_iter().chain(wal) {
             assert!(self.is_there(&key), "{step}: {id} needs {key}");
         }
@@ -309,12 +259,43 @@ impl World {
     fn check_window(&self, there: &[BackupId], step: &str) {
         let edge = self.now().checked_sub(self.policy.recovery_window).unwrap();
         let Some(first) = self.committed.values().map(|backup| backup.stopped).min() else { return };
+        let next_segment = *self.next_segment.lock().unwrap();
         let leads_on = |id: &&BackupId| {
             let summary = &self.committed[*id];
             let first_segment = summary.start_lsn.0 / SEGMENT;
             summary.stopped <= edge.max(first)
-                && (first_segment..self.next_segment).all(|number| self.is_there(&self.segment(number)))
+                && (first_segment..next_segment).all(|number| self.is_there(&segment(&self.keys, number)))
         };
         assert!(there.iter().any(|id| leads_on(&id)), "{step}: the window does not begin at {edge}");
+    }
+}
+
+/// What a host does its work with.
+pub struct Hand {
+    store: Arc<Clocked>,
+    over: Arc<dyn Backend>,
+    keys: ClusterKeys,
+    policy: Policy,
+}
+
+impl Hand {
+    fn repository(&self) -> Result<Repository> {
+        Ok(Repository::open_on(self.over.clone(), None)?)
+    }
+
+    pub fn expire(&self, request: Request, ahead: SignedDuration) -> Result<Expire> {
+        let (repository, now) = (self.repository()?, self.store.now() + ahead);
+        let place = Place { repository, cluster: None, now, interrupt: Interrupt::default() };
+        place.expire(Some(&self.policy), &request, &Quiet)
+    }
+
+    pub fn hold(&self, id: &BackupId) -> Result<()> {
+        let created = self.store.now();
+        let hold = Hold { format: 1, backup: id.clone(), reason: "x".to_owned(), created, until: None };
+        hold::place(&self.repository()?, &self.keys, &hold)
+    }
+
+    pub fn undelete(&self, id: &BackupId) -> Result<Summary> {
+        Ok(undelete::bring_back(&self.repository()?, &self.keys, id, self.store.now())?.0)
     }
 }

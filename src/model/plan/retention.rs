@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use crate::model::catalog::Summary;
 use crate::model::deletion::Hold;
 use crate::model::key::BackupId;
+use crate::model::wal_name::TimelineId;
 
 pub use rule::{Period, Rule};
 pub use wal::{Archive, WalObject};
@@ -32,6 +33,9 @@ pub struct Policy {
     /// The newest backups, whatever their age.
     pub minimum: u32,
 }
+
+/// How long WAL is spared of which no backup can be told yet.
+const FIRST_BACKUP: Duration = Duration::from_secs(DAY);
 
 const DAY: u64 = 24 * 60 * 60;
 
@@ -97,8 +101,7 @@ impl Plan {
         let kept: Vec<&Summary> = judge.oldest_first.iter().filter(kept).copied().collect();
         let bases: Vec<&Summary> = kept.iter().filter(|backup| judge.bases.contains(&backup.id)).copied().collect();
         let verdict = |backup: &&Summary| Verdict { id: backup.id.clone(), rule: rules.get(&backup.id).cloned() };
-        // Without anything to rest on, what WAL is for is not known: a first backup may be under way.
-        let unneeded_wal = if bases.is_empty() { Vec::new() } else { input.wal.unneeded(&kept, &bases) };
+        let unneeded_wal = judge.unneeded(&kept, &bases);
         let remaining = input.wal.without(&unneeded_wal);
         let good = kept.iter().filter(|backup| judge.quality(backup) > Quality::Broken);
         let window_from = good.copied().filter(|backup| remaining.reaches_the_end(backup)).map(|b| b.stopped).min();
@@ -109,12 +112,20 @@ impl Plan {
         self.verdicts.iter().filter(|verdict| verdict.rule.is_none()).map(|verdict| &verdict.id)
     }
 
+    /// Whether a backup, or the window, needs any of these segments, which are not there.
+    pub fn needs_any_of(input: &Input<'_>, timeline: TimelineId, first: u64, last: u64) -> bool {
+        let judge = Judge::new(input);
+        let bases: Vec<&Summary> = input.backups.iter().filter(|backup| judge.bases.contains(&backup.id)).collect();
+        let all: Vec<&Summary> = input.backups.iter().collect();
+        input.wal.needs_any_of(&all, &bases, timeline, (first, last))
+    }
+
     /// WAL that can go while every one of the backups stays, those in `besides` too.
     pub fn unneeded_wal_of_all(input: &Input<'_>, besides: &[Summary]) -> Vec<WalObject> {
         let judge = Judge::new(input);
         let bases: Vec<&Summary> = input.backups.iter().filter(|backup| judge.bases.contains(&backup.id)).collect();
         let kept: Vec<&Summary> = input.backups.iter().chain(besides).collect();
-        if bases.is_empty() { Vec::new() } else { input.wal.unneeded(&kept, &bases) }
+        judge.unneeded(&kept, &bases)
     }
 }
 
@@ -133,6 +144,8 @@ struct Judge<'a> {
     oldest_first: Vec<&'a Summary>,
     /// Where the window begins.
     edge: Timestamp,
+    /// Since then somebody may be at work whose backup is not there yet.
+    young: Timestamp,
     broken: BTreeSet<BackupId>,
     /// What the window rests on, for each timeline that lives in it.
     bases: BTreeSet<BackupId>,
@@ -145,7 +158,8 @@ impl<'a> Judge<'a> {
         let edge = input.now.checked_sub(input.policy.recovery_window).unwrap_or(Timestamp::MIN);
         let is_broken = |b: &&&Summary| b.wal_broken_at.is_some() || !input.wal.is_complete(b);
         let broken = oldest_first.iter().filter(is_broken).map(|b| b.id.clone()).collect();
-        let mut judge = Judge { input, oldest_first, edge, broken, bases: BTreeSet::new() };
+        let young = input.now.checked_sub(FIRST_BACKUP).unwrap_or(Timestamp::MIN);
+        let mut judge = Judge { input, oldest_first, edge, young, broken, bases: BTreeSet::new() };
         judge.bases = judge.live_timelines().into_iter().flat_map(|timeline| judge.bases_of(timeline)).collect();
         judge
     }
@@ -156,6 +170,22 @@ impl<'a> Judge<'a> {
             (false, true) => Quality::Flagged,
             (false, false) => Quality::Clean,
         }
+    }
+
+    /// Without anything to rest on, what WAL is for is not known: a first backup may be under way. Nor is it on a
+    /// timeline that no backup leads to, for as long as something is written there.
+    fn unneeded(&self, kept: &[&Summary], bases: &[&Summary]) -> Vec<WalObject> {
+        if bases.is_empty() {
+            return Vec::new();
+        }
+        let wal = self.input.wal;
+        let written_since = |timeline| wal.objects().any(|o| o.name.timeline() == timeline && o.modified >= self.young);
+        let orphans: BTreeSet<TimelineId> = wal.objects().map(|object| object.name.timeline()).collect();
+        let is_orphan = |t: &TimelineId| !bases.iter().any(|backup| wal.leads_to(backup, *t)) && written_since(*t);
+        let orphans: BTreeSet<TimelineId> = orphans.into_iter().filter(is_orphan).collect();
+        let mut unneeded = wal.unneeded(kept, bases);
+        unneeded.retain(|object| !orphans.contains(&object.name.timeline()));
+        unneeded
     }
 
     /// Those on which something happened within the window, and the newest.
@@ -200,18 +230,50 @@ impl<'a> Judge<'a> {
         }
         self.bases.iter().for_each(|id| keep(id, Rule::WindowRestsOnIt));
         for (period, count) in self.input.policy.periods() {
-            let mut seen = BTreeSet::new();
-            for backup in self.best().iter().rev() {
-                let name = period.of(backup.stopped);
-                if seen.len() < count as usize && seen.insert(name.clone()) {
-                    keep(&backup.id, Rule::Period { period, name });
-                }
+            for (backup, name) in self.last_of_each(period, count) {
+                keep(&backup.id, Rule::Period { period, name });
             }
         }
         self.newest_of_each_worth(self.input.policy.minimum).for_each(|b| keep(&b.id, Rule::Minimum));
         self.input.proven.iter().for_each(|id| keep(id, Rule::Proven));
         self.best().last().iter().for_each(|b| keep(&b.id, Rule::LastGood));
         rules
+    }
+
+    /// The last and best backup of each of the newest periods, back to as many as are wanted with a clean one. Periods
+    /// without one are counted apart, so that they take no place from the others.
+    fn last_of_each(&self, period: Period, count: u32) -> Vec<(&'a Summary, String)> {
+        let mut kept = Vec::new();
+        let (mut clean, mut flagged) = (0, 0);
+        for (name, backup) in self.best_of_each(period) {
+            if clean == count {
+                break;
+            }
+            let counted = if self.quality(backup) == Quality::Clean { &mut clean } else { &mut flagged };
+            *counted += 1;
+            if *counted <= count {
+                kept.push((backup, name));
+            }
+        }
+        kept
+    }
+
+    /// The newest period first. What is broken stands for none, unless there is nothing else.
+    fn best_of_each(&self, period: Period) -> Vec<(String, &'a Summary)> {
+        let mut periods: Vec<(String, &Summary)> = Vec::new();
+        let least = self.oldest_first.iter().map(|backup| self.quality(backup)).max().min(Some(Quality::Flagged));
+        for backup in self.oldest_first.iter().rev().filter(|backup| Some(self.quality(backup)) >= least) {
+            let name = period.of(backup.stopped);
+            match periods.last_mut() {
+                Some((last, best)) if *last == name => {
+                    if self.quality(backup) > self.quality(best) {
+                        *best = backup;
+                    }
+                }
+                _ => periods.push((name, backup)),
+            }
+        }
+        periods
     }
 
     /// Oldest first, those of the greatest worth that there is.

@@ -151,6 +151,56 @@ fn a_clean_one_never_goes_in_favour_of_a_flagged_one() {
 }
 
 #[test]
+fn days_without_a_clean_backup_are_counted_apart() {
+    let mut daily = Daily::new(8);
+    daily.now += SignedDuration::from_hours(24 * 100);
+    [1, 4, 5, 6, 7].into_iter().for_each(|day: usize| daily.backups[day].flagged.count = 1);
+    let rules = daily.rules(&Policy { daily: 2, ..policy(1) });
+    let kept: Vec<usize> = (0..8).filter(|day| rules[*day] != "-").collect();
+    assert_eq!(kept, [2, 3, 6, 7], "two clean ones, two of later days that have none: {rules:?}");
+    let rules = daily.rules(&Policy { daily: 3, ..policy(1) });
+    let kept: Vec<usize> = (0..8).filter(|day| rules[*day] != "-").collect();
+    assert_eq!(kept, [0, 2, 3, 5, 6, 7], "{rules:?}");
+}
+
+#[test]
+fn a_hole_is_a_gap_where_something_needs_it() {
+    let mut daily = Daily::new(6);
+    let lost = |daily: &Daily, first, last, policy: &Policy| {
+        let wal = Archive::new(daily.wal.iter().copied(), &BTreeMap::new(), &daily.backups);
+        let holds = BTreeMap::new();
+        let input = Input { policy, backups: &daily.backups, holds: &holds, proven: None, wal: &wal, now: daily.now };
+        Plan::needs_any_of(&input, 1, first, last)
+    };
+    // Backups of day 0 and of days 3 to 5 are there, the window rests on that of day 3.
+    daily.backups.drain(1..3);
+    daily.wal.drain(1..3);
+    assert!(!lost(&daily, 1, 2, &policy(2)));
+    assert!(lost(&daily, 1, 3, &policy(2)), "the backup of day 3 needs its own");
+    assert!(lost(&daily, 4, 4, &policy(2)) && lost(&daily, 9, 9, &policy(2)));
+    assert!(lost(&daily, 1, 2, &policy(30)), "exactly between two backups, and within the window");
+}
+
+#[test]
+fn wal_of_a_timeline_that_no_backup_leads_to_waits_for_its_first() {
+    let mut daily = Daily::new(4);
+    let branched =
+        Timeline { id: 2, ancestors: vec![Ancestor { timeline: 1, switch_lsn: Lsn(8), reason: String::new() }] };
+    let facts = BTreeMap::from([(2, TimelineJson::from(&branched))]);
+    daily.wal.push(segment(2, 9, daily.now));
+    let unneeded = |daily: &Daily| {
+        let wal = Archive::new(daily.wal.iter().copied(), &facts, &daily.backups);
+        let (policy, holds) = (policy(3), BTreeMap::new());
+        let input =
+            Input { policy: &policy, backups: &daily.backups, holds: &holds, proven: None, wal: &wal, now: daily.now };
+        Plan::new(&input).unneeded_wal.iter().filter(|object| object.name.timeline() == 2).count()
+    };
+    assert_eq!(unneeded(&daily), 0);
+    daily.now += SignedDuration::from_hours(25);
+    assert_eq!(unneeded(&daily), 1);
+}
+
+#[test]
 fn a_backup_without_its_wal_is_no_good_one() {
     let mut daily = Daily::new(4);
     daily.now += SignedDuration::from_hours(24 * 100);

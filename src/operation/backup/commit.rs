@@ -5,7 +5,7 @@ use std::io::Cursor;
 
 use jiff::Timestamp;
 
-use super::{Prepared, Request};
+use super::{Prepared, Request, in_time};
 use crate::codec::FrameCompressor;
 use crate::flow::outward::Copied;
 use crate::flow::part_writer::Numbers;
@@ -41,6 +41,9 @@ pub fn commit(
     let list = objects_list(&copied.objects, context.config.backup.compression)?;
     let objects = ObjectsDigest { size: list.len() as u64, sha256: Sha256Sum::of(&list) };
     creator.create(&prepared.opened.keys.objects(&prepared.id), &mut Cursor::new(&list))?;
+    let listed = Timestamp::now();
+    let opened = &prepared.opened;
+    in_time::still_there(&opened.repository.reader(), &opened.keys, &prepared.id, &copied.objects)?;
     let hold_for = facts.request.hold.clone();
     let summary = summary(context, prepared, copied, numbers, facts, objects);
     let marker = format_commit_marker(&summary, prepared.signing_key.as_ref());
@@ -49,6 +52,7 @@ pub fn commit(
         // Before there is a backup that expiry could drop.
         hold::create(&creator, &prepared.opened.keys, &hold::new(&prepared.id, reason, None, context.now))?;
     }
+    in_time::not_overdue(&prepared.id, listed, Timestamp::now())?;
     creator.create(&prepared.opened.keys.backup(&prepared.id), &mut Cursor::new(&marker))?;
     Ok(summary)
 }

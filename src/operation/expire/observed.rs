@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use crate::model::catalog::Summary;
 use crate::model::deletion::Hold;
 use crate::model::error::Result;
 use crate::model::key::{BackupId, ClusterKeys};
-use crate::model::plan::retention::{Archive, Plan, WalObject};
+use crate::model::plan::retention::{Archive, Input, Plan, Policy};
 use crate::operation::catalog::Catalog;
 use crate::operation::hold;
 use crate::operation::wal::archived;
@@ -20,7 +22,8 @@ pub struct Observed {
     /// Every one that is there.
     pub backups: Vec<Summary>,
     pub holds: BTreeMap<BackupId, Hold>,
-    pub trash: BTreeMap<BackupId, Entry>,
+    /// Newest first.
+    pub trash: BTreeMap<BackupId, Vec<Entry>>,
     pub condemned: Vec<Entry>,
     /// Parts of backups, those that were never committed included.
     pub parts: Vec<Entry>,
@@ -28,20 +31,34 @@ pub struct Observed {
 }
 
 impl Observed {
-    /// Parts before commit markers: what is committed in between has its marker in view.
+    /// Parts before commit markers: what is committed in between has its marker in view. Holds after them: what was held
+    /// before its marker went is seen to be. Trash before and after: what comes back or is dropped meanwhile is in one.
     pub fn read(reader: &Reader, keys: ClusterKeys) -> Result<Observed> {
         let mut parts = Vec::new();
         for directory in keys.parts() {
             parts.extend(reader.list(&directory)?);
         }
-        let (names, timelines) = wal(reader, &keys)?;
-        let trashed = reader.list(&keys.trash())?.into_iter();
-        let trash = trashed.filter_map(|entry| Some((keys.trashed_id_of(&entry.key)?, entry))).collect();
+        let (names, timelines) = archived::objects(reader, &keys)?;
+        let mut trashed = reader.list(&keys.trash())?;
         let condemned = reader.list(&keys.condemned())?;
-        let holds = hold::read_all(reader, &keys)?;
         let backups = committed(reader, &keys)?;
+        let holds = hold::read_all(reader, &keys)?;
+        trashed.extend(reader.list(&keys.trash())?);
         let wal = Archive::new(names, &timelines, &backups);
+        let trash = newest_first(&keys, trashed);
         Ok(Observed { keys, backups, holds, trash, condemned, parts, wal })
+    }
+
+    pub fn is_there(&self, id: &BackupId) -> bool {
+        self.backups.iter().any(|backup| backup.id == *id)
+    }
+
+    pub fn is_held(&self, id: &BackupId, now: Timestamp) -> bool {
+        self.holds.get(id).is_some_and(|hold| hold.counts_at(now))
+    }
+
+    pub fn input<'i>(&'i self, policy: &'i Policy, now: Timestamp) -> Input<'i> {
+        Input { policy, backups: &self.backups, holds: &self.holds, proven: None, wal: &self.wal, now }
     }
 
     pub fn kept<'o>(&'o self, plan: &Plan) -> Vec<&'o Summary> {
@@ -64,6 +81,18 @@ impl Observed {
     }
 }
 
+pub fn newest_first(keys: &ClusterKeys, mut entries: Vec<Entry>) -> BTreeMap<BackupId, Vec<Entry>> {
+    entries.sort_by(|a, b| b.modified.cmp(&a.modified).then_with(|| a.key.cmp(&b.key)));
+    entries.dedup();
+    let mut trash: BTreeMap<BackupId, Vec<Entry>> = BTreeMap::new();
+    for entry in entries {
+        if let Some(id) = keys.trashed_id_of(&entry.key) {
+            trash.entry(id).or_default().push(entry);
+        }
+    }
+    trash
+}
+
 /// A commit marker that cannot be read may need any object, so nothing is deleted beside one.
 pub fn committed(reader: &Reader, keys: &ClusterKeys) -> Result<Vec<Summary>> {
     let catalog = Catalog::read(reader, keys)?;
@@ -71,18 +100,4 @@ pub fn committed(reader: &Reader, keys: &ClusterKeys) -> Result<Vec<Summary>> {
         Some(unreadable) => Err(refuse::unreadable(unreadable)),
         None => Ok(catalog.into_summaries()),
     }
-}
-
-type Timelines = BTreeMap<u32, crate::model::timeline::TimelineJson>;
-
-pub fn wal(reader: &Reader, keys: &ClusterKeys) -> Result<(Vec<WalObject>, Timelines)> {
-    let (mut objects, mut timelines) = (Vec::new(), BTreeMap::new());
-    for entry in reader.list(&keys.wal())? {
-        if let Some(name) = keys.wal_name_of(&entry.key) {
-            objects.push(WalObject { name, size: entry.size, modified: entry.modified });
-        } else if let Some(timeline) = keys.timeline_of(&entry.key) {
-            timelines.insert(timeline, archived::timeline_json(reader, &entry.key, timeline)?);
-        }
-    }
-    Ok((objects, timelines))
 }

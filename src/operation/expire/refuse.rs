@@ -24,7 +24,17 @@ pub fn more_than_half(plans: &[Plan]) -> Result<()> {
     }
     let message = format!("{dropped} of {all} backups would be dropped, more than half");
     Err(Error::new(Code::Refused, message)
-        .hint("see which: pgcairn expire --dry-run, then pgcairn expire --yes if that is meant"))
+        .hint("see which: pgcairn expire --dry-run; if that is meant: pgcairn expire --yes"))
+}
+
+/// Trash and `condemned/` need room.
+pub fn full(error: Error, request: &Request) -> Error {
+    match error.code {
+        Code::DiskSpace if !request.now => {
+            error.hint("delete at once, which needs no space: pgcairn expire --now --yes")
+        }
+        _ => error,
+    }
 }
 
 pub fn clock_skew(store: Timestamp, host: Timestamp) -> Error {

@@ -1,26 +1,32 @@
-//! `undelete`: brings a dropped backup back, as long as all that it needs is there.
+//! `undelete`: brings a dropped backup back, as long as all that it needs is there, and holds it for a grace time: the
+//! rule that dropped it would drop it again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Cursor;
 
-use super::generations;
-use super::observed::wal;
-use crate::model::catalog::{Summary, parse_commit_marker};
+use jiff::Timestamp;
+
+use super::observed::newest_first;
+use super::{generations, trash};
+use crate::model::catalog::Summary;
+use crate::model::deletion::Hold;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::{BackupId, ClusterKeys, Key};
 use crate::model::plan::retention::Archive;
 use crate::model::selector::Selector;
 use crate::operation::catalog::read_small;
-use crate::operation::{Context, objects_list, repository};
+use crate::operation::wal::archived;
+use crate::operation::{Context, hold, objects_list, repository};
 use crate::report::hold::Undeleted;
 use crate::store::{self, Repository};
 
 pub fn run(context: &Context, backup: &Selector) -> Result<Undeleted> {
     let repository = repository::open(&context.config)?;
     let (id, keys) = find(context, &repository, backup)?;
-    let stopped = bring_back(&repository, &keys, &id)?.stopped;
-    let next = context.command(&format!("hold {id} --reason 'brought back'"));
-    Ok(Undeleted { repository: repository.url().to_owned(), id, stopped, next })
+    let (summary, hold) = bring_back(&repository, &keys, &id, context.now)?;
+    let next = context.command(&format!("show {id}"));
+    let Summary { stopped, .. } = summary;
+    Ok(Undeleted { repository: repository.url().to_owned(), id, stopped, held_until: hold.until, next })
 }
 
 fn find(context: &Context, repository: &Repository, backup: &Selector) -> Result<(BackupId, ClusterKeys)> {
@@ -45,26 +51,43 @@ fn not_in_trash(backup: &Selector, ids: &[&BackupId]) -> Error {
         .hint("which are there: pgcairn list")
 }
 
-/// The commit marker comes back before the trash is looked at again: expiry deletes the trash before it reads the
-/// commit markers, so one of both sees the other.
-pub fn bring_back(repository: &Repository, keys: &ClusterKeys, id: &BackupId) -> Result<Summary> {
-    let (reader, creator, trash) = (repository.reader(), repository.creator(), keys.trashed(id));
-    let gone = || Error::new(Code::NotFound, format!("{trash} does not exist any more")).hint("pgcairn list");
-    let marker = read_small(&reader, &trash)?.ok_or_else(gone)?;
-    let parsed = parse_commit_marker(&marker, &keys.backup(id)).map_err(|error| {
-        Error::new(Code::Damaged, format!("{trash}: {error}")).hint("use another backup: pgcairn list")
-    });
-    let summary = parsed?.summary;
+/// The hold comes first: expiry deletes the trash and then looks for holds, so one of both sees the other. What is in
+/// the trash still stays, and all that it needs.
+pub fn bring_back(
+    repository: &Repository,
+    keys: &ClusterKeys,
+    id: &BackupId,
+    now: Timestamp,
+) -> Result<(Summary, Hold)> {
+    let held = hold::read(&repository.reader(), keys, id)?.filter(|hold| hold.counts_at(now));
+    let is_ours = held.is_none();
+    let hold = match held {
+        Some(hold) => hold,
+        None => hold::for_undelete(repository, keys, id, now)?,
+    };
+    let back = under_hold(repository, keys, id);
+    if back.is_err() && is_ours {
+        // The reason is of more use than that this fails as well: the hold ends by itself.
+        let _ = repository.remover().remove(&keys.hold(id));
+    }
+    Ok((back?, hold))
+}
+
+fn under_hold(repository: &Repository, keys: &ClusterKeys, id: &BackupId) -> Result<Summary> {
+    let (reader, creator) = (repository.reader(), repository.creator());
+    let trash = newest_first(keys, reader.list(&keys.trash())?).remove(id).unwrap_or_default();
+    let gone = || {
+        let message = format!("the grace time of backup {id} is over, and it is deleted");
+        Error::new(Code::NotFound, message).hint("use another backup: pgcairn list")
+    };
+    let key = &trash.first().ok_or_else(gone)?.key;
+    let marker = read_small(&reader, key)?.ok_or_else(gone)?;
+    let summary = trash::parse(key, id, &marker)?;
     complete(repository, keys, &summary)?;
     match creator.create(&keys.backup(id), &mut Cursor::new(&marker)) {
         Err(store::Error::AlreadyExists { .. }) => creator.persist(&keys.backup(id))?,
         created => created?,
     }
-    if read_small(&reader, &trash)?.is_none() {
-        repository.remover().remove(&keys.backup(id))?;
-        return Err(gone());
-    }
-    repository.remover().remove(&trash)?;
     Ok(summary)
 }
 
@@ -79,13 +102,17 @@ fn complete(repository: &Repository, keys: &ClusterKeys, summary: &Summary) -> R
         Error::new(Code::Damaged, format!("backup {} cannot be brought back: {what}", summary.id))
             .hint("use another backup: pgcairn list")
     };
-    objects_list::read(&reader, &keys.objects(&summary.id), &summary.objects, |line| match there.get(&line.key) {
+    let list = keys.objects(&summary.id);
+    if reader.stat_if_there(&list)?.is_none() {
+        return Err(missing(&format!("{list} is deleted")));
+    }
+    objects_list::read(&reader, &list, &summary.objects, |line| match there.get(&line.key) {
         Some(size) if *size == line.size => Ok(()),
         _ => Err(missing(&format!("{} is deleted", line.key))),
     })?;
-    let (objects, timelines) = wal(&reader, keys)?;
+    let (objects, timelines) = archived::objects(&reader, keys)?;
     match Archive::new(objects, &timelines, [summary]).is_complete(summary) {
         true => Ok(()),
-        false => Err(missing(&format!("its WAL from {} to {} is deleted", summary.start_lsn, summary.stop_lsn))),
+        false => Err(missing(&format!("its WAL from {} to {} is not all there", summary.start_lsn, summary.stop_lsn))),
     }
 }

@@ -6,8 +6,9 @@ use std::io::Read;
 use crate::codec::{MAX_HEADER, peek};
 use crate::model::envelope::WalFacts;
 use crate::model::error::{Code, Error, Result};
-use crate::model::key::{Key, Kind};
+use crate::model::key::{ClusterKeys, Key, Kind};
 use crate::model::plan::coverage::ArchivedWal;
+use crate::model::plan::retention::WalObject;
 use crate::model::timeline::TimelineJson;
 use crate::model::wal_name::{TimelineId, WalName};
 use crate::operation::failure;
@@ -21,29 +22,37 @@ const MAX_TIMELINE_JSON: u64 = 1024 * 1024;
 /// Every WAL file with its stored size, and what is known of each timeline.
 pub struct Listed {
     pub names: Vec<(WalName, u64)>,
-    pub timelines: BTreeMap<TimelineId, TimelineJson>,
+    pub timelines: Facts,
 }
 
-/// One listing, and one small read for each timeline.
+/// What `timeline.json` objects say.
+pub type Facts = BTreeMap<TimelineId, TimelineJson>;
+
 pub fn list(opened: &Opened) -> Result<Listed> {
-    let reader = opened.repository.reader();
-    let (mut names, mut timelines) = (Vec::new(), BTreeMap::new());
-    for entry in reader.list(&opened.keys.wal())? {
-        if let Some(name) = opened.keys.wal_name_of(&entry.key) {
-            names.push((name, entry.size));
-        } else if let Some(timeline) = opened.keys.timeline_of(&entry.key) {
-            timelines.insert(timeline, timeline_json(&reader, &entry.key, timeline)?);
-        }
-    }
+    let (objects, timelines) = objects(&opened.repository.reader(), &opened.keys)?;
+    let names = objects.into_iter().map(|object| (object.name, object.size)).collect();
     Ok(Listed { names, timelines })
 }
 
-pub fn read(opened: &Opened) -> Result<(ArchivedWal, BTreeMap<TimelineId, TimelineJson>)> {
+pub fn read(opened: &Opened) -> Result<(ArchivedWal, Facts)> {
     let Listed { names, timelines } = list(opened)?;
     Ok((ArchivedWal::new(segment_size(opened, &names)?, names), timelines))
 }
 
-pub(in crate::operation) fn timeline_json(reader: &Reader, key: &Key, timeline: TimelineId) -> Result<TimelineJson> {
+/// One listing, and one small read for each timeline.
+pub fn objects(reader: &Reader, keys: &ClusterKeys) -> Result<(Vec<WalObject>, Facts)> {
+    let (mut objects, mut timelines) = (Vec::new(), Facts::new());
+    for entry in reader.list(&keys.wal())? {
+        if let Some(name) = keys.wal_name_of(&entry.key) {
+            objects.push(WalObject { name, size: entry.size, modified: entry.modified });
+        } else if let Some(timeline) = keys.timeline_of(&entry.key) {
+            timelines.insert(timeline, timeline_json(reader, &entry.key, timeline)?);
+        }
+    }
+    Ok((objects, timelines))
+}
+
+fn timeline_json(reader: &Reader, key: &Key, timeline: TimelineId) -> Result<TimelineJson> {
     let mut bytes = Vec::new();
     let object = reader.get(key)?;
     let read = object.take(MAX_TIMELINE_JSON).read_to_end(&mut bytes);

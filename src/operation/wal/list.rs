@@ -1,11 +1,17 @@
 //! `wal list`: what WAL there is, where it has holes and where it is damaged. Needs no key.
 
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
 use crate::model::catalog::Summary;
 use crate::model::error::Result;
 use crate::model::plan::coverage::{ArchivedWal, Run, TimelineWal};
+use crate::model::plan::retention::{Archive, Input, Plan, Policy};
 use crate::model::timeline::TimelineJson;
 use crate::model::wal_name::TimelineId;
 use crate::operation::catalog::{Catalog, choose_cluster};
+use crate::operation::repository::Opened;
 use crate::operation::wal::archived::{self, Listed};
 use crate::operation::{Context, repository};
 use crate::report::wal::{Range, Shown, Timeline, WalList};
@@ -24,11 +30,11 @@ pub fn run(context: &Context, request: &Request) -> Result<WalList> {
     names.retain(|(name, _)| request.timeline.is_none_or(|wanted| wanted == name.timeline()));
     let damaged = archived::flaws(&opened, &names)?;
     let archive = ArchivedWal::new(segment_size, names);
-    let catalog = Catalog::read(&opened.repository.reader(), &opened.keys)?;
-    let expired = Expired { backups: catalog.into_summaries(), segment_size };
+    let promised = Promised::read(context, &opened)?;
     let timelines = archive.timelines.iter();
-    let timelines =
-        timelines.map(|(id, wal)| timeline(&archive, *id, wal, facts.get(id), request.gaps, &expired)).collect();
+    let timelines = timelines
+        .map(|(id, wal)| timeline(&archive, *id, wal, facts.get(id), request.gaps, promised.as_ref()))
+        .collect();
     Ok(WalList {
         repository: opened.repository.url().to_owned(),
         cluster: opened.cluster.to_string(),
@@ -38,23 +44,33 @@ pub fn run(context: &Context, request: &Request) -> Result<WalList> {
     })
 }
 
-/// What expiry leaves of WAL: of backups that are older than the window their own segments, and all from one on.
-struct Expired {
+/// What is missing matters where a backup or the window needs it. Without retention nothing is ever deleted, and all of
+/// it matters.
+struct Promised {
+    policy: Policy,
     backups: Vec<Summary>,
-    segment_size: u64,
+    wal: Archive,
+    now: Timestamp,
 }
 
-impl Expired {
-    /// Whether expiry has taken what lay between two runs: one holds backups and no more, the other begins with one.
-    fn left(&self, timeline: TimelineId, before: &Run, after: &Run) -> bool {
-        let own = self.backups.iter().filter(|backup| backup.timeline == timeline);
-        let own: Vec<(u64, u64)> = own
-            .map(|b| (b.start_lsn.0 / self.segment_size, b.stop_lsn.0.saturating_sub(1) / self.segment_size))
-            .collect();
-        let within = |number| own.iter().any(|(first, last)| (*first..=*last).contains(&number));
-        own.iter().any(|(first, _)| *first == after.first)
-            && own.iter().any(|(first, _)| *first == before.first)
-            && (before.first..=before.last).all(within)
+impl Promised {
+    /// `None` where all of it matters: a backup that cannot be read may need anything.
+    fn read(context: &Context, opened: &Opened) -> Result<Option<Promised>> {
+        let Some(policy) = context.config.retention.clone() else { return Ok(None) };
+        let reader = opened.repository.reader();
+        let (names, timelines) = archived::objects(&reader, &opened.keys)?;
+        let catalog = Catalog::read(&reader, &opened.keys)?;
+        if !catalog.unreadable.is_empty() {
+            return Ok(None);
+        }
+        let wal = Archive::new(names, &timelines, &catalog.backups);
+        Ok(Some(Promised { policy, backups: catalog.backups, wal, now: context.now }))
+    }
+
+    fn needs(&self, timeline: TimelineId, first: u64, last: u64) -> bool {
+        let Promised { policy, backups, wal, now } = self;
+        let input = Input { policy, backups, holds: &BTreeMap::new(), proven: None, wal, now: *now };
+        Plan::needs_any_of(&input, timeline, first, last)
     }
 }
 
@@ -64,11 +80,13 @@ fn timeline(
     wal: &TimelineWal,
     facts: Option<&TimelineJson>,
     gaps: bool,
-    expired: &Expired,
+    promised: Option<&Promised>,
 ) -> Timeline {
     let name = |number| archive.name(id, number).to_string();
-    let missing =
-        |pair: &[Run]| if expired.left(id, &pair[0], &pair[1]) { 0 } else { pair[1].first - pair[0].last - 1 };
+    let missing = |pair: &[Run]| {
+        let (first, last) = (pair[0].last + 1, pair[1].first - 1);
+        if promised.is_none_or(|promised| promised.needs(id, first, last)) { last + 1 - first } else { 0 }
+    };
     let missing_before = std::iter::once(0).chain(wal.runs.windows(2).map(missing));
     let range = |(run, missing_before): (&Run, u64)| Range {
         first: name(run.first),

@@ -6,7 +6,7 @@
 mod memory;
 mod order;
 mod store_layer;
-mod strace;
+pub mod strace;
 mod wal;
 mod whole;
 

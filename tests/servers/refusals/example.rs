@@ -18,8 +18,10 @@ pub fn of(refusal: Refusal) -> Refusal {
 type Is = fn(&str) -> bool;
 
 /// A kind of value, and examples of it.
-const KINDS: [(Is, &[&str]); 11] = [
+const KINDS: [(Is, &[&str]); 13] = [
     (|w| w.parse::<BackupId>().is_ok(), &["20261120T030000Z-full-7k3f", "20261120T040000Z-full-2m9d"]),
+    (|w| numbered(w, |id| id.parse::<BackupId>().is_ok()), &["20261120T030000Z-full-7k3f-1f0c9a3e"]),
+    (|w| numbered(w, |time| time.len() == 16 && time.ends_with('Z')), &["20261127T031000Z-1f0c9a3e"]),
     (|w| w.parse::<Timestamp>().is_ok(), &["2026-11-20T03:10:00Z", "2026-11-20T03:20:00Z"]),
     (|w| w.parse::<Lsn>().is_ok(), &["0/5000028", "0/6000148", "0/7000230"]),
     (|w| w.len() == 64 && hex(w), &["ba7816bf…15ad", "e3b0c442…b855"]),
@@ -35,10 +37,10 @@ const KINDS: [(Is, &[&str]); 11] = [
     ),
 ];
 
-const ED25519: &str = "ed25519:";
-const KEY_LENGTH: usize = 44;
-const PUBLIC_KEYS: [&str; 2] =
-    ["ed25519:iojj3XQJ8ZX9UtstPLpdcspnCb8dlBIb83SIAbQPb1w=", "ed25519:r8eKCBr4ktyzHX7mbVgNXVquoRj86FpuoKYMNwuB9u8="];
+/// Followed by a random number.
+fn numbered(text: &str, is: fn(&str) -> bool) -> bool {
+    text.rsplit_once('-').is_some_and(|(before, number)| number.len() == 8 && hex(number) && is(before))
+}
 
 fn is_date(text: &str) -> bool {
     text.len() == 10

@@ -13,6 +13,7 @@ mod own;
 mod push;
 mod repository;
 mod restore;
+mod retention;
 mod server;
 mod signed;
 mod tablespaces;
@@ -52,11 +53,12 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "refusals::fetch", run: fetch::refusals },
         Scenario { name: "refusals::tablespaces", run: tablespaces::refusals },
         Scenario { name: "refusals::disk", run: disk::refusals },
+        Scenario { name: "refusals::retention", run: retention::refusals },
     ]
 }
 
 /// The document, and what does not agree with it so far.
-pub(super) struct Document {
+pub struct Document {
     rows: BTreeMap<String, Refusal>,
     wrong: Vec<String>,
 }
@@ -68,7 +70,7 @@ impl Document {
     }
 
     /// `arguments` are refused as the row says.
-    fn refuses(&mut self, when: &str, site: &Site, arguments: &[&str]) -> Outcome<Run> {
+    pub fn refuses(&mut self, when: &str, site: &Site, arguments: &[&str]) -> Outcome<Run> {
         let run = site.run(&[arguments, &["--json"]].concat())?;
         self.compare(when, site, run)
     }

@@ -12,6 +12,7 @@ mod moto_server;
 
 mod attack;
 mod policy;
+mod retention;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -34,6 +35,7 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "s3::large_segments", run: large_segments },
         Scenario { name: "s3::attack", run: attack::everything_he_may },
         Scenario { name: "s3::policies", run: policy::policies_suffice },
+        Scenario { name: "s3::retention", run: retention::retention },
     ]
 }
 

@@ -71,6 +71,8 @@ struct State {
     /// A policy of the credentials, and what it refused.
     permits: Mutex<Option<Permits>>,
     refused: Mutex<std::collections::BTreeSet<&'static str>>,
+    /// Instead of when an object was stored, this is said of it.
+    stored: Mutex<Option<&'static str>>,
 }
 
 pub struct S3Server {
@@ -98,6 +100,7 @@ impl S3Server {
             denied: Mutex::default(),
             permits: Mutex::default(),
             refused: Mutex::default(),
+            stored: Mutex::default(),
         });
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
@@ -174,6 +177,12 @@ impl S3Server {
         std::mem::take(&mut *self.state.refused.lock().unwrap()).into_iter().collect()
     }
 
+    /// Every object was stored then, by this store's clock; `None` for the truth.
+    #[allow(dead_code)] // only retention asks
+    pub fn say_stored(&self, time: Option<&'static str>) {
+        *self.state.stored.lock().unwrap() = time;
+    }
+
     pub fn deny(&self, method: &'static str) {
         self.state.denied.lock().unwrap().push(method);
     }
@@ -245,7 +254,11 @@ impl State {
             return Ok(refusal);
         }
         let _one = if method == Method::PUT { Some(self.creating.lock().await) } else { None };
-        let answer = self.service.call(request.map(s3s::Body::from)).await.map_err(|error| format!("{error:?}"))?;
+        let mut answer = self.service.call(request.map(s3s::Body::from)).await.map_err(|error| format!("{error:?}"))?;
+        let stored = *self.stored.lock().unwrap();
+        if let (Some(time), Some(said)) = (stored, answer.headers_mut().get_mut("last-modified")) {
+            *said = hyper::header::HeaderValue::from_static(time);
+        }
         match fault {
             Some(Fault::AnswerLost) => Err("lost".into()),
             Some(Fault::DoneBut(status)) => Ok(refusal(&method, status, "InternalError")),

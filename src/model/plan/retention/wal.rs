@@ -153,17 +153,31 @@ impl Archive {
         self.objects.keys().map(WalName::timeline).collect()
     }
 
+    /// What backups need of one timeline: those kept their own, the bases all that comes after.
+    fn ranges(&self, kept: &[&Summary], bases: &[&Summary], timeline: TimelineId) -> Vec<Range> {
+        let own = kept.iter().filter_map(|backup| self.range(backup, timeline, false));
+        own.chain(bases.iter().filter_map(|backup| self.range(backup, timeline, true))).collect()
+    }
+
+    /// Without a segment size nothing is known, and all of it is needed.
+    pub(super) fn needs_any_of(
+        &self,
+        kept: &[&Summary],
+        bases: &[&Summary],
+        timeline: TimelineId,
+        (first, last): (u64, u64),
+    ) -> bool {
+        let ranges = self.ranges(kept, bases, timeline);
+        self.segment_size.is_none() || ranges.iter().any(|range| range.first <= last && first <= range.last)
+    }
+
     /// What none of the kept backups needs. History files are never among it.
     pub(super) fn unneeded(&self, kept: &[&Summary], bases: &[&Summary]) -> Vec<WalObject> {
         if kept.is_empty() || self.segment_size.is_none() {
             return Vec::new();
         }
-        let ranges_of = |timeline: TimelineId| -> Vec<Range> {
-            let own = kept.iter().filter_map(|backup| self.range(backup, timeline, false));
-            own.chain(bases.iter().filter_map(|backup| self.range(backup, timeline, true))).collect()
-        };
         let ranges: BTreeMap<TimelineId, Vec<Range>> =
-            self.known_timelines().into_iter().map(|timeline| (timeline, ranges_of(timeline))).collect();
+            self.known_timelines().into_iter().map(|timeline| (timeline, self.ranges(kept, bases, timeline))).collect();
         let is_needed = |name: &WalName| match name {
             WalName::History(_) => true,
             WalName::Segment(segment) | WalName::Partial(segment) | WalName::BackupHistory(segment, _) => {

@@ -1,0 +1,73 @@
+//! Commit markers of dropped backups: read, and at the end of their grace time deleted.
+
+use super::carry_out::Work;
+use super::observed::Observed;
+use crate::model::catalog::{Summary, parse_commit_marker};
+use crate::model::deletion::GRACE;
+use crate::model::error::{Code, Error, Result};
+use crate::model::key::{BackupId, ClusterKeys, Key};
+use crate::operation::catalog::read_small;
+use crate::store::{Entry, Reader, Repository};
+
+/// `None` where another run was faster.
+pub fn read(repository: &Repository, key: &Key, id: &BackupId) -> Result<Option<Vec<u8>>> {
+    let Some(marker) = read_small(&repository.reader(), key)? else { return Ok(None) };
+    parse(key, id, &marker).map(|_| Some(marker))
+}
+
+pub fn parse(key: &Key, id: &BackupId, marker: &[u8]) -> Result<Summary> {
+    parse_commit_marker(marker, id).map_err(|error| {
+        Error::new(Code::Damaged, format!("{key}: {error}"))
+            .hint("move it out of the repository: its backup is dropped and cannot be brought back")
+    })
+}
+
+/// Those that `undelete` still promises to bring back.
+pub fn summaries(reader: &Reader, observed: &Observed) -> Result<Vec<Summary>> {
+    let mut summaries = Vec::new();
+    for (id, entries) in observed.trash.iter().filter(|(id, _)| !observed.is_there(id)) {
+        for entry in entries {
+            let Some(marker) = read_small(reader, &entry.key)? else { continue };
+            summaries.push(parse(&entry.key, id, &marker)?);
+            break;
+        }
+    }
+    Ok(summaries)
+}
+
+/// Deletes what is as old as the grace time, or at once all of it but what lies beside its backup: that is left over,
+/// or another run's that is about to delete the commit marker.
+pub fn empty(work: &Work<'_>, keys: &ClusterKeys) -> Result<()> {
+    let reader = work.repository.reader();
+    let entries = reader.list(&keys.trash())?;
+    let there: Vec<BackupId> =
+        reader.list(&keys.backups())?.iter().filter_map(|entry| keys.backup_id_of(&entry.key)).collect();
+    for entry in entries {
+        let Some(id) = keys.trashed_id_of(&entry.key) else { continue };
+        work.interrupt.check()?;
+        match (there.contains(&id), is_old(work, &entry)) {
+            (true, true) => work.repository.remover().remove(&entry.key).map(|_| ())?,
+            (false, old) if old || work.at_once => empty_one(work, keys, &id, &entry)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// `undelete` creates a hold and then looks for the trash, this deletes the trash and then looks for a hold: one of
+/// both sees the other.
+fn empty_one(work: &Work<'_>, keys: &ClusterKeys, id: &BackupId, entry: &Entry) -> Result<()> {
+    if work.is_held(keys, id)? {
+        return Ok(());
+    }
+    let Some(marker) = read_small(&work.repository.reader(), &entry.key)? else { return Ok(()) };
+    work.repository.remover().remove(&entry.key)?;
+    match work.is_held(keys, id)? {
+        true => work.unless_full(work.create(&entry.key, &marker)),
+        false => Ok(()),
+    }
+}
+
+fn is_old(work: &Work<'_>, entry: &Entry) -> bool {
+    work.now.duration_since(entry.modified) >= GRACE
+}
