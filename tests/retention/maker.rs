@@ -68,7 +68,7 @@ impl Maker {
         in_time::still_there(&repository.reader(), &self.keys, &self.id, objects)?;
         let summary = self.summary(&list, last);
         in_time::not_overdue(&self.id, listed, self.store.now())?;
-        self.put(&self.keys.backup(&self.id), &format_commit_marker(&summary).unwrap())?;
+        self.put(&self.keys.backup(&self.id), &format_commit_marker(&summary, None).unwrap())?;
         Ok(summary)
     }
 
@@ -78,7 +78,7 @@ impl Maker {
             minimum_reader: FORMAT,
             id: self.id.clone(),
             cluster: ClusterName::new("main").unwrap(),
-            system_identifier: 7,
+            system_identifier: self.keys.backups().split('/').nth(2).unwrap().parse().unwrap(),
             method: Method::Full,
             labels: BTreeMap::new(),
             postgresql: ServerFacts {

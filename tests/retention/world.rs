@@ -147,7 +147,7 @@ impl World {
             if !self.committed.contains_key(&id) {
                 let mut bytes = Vec::new();
                 self.store.get(&entry.key).unwrap().read_to_end(&mut bytes).unwrap();
-                self.committed.insert(id.clone(), parse_commit_marker(&bytes, &id).unwrap());
+                self.committed.insert(id.clone(), parse_commit_marker(&bytes, &entry.key).unwrap().summary);
             }
         }
     }

@@ -81,7 +81,7 @@ impl<'w> Work<'w> {
                 continue;
             }
             for entry in entries {
-                if let Some(marker) = trash::read(self.repository, &entry.key, id)? {
+                if let Some(marker) = trash::read(self.repository, &observed.keys, &entry.key, id)? {
                     self.put_back_or_owe(&observed.keys, id, marker)?;
                     break;
                 }

@@ -10,16 +10,17 @@ use crate::operation::catalog::read_small;
 use crate::store::{Entry, Reader, Repository};
 
 /// `None` where another run was faster.
-pub fn read(repository: &Repository, key: &Key, id: &BackupId) -> Result<Option<Vec<u8>>> {
+pub fn read(repository: &Repository, keys: &ClusterKeys, key: &Key, id: &BackupId) -> Result<Option<Vec<u8>>> {
     let Some(marker) = read_small(&repository.reader(), key)? else { return Ok(None) };
-    parse(key, id, &marker).map(|_| Some(marker))
+    parse(keys, key, id, &marker).map(|_| Some(marker))
 }
 
-pub fn parse(key: &Key, id: &BackupId, marker: &[u8]) -> Result<Summary> {
-    parse_commit_marker(marker, id).map_err(|error| {
+pub fn parse(keys: &ClusterKeys, key: &Key, id: &BackupId, marker: &[u8]) -> Result<Summary> {
+    let parsed = parse_commit_marker(marker, &keys.backup(id)).map_err(|error| {
         Error::new(Code::Damaged, format!("{key}: {error}"))
             .hint("move it out of the repository: its backup is dropped and cannot be brought back")
-    })
+    });
+    Ok(parsed?.summary)
 }
 
 /// Those that `undelete` still promises to bring back.
@@ -28,7 +29,7 @@ pub fn summaries(reader: &Reader, observed: &Observed) -> Result<Vec<Summary>> {
     for (id, entries) in observed.trash.iter().filter(|(id, _)| !observed.is_there(id)) {
         for entry in entries {
             let Some(marker) = read_small(reader, &entry.key)? else { continue };
-            summaries.push(parse(&entry.key, id, &marker)?);
+            summaries.push(parse(&observed.keys, &entry.key, id, &marker)?);
             break;
         }
     }

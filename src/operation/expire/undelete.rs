@@ -82,7 +82,7 @@ fn under_hold(repository: &Repository, keys: &ClusterKeys, id: &BackupId) -> Res
     };
     let key = &trash.first().ok_or_else(gone)?.key;
     let marker = read_small(&reader, key)?.ok_or_else(gone)?;
-    let summary = trash::parse(key, id, &marker)?;
+    let summary = trash::parse(keys, key, id, &marker)?;
     complete(repository, keys, &summary)?;
     match creator.create(&keys.backup(id), &mut Cursor::new(&marker)) {
         Err(store::Error::AlreadyExists { .. }) => creator.persist(&keys.backup(id))?,

@@ -63,8 +63,9 @@ impl Promised {
         if !catalog.unreadable.is_empty() {
             return Ok(None);
         }
-        let wal = Archive::new(names, &timelines, &catalog.backups);
-        Ok(Some(Promised { policy, backups: catalog.backups, wal, now: context.now }))
+        let backups = catalog.into_summaries();
+        let wal = Archive::new(names, &timelines, &backups);
+        Ok(Some(Promised { policy, backups, wal, now: context.now }))
     }
 
     fn needs(&self, timeline: TimelineId, first: u64, last: u64) -> bool {

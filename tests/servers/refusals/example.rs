@@ -37,6 +37,11 @@ const KINDS: [(Is, &[&str]); 13] = [
     ),
 ];
 
+const ED25519: &str = "ed25519:";
+const KEY_LENGTH: usize = 44;
+const PUBLIC_KEYS: [&str; 2] =
+    ["ed25519:iojj3XQJ8ZX9UtstPLpdcspnCb8dlBIb83SIAbQPb1w=", "ed25519:r8eKCBr4ktyzHX7mbVgNXVquoRj86FpuoKYMNwuB9u8="];
+
 /// Followed by a random number.
 fn numbered(text: &str, is: fn(&str) -> bool) -> bool {
     text.rsplit_once('-').is_some_and(|(before, number)| number.len() == 8 && hex(number) && is(before))
