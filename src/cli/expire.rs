@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::Status;
-use super::session::Session;
+use super::session::{OneRepository, Session};
 use crate::operation;
 use crate::operation::expire::Request;
 
@@ -13,6 +13,7 @@ use crate::operation::expire::Request;
 Examples:
   pgcairn expire --dry-run          every backup, kept or dropped, and the rule that decides
   pgcairn expire                    what it drops can be brought back for 7 days: pgcairn undelete ID
+  pgcairn expire --repository offsite
   pgcairn expire --now --yes        frees space at once, also on a full disk")]
 pub struct Arguments {
     /// Only say what would be done
@@ -21,12 +22,14 @@ pub struct Arguments {
     /// Delete at once what is dropped, without a way back; needs --yes
     #[arg(long)]
     now: bool,
+    #[command(flatten)]
+    place: OneRepository,
 }
 
 impl Arguments {
     pub fn run(self, session: &Session) -> Status {
         let request = Request { dry_run: self.dry_run, now: self.now, agreed: session.agreed() };
-        let outcome = operation::expire::run(&session.context()?, &request, &session.output)?;
+        let outcome = operation::expire::run(&session.context_of(&self.place)?, &request, &session.output)?;
         session.output.done(&outcome)
     }
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::session::Session;
+use super::session::{OneRepository, Session};
 use super::{Status, argument, time};
 use crate::model::selector::Selector;
 use crate::operation;
@@ -24,13 +24,15 @@ pub struct Arguments {
     /// When the hold ends by itself
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
+    #[command(flatten)]
+    place: OneRepository,
 }
 
 impl Arguments {
     pub fn run(self, session: &Session) -> Status {
         let until = self.until.map(|text| time::resolve(&text, session.now)).transpose()?;
         let request = operation::hold::Request { backup: self.backup, reason: self.reason, until };
-        session.output.done(&operation::hold::run(&session.context()?, &request)?)
+        session.output.done(&operation::hold::run(&session.context_of(&self.place)?, &request)?)
     }
 }
 
@@ -44,11 +46,13 @@ pub struct Release {
     /// Beginning of the id of a held backup
     #[arg(value_name = "ID", value_parser = argument::selector)]
     backup: Selector,
+    #[command(flatten)]
+    place: OneRepository,
 }
 
 impl Release {
     pub fn run(self, session: &Session) -> Status {
-        session.output.done(&operation::hold::release(&session.context()?, &self.backup)?)
+        session.output.done(&operation::hold::release(&session.context_of(&self.place)?, &self.backup)?)
     }
 }
 
@@ -62,10 +66,12 @@ pub struct Undelete {
     /// Beginning of the id of a dropped backup
     #[arg(value_name = "ID", value_parser = argument::selector)]
     backup: Selector,
+    #[command(flatten)]
+    place: OneRepository,
 }
 
 impl Undelete {
     pub fn run(self, session: &Session) -> Status {
-        session.output.done(&operation::expire::undelete::run(&session.context()?, &self.backup)?)
+        session.output.done(&operation::expire::undelete::run(&session.context_of(&self.place)?, &self.backup)?)
     }
 }

@@ -5,6 +5,7 @@ mod backup;
 mod check;
 mod completions;
 mod config;
+mod copy;
 mod demo;
 mod exit;
 mod expire;
@@ -69,6 +70,7 @@ enum Command {
     Key(key::Command),
     #[command(subcommand)]
     Config(config::Command),
+    Copy(copy::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
     Demo(demo::Arguments),
@@ -116,6 +118,7 @@ impl Command {
             Command::Wal(command) => command.run(session),
             Command::Key(command) => command.run(session),
             Command::Config(command) => command.run(session),
+            Command::Copy(arguments) => arguments.run(session),
             Command::Completions(arguments) => arguments.run(session),
             Command::Man(arguments) => arguments.run(session),
             Command::Demo(arguments) => arguments.run(session),

@@ -41,8 +41,8 @@ pub struct Belongings {
     pub read: Vec<PathBuf>,
     /// Data directories that root makes for the owner, where the owner could not.
     pub data: Vec<PathBuf>,
-    /// The repository that root makes for the owner, likewise.
-    pub repository: Option<PathBuf>,
+    /// Repositories that root makes for the owner, likewise.
+    pub repositories: Vec<PathBuf>,
     /// The key that root makes for the owner, likewise.
     pub signing_key: Option<PathBuf>,
     /// Where root finds no owner: it writes nothing, so root may go on.
@@ -143,7 +143,7 @@ impl Belongings {
         for path in &self.data {
             owner.make_directory(path, DATA_MODE, owner.gid)?;
         }
-        if let Some(path) = &self.repository {
+        for path in &self.repositories {
             let readers = Group::from_name(READERS_GROUP).ok().flatten();
             owner.make_directory(path, REPOSITORY_MODE, readers.map_or(owner.gid, |group| group.gid))?;
         }

@@ -12,7 +12,7 @@ use super::prompt::{self, Answer};
 use super::signal;
 use crate::config::identity::{self, Identities};
 use crate::config::signing::TRUSTED_VARIABLE;
-use crate::config::{self, Config, RepositoryUrl};
+use crate::config::{self, Config, RepositoryChoice};
 use crate::model::error::{Code, Error, Result};
 use crate::model::interrupt::Interrupt;
 use crate::model::key::ClusterName;
@@ -44,9 +44,9 @@ pub struct Globals {
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Without a configuration file")]
 pub struct RepositoryArguments {
-    /// Where the repository lies, such as file:///var/backups/pgcairn
-    #[arg(long, value_name = "URL")]
-    repository: Option<RepositoryUrl>,
+    /// Where the repository lies, such as file:///var/backups/pgcairn; or the name of a configured one
+    #[arg(long, value_name = "URL|NAME")]
+    repository: Option<RepositoryChoice>,
     /// Which cluster in it, where it holds several
     #[arg(long, value_name = "NAME", value_parser = super::argument::cluster_name)]
     cluster: Option<ClusterName>,
@@ -64,6 +64,14 @@ pub struct TrustArguments {
         env = TRUSTED_VARIABLE, hide_env_values = true
     )]
     trusted: Vec<PublicKey>,
+}
+
+/// For commands that change what lies in one repository.
+#[derive(Debug, Default, Args)]
+pub struct OneRepository {
+    /// The name of a configured repository [default: the first]
+    #[arg(long, value_name = "NAME")]
+    repository: Option<String>,
 }
 
 /// For commands that decrypt.
@@ -116,6 +124,14 @@ impl Session {
         self.begin(config, None, &belongings)
     }
 
+    /// For what changes one repository: the first, or the one that is named.
+    pub fn context_of(&self, place: &OneRepository) -> Result<Context> {
+        let choice = place.repository.clone().map(RepositoryChoice::Name);
+        let config = self.config()?.with_arguments(choice, None)?;
+        let belongings = Belongings { owned: vec![config.postgres()?.data_dir.clone()], ..Belongings::default() };
+        self.begin(config, None, &belongings)
+    }
+
     /// For `check`: the same, and whatever key is at hand, because here it should not be.
     pub fn checking_context(&self, key: &IdentityArguments) -> Result<Context> {
         let identities = self.identities(key)?;
@@ -125,10 +141,10 @@ impl Session {
     /// For `init`, which makes the repository too. `refused` says that it will not come to that.
     pub fn founding_context(&self, refused: impl Fn(&Config) -> bool) -> Result<Context> {
         let config = self.config()?;
-        let repository = config.repository.url.local_path().map(Path::to_owned);
+        let repositories = local_repositories(&config);
         let belongings = Belongings {
             owned: vec![config.postgres()?.data_dir.clone()],
-            repository: repository.filter(|_| !refused(&config)),
+            repositories: if refused(&config) { Vec::new() } else { repositories },
             signing_key: config.signing_key_file().filter(|_| !refused(&config)),
             ..Belongings::default()
         };
@@ -143,7 +159,7 @@ impl Session {
     fn read(&self, config: Config) -> Result<Context> {
         let belongings = Belongings {
             owned: data_dir(&config),
-            read: config.repository.url.local_path().map(Path::to_owned).into_iter().collect(),
+            read: local_repositories(&config),
             only_reads: true,
             ..Belongings::default()
         };
@@ -211,10 +227,10 @@ impl Session {
     /// `--repository` alone needs no file; beside `-c` it has precedence over what the file says.
     fn config_or(&self, place: &RepositoryArguments) -> Result<Config> {
         let config = match &place.repository {
-            Some(url) if self.globals.config.is_none() => Config::without_file(url.clone()),
+            Some(RepositoryChoice::Url(url)) if self.globals.config.is_none() => Config::without_file(url.clone()),
             _ => self.config()?,
         };
-        let config = config.with_arguments(place.repository.clone(), place.cluster.clone());
+        let config = config.with_arguments(place.repository.clone(), place.cluster.clone())?;
         if place.oldest_versions { config.with_oldest_versions() } else { Ok(config) }
     }
 
@@ -267,6 +283,10 @@ impl Session {
 
 fn not_watched(error: std::io::Error) -> Error {
     Error::new(Code::Io, format!("signals cannot be watched: {error}"))
+}
+
+fn local_repositories(config: &Config) -> Vec<PathBuf> {
+    config.repositories().filter_map(|repository| repository.url.local_path().map(Path::to_owned)).collect()
 }
 
 fn data_dir(config: &Config) -> Vec<PathBuf> {

@@ -28,7 +28,7 @@ impl Arguments {
     pub fn run(self, session: &Session) -> Status {
         let context = session.looking_context(&self.place, &self.trust)?;
         let request = operation::show::Request { backup: self.backup };
-        let outcome = operation::show::run(&context, &request)?;
+        let outcome = operation::show::run(&context, &request, &session.output)?;
         session.output.done(&outcome)
     }
 }

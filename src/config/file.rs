@@ -7,13 +7,9 @@ use std::str::FromStr;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::keys::{self, ARRAY_SECTION};
 use super::signing::EXTENSION;
-use super::{
-    Arguments, Backup, Config, DEFAULT_COMPRESSION, DEFAULT_CONNECTION, Objectives, Postgres, Repository, Signing,
-    value,
-};
-use super::{locate, s3};
+use super::{Arguments, Backup, Config, DEFAULT_COMPRESSION, DEFAULT_CONNECTION, Objectives, Postgres, Signing, value};
+use super::{keys, locate, repository};
 use crate::codec::{MAX_RECIPIENTS, Recipient};
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::ClusterName;
@@ -39,16 +35,21 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config> {
     let document = DeTable::parse(text).map_err(|error| source.syntax_error(&error))?;
     let top = Table { source: &source, section: "", at: document.span(), entries: document.get_ref() };
     top.refuse_unknown()?;
+    let name = Some(cluster_name(&top)?);
+    let postgres = top.table("postgres")?.map(|table| postgres(&table)).transpose()?;
+    let recipients = top.table("encryption")?.map(|table| recipients(&table)).transpose()?.unwrap_or_default();
+    let (repository, others) = repository::all(&top)?;
     Ok(Config {
         file: Some(path.to_owned()),
-        name: Some(cluster_name(&top)?),
-        postgres: top.table("postgres")?.map(|table| postgres(&table)).transpose()?,
-        recipients: top.table("encryption")?.map(|table| recipients(&table)).transpose()?.unwrap_or_default(),
+        name,
+        postgres,
+        recipients,
+        repository,
+        others,
         signing: Signing {
             beside: std::path::absolute(path).ok().map(|file| file.with_extension(EXTENSION)),
             ..top.table("signing")?.map(|table| signing(&table)).transpose()?.unwrap_or_default()
         },
-        repository: repository(&top)?,
         objectives: Objectives {
             rpo: top.table("objectives")?.map(|t| t.parsed("rpo", value::duration)).transpose()?.flatten(),
         },
@@ -103,27 +104,6 @@ fn key_file(table: &Table, found: &Spanned<DeValue>) -> Result<PathBuf> {
     value::absolute_path(file).map_err(|wanted| table.wrong_value("key", found.span(), wanted))
 }
 
-fn repository(top: &Table) -> Result<Repository> {
-    let tables = top.tables(ARRAY_SECTION)?;
-    let [table] = &tables[..] else {
-        let Some(second) = tables.get(1) else {
-            let missing = top.error(Code::ConfigValue, 0..0, "there is no [[repository]]");
-            return Err(
-                missing.hint("add [[repository]] with name = \"local\" and url = \"file:///var/backups/pgcairn\"")
-            );
-        };
-        let message = format!("{} tables [[repository]]: several repositories come with a later release", tables.len());
-        return Err(second.error(Code::ConfigValue, second.at.clone(), message).hint("keep one [[repository]]"));
-    };
-    let not_empty =
-        |text: &str| if text.is_empty() { Err("the text is empty".to_owned()) } else { Ok(text.to_owned()) };
-    Ok(Repository {
-        name: table.required("name", not_empty)?,
-        url: s3::url(table)?,
-        id: table.parsed("id", not_empty)?,
-    })
-}
-
 fn backup(table: &Table) -> Result<Backup> {
     let compression = table.integer("compression", 1..=keys::MAX_COMPRESSION)?;
     Ok(Backup {
@@ -134,7 +114,7 @@ fn backup(table: &Table) -> Result<Backup> {
     })
 }
 
-fn retention(table: &Table) -> Result<Policy> {
+pub(super) fn retention(table: &Table) -> Result<Policy> {
     let usual = Policy::default();
     let count = |key, usual: u32| {
         let least = i64::from(key == "minimum");
@@ -228,13 +208,13 @@ impl<'a> Table<'a> {
         self.error(Code::ConfigValue, at, format!("{key}: {wanted}"))
     }
 
-    fn table(&self, section: &'static str) -> Result<Option<Table<'a>>> {
+    pub(super) fn table(&self, section: &'static str) -> Result<Option<Table<'a>>> {
         let Some(found) = self.get(section) else { return Ok(None) };
         let entries = found.get_ref().as_table().ok_or_else(|| self.wrong_type(section, found, "a table"))?;
         self.child(section, found.span(), entries).map(Some)
     }
 
-    fn tables(&self, section: &'static str) -> Result<Vec<Table<'a>>> {
+    pub(super) fn tables(&self, section: &'static str) -> Result<Vec<Table<'a>>> {
         let Some(found) = self.get(section) else { return Ok(Vec::new()) };
         let wrong = || self.wrong_type(section, found, &format!("a list of tables, written [[{section}]]"));
         let child = |item: &'a Spanned<DeValue<'a>>| -> Result<Table<'a>> {

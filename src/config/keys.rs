@@ -19,6 +19,8 @@ pub enum Form {
     /// A table with the path of the file that holds the value.
     File,
     PublicKeys,
+    /// The table `[retention]` once more.
+    Retention,
 }
 
 /// One key: where it stands, what it takes, what it means.
@@ -63,6 +65,9 @@ pub(super) const CREDENTIALS: &str = "credentials";
 
 pub(super) const CREDENTIAL_PLACES: &str = "where the access key is: file (with profile), environment, web_identity, instance, credential or command, one of them";
 
+/// What `keep` may be.
+const PERIODS: &[&str] = &["daily", "weekly", "monthly", "yearly"];
+
 /// Written `[[…]]`.
 pub(super) const ARRAY_SECTION: &str = "repository";
 
@@ -78,6 +83,10 @@ pub const KEYS: &[Key] = &[
     required("repository", "name", Form::Text, "what the repository is called in reports"),
     required("repository", "url", Form::Url, "where it lies: file:///var/backups/pgcairn, s3://bucket/prefix"),
     optional("repository", "id", Form::Text, "the repository id that must be found there"),
+    optional("repository", "required", Form::Boolean, "whether archiving and backups succeed only with it").or("true"),
+    optional("repository", "keep", Form::Choice(PERIODS), "one backup of each period is copied to it, with its WAL")
+        .or("every backup and all WAL"),
+    optional("repository", "retention", Form::Retention, "its own, with the keys of [retention]").or("[retention]"),
     optional("repository", "endpoint", Form::Text, "of an S3-compatible store, https://host:port").or("Amazon's"),
     optional("repository", "region", Form::Text, "that requests are signed for").or("AWS_REGION, else us-east-1"),
     optional("repository", "path_style", Form::Boolean, "the bucket in the path, not in the host name")

@@ -4,6 +4,7 @@ mod file;
 pub mod identity;
 mod keys;
 mod locate;
+mod repository;
 mod s3;
 mod schema;
 pub mod signing;
@@ -23,6 +24,7 @@ use crate::model::signature::PublicKey;
 
 pub use keys::{KEYS, Key};
 pub use locate::{CONFIG_DIRECTORY, ENVIRONMENT_VARIABLE, locate};
+pub use repository::{Repository, RepositoryChoice};
 pub use schema::schema;
 pub use value::{ConnectionString, RepositoryUrl, duration, public_key};
 
@@ -45,7 +47,10 @@ pub struct Config {
     /// Public keys; empty where the repository is not encrypted.
     pub recipients: Vec<Recipient>,
     pub signing: Signing,
+    /// The first: backups are made into it.
     pub repository: Repository,
+    /// Further ones, to which backups are copied.
+    pub others: Vec<Repository>,
     pub objectives: Objectives,
     pub backup: Backup,
     /// Without it everything is kept.
@@ -57,7 +62,7 @@ pub struct Config {
 /// `--repository`, `--cluster`, `--oldest-versions` and `--trusted`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Arguments {
-    repository: Option<RepositoryUrl>,
+    repository: Option<RepositoryChoice>,
     cluster: Option<ClusterName>,
     oldest_versions: bool,
     trusted: Vec<PublicKey>,
@@ -67,14 +72,6 @@ struct Arguments {
 pub struct Postgres {
     pub data_dir: PathBuf,
     pub connection: ConnectionString,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Repository {
-    pub name: String,
-    pub url: RepositoryUrl,
-    /// The repository id that must be found there.
-    pub id: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -133,33 +130,53 @@ impl Config {
             postgres: None,
             recipients: Vec::new(),
             signing: Signing::default(),
-            repository: Repository { name: "argument".to_owned(), url: url.clone(), id: None },
+            repository: Repository::at(url.clone()),
+            others: Vec::new(),
             objectives: Objectives::default(),
             backup: Backup::default(),
             retention: None,
-            arguments: Arguments { repository: Some(url), ..Arguments::default() },
+            arguments: Arguments { repository: Some(RepositoryChoice::Url(url)), ..Arguments::default() },
         }
     }
 
     /// With what `--repository` and `--cluster` say: they have precedence over the file.
-    pub fn with_arguments(mut self, repository: Option<RepositoryUrl>, cluster: Option<ClusterName>) -> Config {
-        if let Some(url) = &repository {
-            self.repository.url = url.clone().or(&self.repository.url);
+    pub fn with_arguments(
+        mut self,
+        repository: Option<RepositoryChoice>,
+        cluster: Option<ClusterName>,
+    ) -> Result<Config> {
+        if let Some(choice) = &repository {
+            self.repository = repository::chosen(choice, &self.repository, &self.others, &self.origin())?;
+            self.others.clear();
         }
         self.name = cluster.clone().or(self.name);
         self.arguments = Arguments { repository, cluster, ..self.arguments };
-        self
+        Ok(self)
+    }
+
+    /// Every repository, the one that backups are made into first.
+    pub fn repositories(&self) -> impl Iterator<Item = &Repository> {
+        std::iter::once(&self.repository).chain(&self.others)
+    }
+
+    /// What expiry goes by there.
+    pub fn retention_of<'c>(&'c self, repository: &'c Repository) -> Option<&'c Policy> {
+        repository.retention.as_ref().or(self.retention.as_ref())
     }
 
     /// For `--oldest-versions`: every object is read as it was created first.
     pub fn with_oldest_versions(mut self) -> Result<Config> {
-        let url = &self.repository.url;
-        let Some(oldest) = url.in_oldest_versions() else {
-            let message = format!("--oldest-versions: {url} is a directory, which keeps no versions");
+        let oldest = |repository: &Repository| {
+            Some(Repository { url: repository.url.in_oldest_versions()?, ..repository.clone() })
+        };
+        let mut all: Vec<Repository> = self.repositories().filter_map(oldest).collect();
+        if all.is_empty() {
+            let message = format!("--oldest-versions: {} is a directory, which keeps no versions", self.repository.url);
             return Err(Error::new(Code::Usage, message)
                 .hint("leave it out; an earlier state of a directory is in a snapshot of its file system"));
-        };
-        self.repository.url = oldest;
+        }
+        self.repository = all.remove(0);
+        self.others = all;
         self.arguments.oldest_versions = true;
         Ok(self)
     }
@@ -199,7 +216,7 @@ impl Config {
 
     /// How commands find this configuration again.
     pub fn command_line(&self) -> CommandLine {
-        CommandLine { program: self.program(), place: self.place(), trust: self.trust() }
+        CommandLine { program: self.program(), place: self.place(), chosen: self.chosen(), trust: self.trust() }
     }
 
     fn program(&self) -> String {
@@ -213,9 +230,16 @@ impl Config {
     /// What must follow a command because the file does not say it.
     fn place(&self) -> String {
         let Arguments { repository, cluster, oldest_versions, .. } = &self.arguments;
-        let repository = repository.iter().map(|url| format!(" --repository {}", shell_word(url.as_str())));
+        let repository = repository.iter().map(|choice| format!(" --repository {}", shell_word(&choice.to_string())));
         let place: String = repository.chain(cluster.iter().map(|name| format!(" --cluster {name}"))).collect();
         place + if *oldest_versions { " --oldest-versions" } else { "" }
+    }
+
+    fn chosen(&self) -> String {
+        match &self.arguments.repository {
+            Some(RepositoryChoice::Name(name)) => format!(" --repository {}", shell_word(name)),
+            _ => String::new(),
+        }
     }
 
     fn trust(&self) -> String {

@@ -9,7 +9,7 @@ pub fn schema() -> Value {
     let mut properties = object("")["properties"].take();
     for section in sections() {
         properties[section] = if section == ARRAY_SECTION {
-            json!({"type": "array", "minItems": 1, "maxItems": 1, "items": object(section)})
+            json!({"type": "array", "minItems": 1, "items": object(section)})
         } else {
             object(section)
         };
@@ -52,6 +52,7 @@ fn property(key: &Key) -> Value {
         Form::PublicKeys => {
             json!({"type": "array", "items": {"type": "string", "pattern": "^ed25519:[A-Za-z0-9+/]{43}=$"}})
         }
+        Form::Retention => object("retention"),
         Form::Integer(minimum, maximum) => json!({"type": "integer", "minimum": minimum, "maximum": maximum}),
     };
     property["description"] = match key.default {

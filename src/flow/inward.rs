@@ -46,6 +46,20 @@ pub enum InwardError {
     Interrupted,
 }
 
+impl InwardError {
+    /// The object that cannot be used.
+    pub fn object(&self) -> Option<&Key> {
+        match self {
+            InwardError::Codec { key, .. }
+            | InwardError::Manifest { key, .. }
+            | InwardError::Digests { key, .. }
+            | InwardError::OtherObject { key, .. }
+            | InwardError::PartTooLarge { key } => Some(key),
+            _ => None,
+        }
+    }
+}
+
 type Result<T> = std::result::Result<T, InwardError>;
 
 /// Everything a restore reads from.
@@ -82,13 +96,23 @@ impl Inward<'_> {
     pub fn files(&self, target: &TargetDirectory) -> Result<()> {
         workers::each(self.jobs, 1..=self.parts, |part| {
             self.check_interrupt()?;
-            self.part(part, target)
+            self.part_of_any_copy(part, target)
         })?;
         self.check_interrupt()
     }
 
     fn check_interrupt(&self) -> Result<()> {
         if self.interrupt.is_raised() { Err(InwardError::Interrupted) } else { Ok(()) }
+    }
+
+    /// Written once more where an object was damaged and another repository has it too.
+    fn part_of_any_copy(&self, number: u32, target: &TargetDirectory) -> Result<()> {
+        loop {
+            match self.part(number, target) {
+                Err(error) if error.object().is_some_and(|key| self.reader.turn_from(key)) => {}
+                ended => return ended,
+            }
+        }
     }
 
     fn part(&self, number: u32, target: &TargetDirectory) -> Result<()> {

@@ -8,6 +8,8 @@ pub struct CommandLine {
     pub program: String,
     /// ` --repository URL`, where no file says it.
     pub place: String,
+    /// ` --repository NAME`, where a configured one was chosen.
+    pub chosen: String,
     /// ` --trusted KEY`, likewise.
     pub trust: String,
 }
@@ -16,9 +18,11 @@ pub struct CommandLine {
 const READING: [&str; 5] = ["list", "show", "restore", "wal list", "wal fetch"];
 /// Those of them that look at signatures.
 const TRUSTING: [&str; 3] = ["list", "show", "restore"];
+/// The commands that take the name of a repository, and nothing else to find it.
+const CHOOSING: [&str; 4] = ["expire", "hold", "release", "undelete"];
 /// Those that read the configuration file. Any other does not care which it is.
-const CONFIGURED: [&str; 9] =
-    ["init", "check", "backup", "wal flush", "config check", "expire", "hold", "release", "undelete"];
+const CONFIGURED: [&str; 10] =
+    ["init", "check", "backup", "wal flush", "config check", "expire", "hold", "release", "undelete", "copy"];
 
 const BARE: &str = "pgcairn ";
 
@@ -35,8 +39,9 @@ impl CommandLine {
             rest = match command.filter(|_| is_word) {
                 Some(command) => {
                     let place = if reads.is_some() { &self.place } else { "" };
+                    let chosen = if CHOOSING.contains(command) { &self.chosen } else { "" };
                     let trust = if TRUSTING.contains(command) { &self.trust } else { "" };
-                    said.extend([&self.program, " ", command, place, trust]);
+                    said.extend([&self.program, " ", command, place, chosen, trust]);
                     &words[command.len()..]
                 }
                 None => {
@@ -62,7 +67,8 @@ mod tests {
     fn a_command_finds_the_same_configuration() {
         let filed = CommandLine { program: "pgcairn -c b".to_owned(), ..CommandLine::default() };
         let place = " --repository file:///r".to_owned();
-        let unfiled = CommandLine { program: "pgcairn".to_owned(), place, trust: " --trusted k".to_owned() };
+        let trust = " --trusted k".to_owned();
+        let unfiled = CommandLine { program: "pgcairn".to_owned(), place, trust, ..CommandLine::default() };
         for (hint, with_file, with_url) in [
             ("pgcairn list", "pgcairn -c b list", "pgcairn list --repository file:///r --trusted k"),
             (
@@ -78,5 +84,7 @@ mod tests {
             assert_eq!(filed.spell_out(hint), with_file);
             assert_eq!(unfiled.spell_out(hint), with_url);
         }
+        let chosen = CommandLine { chosen: " --repository b".to_owned(), ..filed };
+        assert_eq!(chosen.spell_out("pgcairn undelete 2026"), "pgcairn -c b undelete --repository b 2026");
     }
 }

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use super::key::Key;
+
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// A refusal or failure as the user meets it.
@@ -13,15 +15,22 @@ pub struct Error {
     pub code: Code,
     pub message: String,
     pub hint: Option<String>,
+    /// What cannot be used, where it is one object of the repository: another copy of it may do.
+    pub object: Option<Box<Key>>,
 }
 
 impl Error {
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Error { code, message: message.into(), hint: None }
+        Error { code, message: message.into(), hint: None, object: None }
     }
 
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    pub fn about(mut self, object: &Key) -> Self {
+        self.object = Some(Box::new(object.clone()));
         self
     }
 

@@ -11,10 +11,12 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
+use super::copy::{What, bring_up};
 use super::repository::Opened;
 use super::wal::push::Archive;
 use super::{Context, legal_hold, signing_key};
 use crate::codec::Sealer;
+use crate::config;
 use crate::flow::outward::Copied;
 use crate::model::catalog::Summary;
 use crate::model::error::{Code, Error, Result};
@@ -25,6 +27,7 @@ use crate::postgres::{
     BackupSession, Connection, Environment, RelationNames, Settings, check_archiving, check_cluster, check_rights,
 };
 use crate::report::backup::{Backup, FlaggedPage};
+use crate::report::copy::Brought;
 use crate::report::{Listener, Phase};
 use crate::source::data_directory::{DataDirectory, Notice};
 
@@ -84,7 +87,19 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
     }
     let mut backup = report(context, &prepared, summary, copied, connection);
     (backup.copy_seconds, backup.seconds) = (copy_seconds, began.elapsed().as_secs_f64());
+    backup.copies = bring_others_up(context, listener)?;
     Ok(backup)
+}
+
+/// The repositories that must have it too. The backup is made, whatever becomes of its copies.
+fn bring_others_up(context: &Context, listener: &dyn Listener) -> Result<Vec<Brought>> {
+    let required = context.config.others.iter().filter(|other| other.required);
+    let bring = |other: &config::Repository| match bring_up(context, other, &What::All, listener) {
+        Err(error) if error.code == Code::Interrupted => Err(error),
+        Err(error) => Ok(Brought::failed(&other.name, other.url.as_str(), error.message)),
+        brought => brought,
+    };
+    required.map(bring).collect()
 }
 
 /// Refuses everything that would make the backup useless before the server is asked for one.
@@ -177,6 +192,7 @@ fn report(context: &Context, prepared: &Prepared, summary: Summary, copied: Copi
         flagged_pages: summary.flagged.count,
         wal_broken_at: summary.wal_broken_at,
         signed_by: prepared.signing_key.as_ref().map(SigningKey::public),
+        copies: Vec::new(),
         id: summary.id,
         next,
     }

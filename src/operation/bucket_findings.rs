@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::model::error::{Code, Error, Result};
 use crate::model::plan::retention::Policy;
 use crate::report::check::Finding;
@@ -30,12 +30,12 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn by(config: &Config) -> Wanted {
-        let lock = match config.repository.url.place() {
+    fn by(config: &Config, repository: &config::Repository) -> Wanted {
+        let lock = match repository.url.place() {
             RepositoryUrl::S3(settings) => settings.lock,
             RepositoryUrl::File(_) => None,
         };
-        Wanted { lock, kept: config.retention.as_ref().map(Policy::longest) }
+        Wanted { lock, kept: config.retention_of(repository).map(Policy::longest) }
     }
 
     /// So long what was overwritten or deleted must stay readable.
@@ -45,16 +45,16 @@ impl Wanted {
 }
 
 /// Nothing is made in a bucket that works against the repository.
-pub fn refuse(config: &Config) -> Result<()> {
-    let Some(bucket) = Repository::bucket_at(config.repository.url.place())? else { return Ok(()) };
-    let wanted = Wanted::by(config);
+pub fn refuse(config: &Config, repository: &config::Repository) -> Result<()> {
+    let Some(bucket) = Repository::bucket_at(repository.url.place())? else { return Ok(()) };
+    let wanted = Wanted::by(config, repository);
     let rules = known(&bucket.lifecycle).map(Vec::as_slice).unwrap_or_default();
     let error = rules.iter().find_map(|rule| against(rule, wanted)).or_else(|| unlocked(&bucket, wanted));
     error.map_or(Ok(()), Err)
 }
 
-pub fn findings(config: &Config, bucket: &Bucket) -> Vec<Finding> {
-    let wanted = Wanted::by(config);
+pub fn findings(config: &Config, repository: &config::Repository, bucket: &Bucket) -> Vec<Finding> {
+    let wanted = Wanted::by(config, repository);
     let mut findings = vec![versions(&bucket.versions), object_lock(bucket, wanted)];
     findings.extend(lifecycle(&bucket.lifecycle, wanted));
     findings

@@ -44,7 +44,8 @@ impl Catalog {
             let Some(id) = keys.backup_id_of(&entry.key) else { continue };
             // A listing that races with a deletion is no damage.
             let Some(bytes) = read_small(reader, &entry.key)? else { continue };
-            match parse_commit_marker(&bytes, &entry.key) {
+            let parsed = parse_commit_marker(&bytes, &entry.key);
+            match parsed.or_else(|error| parse_other(reader, &entry.key).ok_or(error)) {
                 Ok(marker) => catalog.backups.push(marker),
                 Err(error) => catalog.unreadable.push(Unreadable { id, key: entry.key, error }),
             }
@@ -76,6 +77,16 @@ impl Catalog {
         let found = self.backups.iter().find(|backup| backup.summary.id == *id);
         found.ok_or_else(|| Error::new(Code::Internal, format!("backup {id} is selected and not in the catalog")))
     }
+}
+
+/// Of another repository, where reads look into several.
+fn parse_other(reader: &Reader, key: &Key) -> Option<CommitMarker> {
+    while reader.turn_from(key) {
+        if let Some(marker) = read_small(reader, key).ok().flatten().and_then(|b| parse_commit_marker(&b, key).ok()) {
+            return Some(marker);
+        }
+    }
+    None
 }
 
 impl Unreadable {

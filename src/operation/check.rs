@@ -8,6 +8,7 @@ use super::repository::{self, sealer};
 use super::wal::flush;
 use super::{Context, encryption_findings, server_findings, signing_key, store_findings};
 use crate::codec::Identities;
+use crate::config;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::{Encryption, Key};
 use crate::postgres::{Connection, Settings, check_cluster};
@@ -26,29 +27,51 @@ pub fn run(context: &Context) -> Result<Check> {
     let mut findings = Vec::new();
     let opened = repository::open(&context.config);
     match &opened {
-        Ok(repository) => findings.extend(repository_findings(context, repository)),
+        Ok(repository) => findings.extend(repository_findings(context, &context.config.repository, repository)),
         Err(error) => findings.push(Finding::fail("repository", error.clone())),
+    }
+    for other in &context.config.others {
+        let found = match repository::open_one(&context.config, other) {
+            Ok(repository) => other_findings(context, other, &repository),
+            Err(error) if other.required => vec![Finding::fail("repository", error)],
+            Err(error) => vec![Finding::warning("repository", error.message, error.hint.unwrap_or_default())],
+        };
+        findings.extend(found.into_iter().map(|finding| finding.of(&other.name)));
     }
     findings.extend(server(context, opened.is_ok()));
     Ok(Check {
         cluster: context.config.name.as_ref().map(ToString::to_string).unwrap_or_default(),
-        repository: context.config.repository.url.to_string(),
+        repository: context.config.repositories().map(|r| r.url.to_string()).collect::<Vec<_>>().join(", "),
         next: context.command(if findings.iter().any(Finding::is_failure) { "check" } else { "backup" }),
         findings: context.addressed(findings),
     })
 }
 
-fn repository_findings(context: &Context, repository: &Repository) -> Vec<Finding> {
+fn repository_findings(context: &Context, wanted: &config::Repository, repository: &Repository) -> Vec<Finding> {
     let mut findings = vec![Finding::pass("repository", format!("{} is {}", repository.url(), repository.id()))];
     match sealer(&context.config, repository.encryption()) {
         Ok(_) => findings.extend(encryption(context, repository)),
         Err(error) => findings.push(Finding::fail("encryption", error)),
     }
     findings.push(signing_key::inspect(&context.config));
-    findings.push(create_only(repository));
-    findings.push(absence(context, repository));
-    findings.extend(store_findings::inspect(&context.config, repository));
-    findings.extend(disk(context));
+    findings.extend(store(context, wanted, repository));
+    findings
+}
+
+/// Objects come to it as they are, so it must be encrypted as the first one is.
+fn other_findings(context: &Context, wanted: &config::Repository, repository: &Repository) -> Vec<Finding> {
+    let mut findings = vec![Finding::pass("repository", format!("{} is {}", repository.url(), repository.id()))];
+    if let Err(error) = sealer(&context.config, repository.encryption()) {
+        findings.push(Finding::fail("encryption", error));
+    }
+    findings.extend(store(context, wanted, repository));
+    findings
+}
+
+fn store(context: &Context, wanted: &config::Repository, repository: &Repository) -> Vec<Finding> {
+    let mut findings = vec![create_only(repository), absence(wanted, repository)];
+    findings.extend(store_findings::inspect(&context.config, wanted, repository));
+    findings.extend(disk(context, wanted));
     findings
 }
 
@@ -90,21 +113,19 @@ fn create_only(repository: &Repository) -> Finding {
 }
 
 /// A random key must be found absent, and nothing else.
-fn absence(context: &Context, repository: &Repository) -> Finding {
+fn absence(wanted: &config::Repository, repository: &Repository) -> Finding {
     let key = format!("runs/{:016x}", rand::random::<u64>());
     let found = Key::new(key).map(|key| repository.reader().find(&key).map(|object| object.is_some()));
     match found {
         Ok(Ok(false)) => Finding::pass("absence", "a missing object is told from a broken one"),
         Ok(Ok(true)) => Finding::fail("absence", Error::new(Code::Damaged, "an object that was never made is there")),
         Ok(Err(error)) => Finding::fail("absence", error.into()),
-        Err(error) => {
-            Finding::fail("absence", Error::new(Code::Internal, format!("{}: {error}", context.config.repository.url)))
-        }
+        Err(error) => Finding::fail("absence", Error::new(Code::Internal, format!("{}: {error}", wanted.url))),
     }
 }
 
-fn disk(context: &Context) -> Vec<Finding> {
-    let Some(path) = context.config.repository.url.local_path() else { return Vec::new() };
+fn disk(context: &Context, wanted: &config::Repository) -> Vec<Finding> {
+    let Some(path) = wanted.url.local_path() else { return Vec::new() };
     let mut findings = Vec::new();
     if let Ok(stat) = rustix::fs::statvfs(path) {
         let (free, all) = (stat.f_bavail * stat.f_frsize, stat.f_blocks * stat.f_frsize);

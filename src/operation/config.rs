@@ -3,9 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::config::{Backup, Config, DEFAULT_CONNECTION, KEYS, Repository};
-use crate::model::plan::retention::Policy;
+use crate::model::plan::retention::{Period, Policy};
 use crate::report::config::{ConfigCheck, ConfigShow, Schema, Shown};
 use crate::store::{Credentials, RepositoryUrl, S3Settings, ServerSideEncryption};
+
+const REPOSITORY: &str = "repository";
 
 /// Reading the file has checked it; this says so.
 pub fn check(config: &Config) -> ConfigCheck {
@@ -15,11 +17,19 @@ pub fn check(config: &Config) -> ConfigCheck {
 
 /// Every setting that counts, defaults included.
 pub fn show(config: &Config) -> ConfigShow {
-    let shown = |path: String| {
-        let (value, default) = setting(config, &path);
-        Shown { is_default: value == default, key: path, value }
-    };
-    ConfigShow { file: config.file.clone(), settings: KEYS.iter().map(|key| shown(key.path())).collect() }
+    let mut settings = Vec::new();
+    for table in KEYS.chunk_by(|a, b| a.section == b.section) {
+        let several = table.iter().any(|key| key.section == REPOSITORY) && !config.others.is_empty();
+        for repository in config.repositories().take(if several { usize::MAX } else { 1 }) {
+            settings.extend(table.iter().map(|key| {
+                let (value, default) = setting(config, repository, &key.path());
+                let place = if several { format!("{REPOSITORY}[{}]", repository.name) } else { key.section.to_owned() };
+                let key = if place.is_empty() { key.name.to_owned() } else { format!("{place}.{}", key.name) };
+                Shown { is_default: value == default, key, value }
+            }));
+        }
+    }
+    ConfigShow { file: config.file.clone(), settings }
 }
 
 pub fn schema() -> Schema {
@@ -27,8 +37,8 @@ pub fn schema() -> Schema {
 }
 
 /// The value of a key and its default. A password in the connection string is left out.
-fn setting(config: &Config, path: &str) -> (Value, Value) {
-    let Config { postgres, repository, backup, .. } = config;
+fn setting(config: &Config, repository: &Repository, path: &str) -> (Value, Value) {
+    let Config { postgres, backup, .. } = config;
     let usual = Backup::default();
     let text = |text: &dyn ToString| json!(text.to_string());
     match path {
@@ -47,6 +57,9 @@ fn setting(config: &Config, path: &str) -> (Value, Value) {
         "repository.name" => (json!(repository.name), Value::Null),
         "repository.url" => (text(&repository.url), Value::Null),
         "repository.id" => (json!(repository.id), Value::Null),
+        "repository.required" => (json!(repository.required), json!(true)),
+        "repository.keep" => (json!(repository.keep.map(Period::adverb)), Value::Null),
+        "repository.retention" => (repository.retention.as_ref().map_or(Value::Null, policy), Value::Null),
         "repository.endpoint" => s3(repository, |s3| json!(s3.endpoint)),
         "repository.region" => s3(repository, |s3| json!(s3.region)),
         "repository.path_style" => s3(repository, |s3| json!(s3.path_style)),
@@ -106,6 +119,14 @@ fn credentials(credentials: &Credentials) -> Value {
         Credentials::Credential(name) => json!({"credential": name}),
         Credentials::Command(words) => json!({"command": words.iter().take(1).collect::<Vec<_>>()}),
     }
+}
+
+/// A repository's own retention, as its table has it.
+fn policy(policy: &Policy) -> Value {
+    let Policy { recovery_window, daily, weekly, monthly, yearly, minimum } = policy;
+    let recovery_window = format!("{}s", recovery_window.as_secs_f64());
+    json!({"recovery_window": recovery_window, "daily": daily, "weekly": weekly, "monthly": monthly,
+        "yearly": yearly, "minimum": minimum})
 }
 
 /// Without `[retention]` nothing of it counts.

@@ -52,9 +52,10 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
     let repository = repository::open(&context.config)?;
     let (cluster, interrupt) = (context.config.name.clone(), context.interrupt.clone());
     let place = Place { repository, cluster, now: context.now, interrupt };
-    let report = place.expire(context.config.retention.as_ref(), request, listener);
+    let policy = context.config.retention_of(&context.config.repository);
+    let report = place.expire(policy, request, listener);
     let report = report.map_err(|error| refuse::full(error, request))?;
-    let next = match (&context.config.retention, request) {
+    let next = match (policy, request) {
         (None, _) => "config show",
         (_, Request { dry_run: true, now: true, .. }) => "expire --now --yes",
         (_, Request { dry_run: true, .. }) if report.more_than_half => "expire --yes",

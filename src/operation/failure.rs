@@ -95,12 +95,12 @@ pub fn cannot(action: &str, what: impl Display, error: io::Error) -> Error {
 
 /// An object of a backup that says something else than it should.
 pub fn damaged(key: &Key, reason: impl Display) -> Error {
-    Error::new(Code::Damaged, format!("{key} is damaged: {reason}")).hint(OTHER_BACKUP)
+    Error::new(Code::Damaged, format!("{key} is damaged: {reason}")).hint(OTHER_BACKUP).about(key)
 }
 
 /// An object that could not be opened, by its key.
 pub fn object(key: &Key, error: CodecError) -> Error {
-    match error {
+    let ours = match error {
         CodecError::WrongIdentity => Error::new(
             Code::Identity,
             format!("{key} is not encrypted to the given identity, or its header is damaged"),
@@ -114,7 +114,8 @@ pub fn object(key: &Key, error: CodecError) -> Error {
         }
         CodecError::Io(error) => unreadable(key, &error),
         other => Error::from(other),
-    }
+    };
+    ours.about(key)
 }
 
 /// The same for WAL, which is no part of a backup: `hint` is the way out of damage.
@@ -127,7 +128,7 @@ pub fn wal_object(key: &Key, error: CodecError, hint: &str) -> Error {
 
 /// The store gave a beginning of the object and then failed.
 pub fn unreadable(key: &Key, error: &io::Error) -> Error {
-    Error::new(Code::Unreachable, format!("{key} cannot be read: {error}")).hint(CHECK)
+    Error::new(Code::Unreachable, format!("{key} cannot be read: {error}")).hint(CHECK).about(key)
 }
 
 impl From<CodecError> for Error {
@@ -222,8 +223,9 @@ impl From<OutwardError> for Error {
 impl From<InwardError> for Error {
     fn from(error: InwardError) -> Error {
         let message = error.to_string();
+        let key = error.object().cloned();
         let damaged = |message| Error::new(Code::Damaged, message).hint(OTHER_BACKUP);
-        match error {
+        let ours = match error {
             InwardError::Store(error) if error.is_not_found() => damaged(format!("{message}, and the backup needs it")),
             InwardError::Store(error) => error.into(),
             InwardError::Codec { key, source } => object(&key, source),
@@ -231,6 +233,10 @@ impl From<InwardError> for Error {
             InwardError::Panicked(panicked) => panicked.into(),
             InwardError::Interrupted => interrupted(),
             _ => damaged(message),
+        };
+        match key {
+            Some(key) => ours.about(&key),
+            None => ours,
         }
     }
 }

@@ -4,15 +4,15 @@
 use std::path::{Path, PathBuf};
 
 use super::failure::cannot;
-use super::repository::{self, Opened, no_recipients, sealer};
+use super::repository::{self, no_recipients, sealer};
 use super::wal::push::Archive;
 use super::{Context, bucket_findings, encryption_findings, server_findings, signing_key, store_findings};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::Encryption;
 use crate::postgres::{Connection, Settings};
 use crate::report::check::Finding;
-use crate::report::init::{Init, Setting, Takes};
+use crate::report::init::{Init, Other, Setting, Takes};
 use crate::sink::{self, BY_UMASK, Durability};
 use crate::source::data_directory::DataDirectory;
 use crate::store::{Error as StoreError, Repository};
@@ -41,17 +41,16 @@ pub fn run(context: &Context, request: &Request) -> Result<Init> {
     let encryption = wanted_encryption(&context.config, request)?;
     let (server, answer) = ask_server(context);
     let place = if request.write { Some(included_directory(server.as_ref(), &answer)?) } else { None };
-    let (repository, created) = open_or_create(context, encryption)?;
+    let (repository, created) = open_or_create(context, &context.config.repository, encryption)?;
     sealer(&context.config, repository.encryption())?;
     let mut findings = encryption_findings::encryption(&context.config, repository.encryption());
-    findings.extend(store_findings::inspect(&context.config, &repository));
+    findings.extend(store_findings::inspect(&context.config, &context.config.repository, &repository));
+    let others = others(context, &repository, &mut findings)?;
     findings.push(answer);
     let (signing_key, signing) = signing_key::ensure(&context.config);
     findings.push(signing);
     if let Some(settings) = &server {
-        let opened = Opened::for_cluster(&context.config, settings.system_identifier)?;
-        let sealer = opened.sealer(&context.config)?;
-        Archive { opened, sealer, level: context.config.backup.compression }.push_histories(&context.config)?;
+        push_histories(context, settings.system_identifier)?;
     }
     let settings = server_findings::needed_settings(context, server.as_ref());
     let written = place.map(|directory| write(&directory, &settings)).transpose()?;
@@ -62,6 +61,7 @@ pub fn run(context: &Context, request: &Request) -> Result<Init> {
         encryption: repository.encryption(),
         signing_key: context.config.signing_key_file().filter(|_| signing_key.is_some()),
         public_key: signing_key,
+        others,
         recipients: context.config.recipients.iter().map(ToString::to_string).collect(),
         cluster: context.config.name.as_ref().map(ToString::to_string).unwrap_or_default(),
         system_identifier: server.as_ref().map(|s| s.system_identifier.to_string()),
@@ -70,6 +70,36 @@ pub fn run(context: &Context, request: &Request) -> Result<Init> {
         written,
         findings: context.addressed(findings),
     })
+}
+
+/// The repositories to which backups are copied. One that is not required may be away.
+fn others(context: &Context, first: &Repository, findings: &mut Vec<Finding>) -> Result<Vec<Other>> {
+    let mut others = Vec::new();
+    for wanted in &context.config.others {
+        match open_or_create(context, wanted, first.encryption()) {
+            Ok((repository, created)) => {
+                repository::alike(&(&context.config.repository, first.clone()), &(wanted, repository.clone()))?;
+                let found = store_findings::inspect(&context.config, wanted, &repository);
+                findings.extend(found.into_iter().map(|finding| finding.of(&wanted.name)));
+                let (url, id) = (repository.url().to_owned(), repository.id().to_owned());
+                others.push(Other { name: wanted.name.clone(), url, id, created });
+            }
+            Err(error) if wanted.required => return Err(error),
+            Err(error) => {
+                let hint = error.hint.unwrap_or_default();
+                findings.push(Finding::warning("repository", error.message, hint).of(&wanted.name));
+            }
+        }
+    }
+    Ok(others)
+}
+
+fn push_histories(context: &Context, system_identifier: u64) -> Result<()> {
+    let archived_to = context.config.repositories().filter(|repository| repository.is_archived_to());
+    for repository in archived_to {
+        Archive::open(&context.config, repository, system_identifier)?.push_histories(&context.config)?;
+    }
+    Ok(())
 }
 
 /// Without recipients whoever reads the repository reads the database, so that must be said aloud.
@@ -85,16 +115,19 @@ fn wanted_encryption(config: &Config, request: &Request) -> Result<Encryption> {
     }
 }
 
-fn open_or_create(context: &Context, encryption: Encryption) -> Result<(Repository, bool)> {
-    let wanted = &context.config.repository;
-    match repository::open(&context.config) {
+fn open_or_create(
+    context: &Context,
+    wanted: &config::Repository,
+    encryption: Encryption,
+) -> Result<(Repository, bool)> {
+    match repository::open_one(&context.config, wanted) {
         Ok(repository) => Ok((repository, false)),
         // A configured id names a repository that exists: its disk is not mounted.
         Err(error) if error.code == Code::NotARepository && wanted.id.is_none() => {
-            bucket_findings::refuse(&context.config)?;
+            bucket_findings::refuse(&context.config, wanted)?;
             match Repository::create(wanted.url.place(), encryption) {
                 Ok(repository) => Ok((repository, true)),
-                Err(StoreError::AlreadyExists { .. }) => Ok((repository::open(&context.config)?, false)),
+                Err(StoreError::AlreadyExists { .. }) => Ok((repository::open_one(&context.config, wanted)?, false)),
                 Err(error) => Err(not_created(error)),
             }
         }

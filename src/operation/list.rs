@@ -1,4 +1,4 @@
-//! `list`: the backups of the repository. Needs no key.
+//! `list`: the backups, and where several repositories are configured, which of them has each. Needs no key.
 
 use super::catalog::{Catalog, clusters};
 use super::{Context, hold, repository};
@@ -8,6 +8,7 @@ use crate::model::error::Result;
 use crate::model::key::ClusterKeys;
 use crate::report::Listener;
 use crate::report::list::{HoldRow, List, Row};
+use crate::store::Repository;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Request {
@@ -16,9 +17,38 @@ pub struct Request {
 }
 
 pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Result<List> {
-    let repository = repository::open(&context.config)?;
-    let reader = repository.reader();
-    let mut backups = Vec::new();
+    let opened = repository::open_each(&context.config, listener)?;
+    let several = context.config.repositories().count() > 1;
+    let mut backups: Vec<Row> = Vec::new();
+    for (named, repository) in &opened {
+        for row in rows(context, repository, listener)? {
+            let at = match backups.iter().position(|other| other.id == row.id) {
+                Some(at) => at,
+                None => {
+                    backups.push(row.clone());
+                    backups.len() - 1
+                }
+            };
+            backups[at].hold = backups[at].hold.take().or(row.hold);
+            backups[at].repositories.extend(several.then(|| named.name.clone()));
+        }
+    }
+    if several {
+        backups.sort_by_key(|row| (row.cluster.clone(), row.system_identifier.clone(), row.timeline, row.stop_lsn));
+    }
+    backups.retain(|row| !request.held || row.hold.is_some());
+    let next = match backups.last() {
+        Some(newest) => context.command(&format!("show {}", newest.id)),
+        None if request.held => context.command("list"),
+        None => context.command("backup"),
+    };
+    let urls: Vec<&str> = opened.iter().map(|(_, repository)| repository.url()).collect();
+    Ok(List { repository: urls.join(", "), held_only: request.held, backups, next })
+}
+
+/// Of one repository, ordered as its clusters are and then by timeline and stop LSN.
+fn rows(context: &Context, repository: &Repository, listener: &dyn Listener) -> Result<Vec<Row>> {
+    let (reader, mut rows) = (repository.reader(), Vec::new());
     for cluster in clusters(&reader)? {
         if context.config.name.as_ref().is_some_and(|name| *name != cluster.name) {
             continue;
@@ -28,15 +58,9 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
         catalog.unreadable.iter().for_each(|unreadable| listener.warning(unreadable.as_error()));
         let mut holds = hold::read_all(&reader, &keys)?;
         holds.retain(|_, hold| hold.counts_at(context.now));
-        let rows = catalog.backups.iter().map(|backup| row(context, backup, holds.get(&backup.summary.id)));
-        backups.extend(rows.filter(|row| !request.held || row.hold.is_some()));
+        rows.extend(catalog.backups.iter().map(|backup| row(context, backup, holds.get(&backup.summary.id))));
     }
-    let next = match backups.last() {
-        Some(newest) => context.command(&format!("show {}", newest.id)),
-        None if request.held => context.command("list"),
-        None => context.command("backup"),
-    };
-    Ok(List { repository: repository.url().to_owned(), held_only: request.held, backups, next })
+    Ok(rows)
 }
 
 pub fn row(context: &Context, backup: &CommitMarker, hold: Option<&Hold>) -> Row {
@@ -57,6 +81,7 @@ pub fn row(context: &Context, backup: &CommitMarker, hold: Option<&Hold>) -> Row
         labels: summary.labels.clone(),
         flagged_pages: summary.flagged.count,
         wal_broken_at: summary.wal_broken_at,
+        repositories: Vec::new(),
         hold: hold.map(|hold| HoldRow { reason: hold.reason.clone(), until: hold.until }),
         signature: signed.standing(&context.trusted),
     }

@@ -1,9 +1,10 @@
 //! The repository as operations use it: opened, with the cluster's keys and what closes or opens objects.
 
 use crate::codec::{Opener, Sealer};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::{ClusterKeys, ClusterName, Encryption};
+use crate::report::Listener;
 use crate::store::Repository;
 
 use super::Context;
@@ -19,13 +20,62 @@ pub struct Opened {
     pub keys: ClusterKeys,
 }
 
-/// Opens the configured repository; its id must be the configured one, where one is configured.
+/// Opens the repository that backups are made into.
 pub fn open(config: &Config) -> Result<Repository> {
-    let opened = Repository::open(config.repository.url.place(), config.repository.id.as_deref());
-    opened.map_err(|error| match Error::from(error) {
+    open_one(config, &config.repository)
+}
+
+/// Its id must be the configured one, where one is configured.
+pub fn open_one(config: &Config, wanted: &config::Repository) -> Result<Repository> {
+    Repository::open(wanted.url.place(), wanted.id.as_deref()).map_err(|error| match Error::from(error) {
         error if config.repository_is_an_argument() => named_by_argument(config, error),
         error => error,
     })
+}
+
+/// An opened repository, and what the configuration says of it.
+pub type Named<'c> = (&'c config::Repository, Repository);
+
+/// Every configured repository. One that cannot be opened is left out, and that is said.
+pub fn open_each<'c>(config: &'c Config, listener: &dyn Listener) -> Result<Vec<Named<'c>>> {
+    let (mut opened, mut failed): (Vec<Named<'_>>, Vec<(&config::Repository, Error)>) = (Vec::new(), Vec::new());
+    for wanted in config.repositories() {
+        match open_one(config, wanted) {
+            Ok(repository) => opened.push((wanted, repository)),
+            Err(error) if error.code == Code::Interrupted => return Err(error),
+            Err(error) => failed.push((wanted, error)),
+        }
+    }
+    if opened.is_empty() {
+        return Err(failed.swap_remove(0).1);
+    }
+    for (wanted, error) in failed {
+        let message = format!("repository {} is left out: {}", wanted.name, error.message);
+        listener.warning(Error { message, code: Code::Flagged, ..error });
+    }
+    opened.windows(2).try_for_each(|pair| alike(&pair[0], &pair[1]))?;
+    Ok(opened)
+}
+
+/// All of them as one, for reading: what one does not have, or not sound, another may.
+pub fn open_all(config: &Config, listener: &dyn Listener) -> Result<Repository> {
+    let mut opened = open_each(config, listener)?.into_iter().map(|(_, repository)| repository);
+    let first = opened.next().ok_or_else(|| Error::new(Code::Internal, "no repository is configured"))?;
+    Ok(first.besides(opened))
+}
+
+/// Objects are copied as they are, so their keys and what closes them must be the same.
+pub fn alike((a_name, a): &Named<'_>, (b_name, b): &Named<'_>) -> Result<()> {
+    if a.encryption() == b.encryption() {
+        return Ok(());
+    }
+    let words = |repository: &Repository| match repository.encryption() {
+        Encryption::Age => "is encrypted",
+        Encryption::None => "is not encrypted",
+    };
+    let message = format!("repository {} {}, and {} {}", a_name.name, words(a), b_name.name, words(b));
+    Err(Error::new(Code::Config, message)
+        .hint(format!("give {} a new place of its own kind: another url, then pgcairn init", b_name.name)))
 }
 
 /// `init` would make the configured repository, and `check` ask it: of no use for one that an argument names.
@@ -49,7 +99,11 @@ fn named_by_argument(config: &Config, error: Error) -> Error {
 impl Opened {
     /// For commands on the database host, where the data directory says which cluster it is.
     pub fn for_cluster(config: &Config, system_identifier: u64) -> Result<Opened> {
-        let repository = open(config)?;
+        Opened::of_cluster(config, &config.repository, system_identifier)
+    }
+
+    pub fn of_cluster(config: &Config, wanted: &config::Repository, system_identifier: u64) -> Result<Opened> {
+        let repository = open_one(config, wanted)?;
         let cluster = config.name.clone().ok_or_else(|| no_cluster_name(config))?;
         Ok(Opened::new(repository, cluster, system_identifier))
     }

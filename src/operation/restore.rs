@@ -24,6 +24,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use super::catalog::choose_cluster;
+use super::healed::{self, healed};
 use super::repository::Opened;
 use super::{Context, repository};
 use crate::codec::Opener;
@@ -36,7 +37,7 @@ use crate::model::selector::Selector;
 use crate::model::shell_word::shell_word;
 use crate::model::wal_name::TimelineId;
 use crate::report::Listener;
-use crate::report::restore::{Done, Restore};
+use crate::report::restore::{Done, Plan, Restore};
 use crate::store::Reader;
 
 pub use again::arguments;
@@ -134,26 +135,34 @@ impl Source<'_> {
 pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Result<Restore> {
     let began = Instant::now();
     refuse::unspeakable(&request.target_dir)?;
-    let opened = choose_cluster(&context.config, repository::open(&context.config)?)?;
+    let opened = choose_cluster(&context.config, repository::open_all(&context.config, listener)?)?;
     let opener = opened.opener(context)?;
+    let reader = opened.repository.reader();
     let source = Source { context, opened, opener };
-    let chosen = choose::choose(&source, request, listener)?;
-    let objects = objects::check(&source, &chosen.backup)?;
-    let mut layout = layout::read(&source, &chosen.backup, objects, request)?;
-    commit_marker::compare_totals(&source, &chosen.backup, &layout)?;
+    let outcome = restore(&source, request, listener);
+    healed::say(&reader, listener);
+    let (plan, backup, done) = outcome?;
+    let done = done.then(|| Done { seconds: began.elapsed().as_secs_f64(), bytes: plan.data_bytes, files: plan.files });
+    let next = next(context, &pinned(request, &backup));
+    Ok(Restore { plan, done, next })
+}
+
+fn restore(source: &Source<'_>, request: &Request, listener: &dyn Listener) -> Result<(Plan, Summary, bool)> {
+    let (chosen, mut layout) = healed(&source.opened.repository.reader(), || {
+        let chosen = choose::choose(source, request, listener)?;
+        let objects = objects::check(source, &chosen.backup)?;
+        let layout = layout::read(source, &chosen.backup, objects, request)?;
+        commit_marker::compare_totals(source, &chosen.backup, &layout)?;
+        Ok((chosen, layout))
+    })?;
     layout.measure(&request.target_dir, chosen.wal_bytes())?;
     tablespaces::refuse(&layout, &chosen, request)?;
     refuse::unfit_target(&layout, &chosen, request)?;
-    let plan = layout::plan(&source, request, &chosen, &layout);
-    let done = match request.plan {
-        true => None,
-        false => {
-            execute::execute(&source, request, &chosen, &layout, listener)?;
-            Some(Done { seconds: began.elapsed().as_secs_f64(), bytes: layout.data_bytes, files: layout.files })
-        }
-    };
-    let next = next(context, &pinned(request, &chosen.backup));
-    Ok(Restore { plan, done, next })
+    let plan = layout::plan(source, request, &chosen, &layout);
+    if !request.plan {
+        execute::execute(source, request, &chosen, &layout, listener)?;
+    }
+    Ok((plan, chosen.backup, !request.plan))
 }
 
 /// `latest` is another backup as soon as one more is made: what was planned is carried out with the one that was meant.

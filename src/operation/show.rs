@@ -4,6 +4,7 @@ use super::catalog::{Catalog, choose_cluster};
 use super::{Context, hold, list, repository};
 use crate::model::error::Result;
 use crate::model::selector::Selector;
+use crate::report::Listener;
 use crate::report::backup::FlaggedPage;
 use crate::report::show::Show;
 
@@ -12,8 +13,8 @@ pub struct Request {
     pub backup: Selector,
 }
 
-pub fn run(context: &Context, request: &Request) -> Result<Show> {
-    let opened = choose_cluster(&context.config, repository::open(&context.config)?)?;
+pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Result<Show> {
+    let opened = choose_cluster(&context.config, repository::open_all(&context.config, listener)?)?;
     let catalog = Catalog::read(&opened.repository.reader(), &opened.keys)?;
     let backup = catalog.select(&request.backup)?;
     let summary = &backup.summary;

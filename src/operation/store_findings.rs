@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use super::bucket_findings;
 use super::failure::OTHER_STORE;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::model::error::{Code, Error};
 use crate::report::check::Finding;
 use crate::store::{Error as StoreError, Inspection, PROBES, Repository};
@@ -13,14 +13,14 @@ use crate::store::{Error as StoreError, Inspection, PROBES, Repository};
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 /// Nothing for a local repository, which promises what its file system does.
-pub fn inspect(config: &Config, repository: &Repository) -> Vec<Finding> {
+pub fn inspect(config: &Config, wanted: &config::Repository, repository: &Repository) -> Vec<Finding> {
     let mut found = match repository.inspect() {
         Ok(None) => return Vec::new(),
         Ok(Some(inspection)) => findings(repository.url(), &inspection),
         Err(error) => vec![Finding::fail("store", error.into())],
     };
     found.extend(match repository.bucket() {
-        Ok(bucket) => bucket.map(|bucket| bucket_findings::findings(config, &bucket)).unwrap_or_default(),
+        Ok(bucket) => bucket.map(|bucket| bucket_findings::findings(config, wanted, &bucket)).unwrap_or_default(),
         Err(error) => vec![Finding::fail("bucket", error.into())],
     });
     found

@@ -14,18 +14,20 @@ pub fn refuse(
     accept_unsigned: bool,
 ) -> Result<Standing> {
     let id = &backup.summary.id;
+    // Of several repositories another may have it as it was signed.
+    let marker = keys.backup(id);
     let standing = backup.signed.standing(trusted);
     match &standing {
-        Standing::Wrong { reason } => return Err(wrong(&keys.backup(id), reason)),
+        Standing::Wrong { reason } => return Err(wrong(&marker, reason)),
         Standing::Unsigned if !trusted.is_empty() && !accept_unsigned => {
             let message = format!("backup {id} is not signed, and {}", due(trusted));
-            return Err(Error::new(Code::Untrusted, message).hint(
+            return Err(Error::new(Code::Untrusted, message).about(&marker).hint(
                 "restore a signed one: pgcairn list; or, where nobody else could write to the repository, add --accept-unsigned",
             ));
         }
         Standing::Unknown { key } if !trusted.is_empty() => {
             let message = format!("backup {id} is signed by {key}, and {}", due(trusted));
-            return Err(Error::new(Code::Untrusted, message).hint(format!(
+            return Err(Error::new(Code::Untrusted, message).about(&marker).hint(format!(
                 "if it is the key that init prints on the host of the backup, add --trusted {key}; else restore another one: pgcairn list"
             )));
         }
@@ -40,7 +42,7 @@ fn due(trusted: &[PublicKey]) -> String {
 }
 
 fn wrong(key: &Key, reason: &str) -> Error {
-    Error::new(Code::Damaged, format!("{key}: its signature is wrong: {reason}")).hint(OTHER_BACKUP)
+    Error::new(Code::Damaged, format!("{key}: its signature is wrong: {reason}")).hint(OTHER_BACKUP).about(key)
 }
 
 /// One line where nothing is refused and nothing is proven.

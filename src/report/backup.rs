@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Report;
+use super::copy::Brought;
 use super::text::{bytes, count, facts, seconds, utc};
 use crate::model::error::Code;
 use crate::model::key::BackupId;
@@ -43,6 +44,9 @@ pub struct Backup {
     pub wal_broken_at: Option<Lsn>,
     /// `None` where this host has no key.
     pub signed_by: Option<PublicKey>,
+    /// The other repositories that must have it too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub copies: Vec<Brought>,
     pub next: String,
 }
 
@@ -76,7 +80,8 @@ impl Report for Backup {
         if !tolerated.is_empty() {
             rows.push(("tolerated", tolerated.join(", ")));
         }
-        facts(&rows) + &flagged_pages(self.flagged_pages, &self.flagged) + &broken_wal(self.wal_broken_at)
+        let copies: String = self.copies.iter().map(Brought::line).collect();
+        facts(&rows) + &copies + &flagged_pages(self.flagged_pages, &self.flagged) + &broken_wal(self.wal_broken_at)
     }
 
     fn next(&self) -> Option<String> {
@@ -84,7 +89,8 @@ impl Report for Backup {
     }
 
     fn flaw(&self) -> Option<Code> {
-        (self.flagged_pages > 0 || self.wal_broken_at.is_some()).then_some(Code::Flagged)
+        let incomplete = self.copies.iter().any(Brought::is_incomplete);
+        (self.flagged_pages > 0 || self.wal_broken_at.is_some() || incomplete).then_some(Code::Flagged)
     }
 }
 

@@ -67,6 +67,11 @@ impl Finding {
         Finding { subject: subject.into(), verdict, message: message.into(), hint: None, code: None }
     }
 
+    /// The same, of one repository of several.
+    pub fn of(self, repository: &str) -> Finding {
+        Finding { subject: format!("{repository}: {}", self.subject), ..self }
+    }
+
     pub fn is_failure(&self) -> bool {
         self.verdict == Verdict::Fail
     }

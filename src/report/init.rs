@@ -17,6 +17,9 @@ pub struct Init {
     pub repository_id: String,
     /// `false` where it was there already.
     pub created: bool,
+    /// To which backups are copied.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Other>,
     pub encryption: Encryption,
     pub recipients: Vec<String>,
     /// Where the key lies that signs backups, and its public half.
@@ -31,6 +34,15 @@ pub struct Init {
     pub written: Option<PathBuf>,
     pub findings: Vec<Finding>,
     pub next: String,
+}
+
+/// A further repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Other {
+    pub name: String,
+    pub url: String,
+    pub id: String,
+    pub created: bool,
 }
 
 /// One line of postgresql.conf.
@@ -64,18 +76,22 @@ impl Report for Init {
     const NAME: &'static str = "init";
 
     fn human(&self) -> String {
-        let made = if self.created { "created" } else { "was there already" };
+        let made = |created: bool| if created { "created" } else { "was there already" };
         let closed = match self.encryption {
             Encryption::Age => format!("age, to {}", self.recipients.join(", ")),
             Encryption::None => "NONE: whoever reads the repository reads the database".to_owned(),
         };
         let mut rows = vec![
-            ("repository", format!("{} {made}", self.repository)),
+            ("repository", format!("{} {}", self.repository, made(self.created))),
             ("id", self.repository_id.clone()),
             ("encryption", closed),
             ("cluster", self.cluster.clone()),
         ];
         rows.extend(self.signing_key.iter().map(|file| ("signing key", file.display().to_string())));
+        let other = |other: &Other| {
+            [("repository", format!("{} {}", other.url, made(other.created))), ("id", other.id.clone())]
+        };
+        rows.splice(2..2, self.others.iter().flat_map(other));
         rows.extend(self.system_identifier.iter().map(|id| ("system identifier", id.clone())));
         facts(&rows) + &lines(&self.findings) + &self.settings_text() + &self.pin_text()
     }

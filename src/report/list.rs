@@ -42,6 +42,9 @@ pub struct Row {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wal_broken_at: Option<Lsn>,
     pub signature: Standing,
+    /// Where it lies, by name; empty where one repository is configured.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub repositories: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hold: Option<HoldRow>,
 }
@@ -67,6 +70,7 @@ impl Row {
         if self.flagged_pages > 0 {
             remarks.push(format!("DAMAGED: {}", count(self.flagged_pages, "page")));
         }
+        remarks.extend((!self.repositories.is_empty()).then(|| format!("in {}", self.repositories.join(" and "))));
         remarks.extend(self.wal_broken_at.map(|lsn| format!("DAMAGED: WAL breaks at {lsn}")));
         remarks.extend(self.hold.iter().map(HoldRow::words));
         remarks.extend(self.labels.iter().map(|(key, value)| format!("{key}={value}")));

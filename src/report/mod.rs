@@ -4,6 +4,7 @@
 pub mod backup;
 pub mod check;
 pub mod config;
+pub mod copy;
 pub mod demo;
 pub mod event;
 pub mod expire;

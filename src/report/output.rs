@@ -208,7 +208,7 @@ struct ErrorObject {
 
 impl From<&Error> for ErrorObject {
     fn from(error: &Error) -> ErrorObject {
-        let Error { code, message, hint } = error.clone();
+        let Error { code, message, hint, .. } = error.clone();
         ErrorObject { code: code.name(), exit_status: code.exit_status(), message, hint }
     }
 }

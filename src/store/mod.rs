@@ -10,6 +10,7 @@ mod error;
 mod inspection;
 mod local;
 mod marker;
+mod reader;
 mod repository;
 mod s3;
 mod url;
@@ -20,7 +21,8 @@ pub use error::{Error, Result};
 pub use inspection::Inspection;
 pub use local::{LocalBackend, TEMPORARY};
 pub use marker::{FORMAT, Marker};
-pub use repository::{Creator, PROBES, Reader, Remover, Repository};
+pub use reader::{Reader, Turned};
+pub use repository::{Creator, PROBES, Remover, Repository};
 pub use s3::{
     Credentials, LockMode, MAX_BUFFERED, MAX_OBJECT, ObjectLock, Patience, S3Backend, S3Settings, ServerSideEncryption,
     end_waits_at,

@@ -1,15 +1,15 @@
 //! An opened repository and the roles in which its objects are touched.
 
-use std::io::{Cursor, Read};
-use std::ops::Range;
+use std::io::Cursor;
 use std::sync::Arc;
 
-use super::backend::{Backend, Entry, ReadSeek, Stat};
+use super::backend::{Backend, ReadSeek};
 use super::bucket::Bucket;
 use super::error::{Error, Result};
 use super::inspection::Inspection;
 use super::local::LocalBackend;
 use super::marker::{MAX_MARKER, Marker};
+use super::reader::{Damaged, Reader};
 use super::s3::S3Backend;
 use super::url::RepositoryUrl;
 use crate::model::key::{Encryption, Key};
@@ -21,12 +21,17 @@ pub const PROBES: usize = 16;
 #[derive(Debug, Clone)]
 pub struct Repository {
     shared: Arc<Shared>,
+    /// Further repositories that are read where this one does not have an object.
+    besides: Vec<Arc<Shared>>,
+    damaged: Damaged,
+    /// Of all of them.
+    urls: String,
 }
 
 #[derive(Debug)]
-struct Shared {
-    backend: Arc<dyn Backend>,
-    marker: Marker,
+pub(super) struct Shared {
+    pub(super) backend: Arc<dyn Backend>,
+    pub(super) marker: Marker,
 }
 
 impl Repository {
@@ -83,11 +88,23 @@ impl Repository {
         if let Some(expected) = expected_id {
             same_id(backend.as_ref(), expected, &marker)?;
         }
-        Ok(Repository { shared: Arc::new(Shared { backend, marker }) })
+        let urls = backend.url().to_owned();
+        let shared = Arc::new(Shared { backend, marker });
+        Ok(Repository { shared, besides: Vec::new(), damaged: Damaged::default(), urls })
     }
 
+    /// The same for writing; reads also look into `others`, which hold the same clusters under the same keys.
+    pub fn besides(mut self, others: impl IntoIterator<Item = Repository>) -> Repository {
+        for other in others {
+            self.urls = format!("{}, {}", self.urls, other.urls);
+            self.besides.push(other.shared);
+        }
+        self
+    }
+
+    /// Of all of them, where reads look into several.
     pub fn url(&self) -> &str {
-        self.shared.backend.url()
+        &self.urls
     }
 
     pub fn id(&self) -> &str {
@@ -125,7 +142,7 @@ impl Repository {
     }
 
     pub fn reader(&self) -> Reader {
-        Reader { shared: self.shared.clone() }
+        Reader::new(std::iter::once(&self.shared).chain(&self.besides).cloned().collect(), self.damaged.clone())
     }
 
     pub fn creator(&self) -> Creator {
@@ -173,82 +190,17 @@ fn same_id(backend: &dyn Backend, expected: &str, marker: &Marker) -> Result<()>
 
 impl Shared {
     /// Proves that the repository is still there and still the same.
-    fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         let marker = read_marker(self.backend.as_ref())?;
         same_id(self.backend.as_ref(), &self.marker.repository_id, &marker)
     }
 
     /// A miss counts only once the repository has shown itself after it.
-    fn proven<T>(&self, result: Result<T>) -> Result<T> {
+    pub(super) fn proven<T>(&self, result: Result<T>) -> Result<T> {
         if matches!(result, Err(Error::NotFound { .. })) {
             self.check()?;
         }
         result
-    }
-}
-
-/// Reads objects. Every [`Error::NotFound`] from here is proven; an empty listing is, too.
-#[derive(Debug, Clone)]
-pub struct Reader {
-    shared: Arc<Shared>,
-}
-
-impl Reader {
-    /// The whole object as a stream.
-    pub fn get(&self, key: &Key) -> Result<Box<dyn Read + Send>> {
-        self.shared.proven(self.shared.backend.get(key))
-    }
-
-    /// Like [`Reader::get`], with `None` where there is proven to be no such object.
-    pub fn find(&self, key: &Key) -> Result<Option<Box<dyn Read + Send>>> {
-        match self.get(key) {
-            Ok(body) => Ok(Some(body)),
-            Err(Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Part of an object; less than asked for where the object ends before.
-    pub fn get_range(&self, key: &Key, range: Range<u64>) -> Result<Vec<u8>> {
-        self.shared.proven(self.shared.backend.get_range(key, range))
-    }
-
-    /// An object to be read in parts.
-    pub fn open_seekable(&self, key: &Key) -> Result<Box<dyn ReadSeek + Send>> {
-        self.shared.proven(self.shared.backend.open(key))
-    }
-
-    pub fn stat(&self, key: &Key) -> Result<Stat> {
-        self.shared.proven(self.shared.backend.stat(key))
-    }
-
-    /// Like [`Reader::stat`], with `None` where there is proven to be no such object.
-    pub fn stat_if_there(&self, key: &Key) -> Result<Option<Stat>> {
-        match self.stat(key) {
-            Ok(stat) => Ok(Some(stat)),
-            Err(Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Every object whose key begins with `prefix`, in order of their keys' bytes.
-    pub fn list(&self, prefix: &str) -> Result<Vec<Entry>> {
-        let entries = self.shared.backend.list(prefix)?;
-        if entries.is_empty() {
-            self.shared.check()?;
-        }
-        Ok(entries)
-    }
-}
-
-impl Reader {
-    /// One level of names below `directory`, such as the clusters of a repository.
-    pub fn children(&self, directory: &str) -> Result<Vec<String>> {
-        let children = self.shared.backend.children(directory)?;
-        if children.is_empty() {
-            self.shared.check()?;
-        }
-        Ok(children)
     }
 }
 

@@ -50,7 +50,11 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("unknown table", "[encryption]", "[encrypt]"),
     ("key of a later release", "[[repository]]", "[schedule]\nbackup = \"03:00\"\n[[repository]]"),
     ("no repository", "[[repository]]\nname = \"local\"\nurl = \"file://DIR/repository\"\n", ""),
-    ("two repositories", "[[repository]]", "[[repository]]\nname = \"a\"\nurl = \"file:///a\"\n[[repository]]"),
+    (
+        "two repositories of one name",
+        "[[repository]]",
+        "[[repository]]\nname = \"local\"\nurl = \"file:///a\"\n[[repository]]",
+    ),
     ("repository is no list", "[[repository]]", "[repository]"),
     ("no url", "url = \"file://DIR/repository\"", ""),
     ("s3", "file://DIR/repository", "s3://bucket/a//b"),

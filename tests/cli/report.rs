@@ -35,6 +35,7 @@ fn host() -> PublicKey {
 
 fn backup() -> Backup {
     Backup {
+        copies: Vec::new(),
         id: "20261120T030000Z-full-7k3f".parse().unwrap(),
         cluster: "main".to_owned(),
         repository: "file:///var/backups/pgcairn".to_owned(),
@@ -83,6 +84,7 @@ fn a_backup_with_damage() {
 #[test]
 fn a_list() {
     let row = |id: &str, labels: &[(&str, &str)], flagged_pages, signature| Row {
+        repositories: Vec::new(),
         id: id.parse().unwrap(),
         cluster: "main".to_owned(),
         system_identifier: "7123".to_owned(),
@@ -144,6 +146,7 @@ fn an_init() {
         takes,
     };
     let init = Init {
+        others: Vec::new(),
         repository: "file:///var/backups/pgcairn".to_owned(),
         repository_id: "5f1d".to_owned(),
         created: true,

@@ -129,10 +129,6 @@ pub const ALL: &[Case] = &[
         );
         config_works(place);
     }),
-    case("two repositories", |place| {
-        place.configure("[[repository]]\nname = \"offsite\"\nurl = \"file:///mnt/pgcairn\"\n");
-        check(place)
-    }),
     case("a secret key in the configuration", |place| {
         place.configure_with("", "recipients = [\"AGE-SECRET-KEY-1QQPQQQ\"]");
         check(place)
@@ -282,6 +278,10 @@ pub const ALL: &[Case] = &[
     case("a hold without a reason", |place| place.refused(&["hold", "latest", "--reason", " "])),
     case("--cluster with what is no cluster's name", |place| {
         place.refused(&["list", "--repository", "file:///r", "--cluster", "Main DB"])
+    }),
+    case("--repository with a name that is not configured", |place| {
+        place.configure("");
+        place.refused(&["list", "--repository", "offsite"])
     }),
     case("--repository with what is no repository", |place| place.refused(&["list", "--repository", "nfs://host/pg"])),
 ];

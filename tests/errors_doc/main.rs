@@ -4,6 +4,7 @@
 
 mod cases;
 mod place;
+mod repositories;
 mod s3;
 mod table;
 
@@ -48,7 +49,7 @@ fn every_code_has_a_row() {
 fn every_row_is_what_is_said() {
     let rows: BTreeMap<_, _> = table::rows().into_iter().map(|row| (row.when, row.refusal)).collect();
     let mut wrong = Vec::new();
-    for case in cases::ALL.iter().chain(s3::ALL) {
+    for case in cases::ALL.iter().chain(repositories::ALL).chain(s3::ALL) {
         let place = Place::new();
         let said = (case.provoke)(&place);
         if rows.get(case.when) != Some(&said) {
@@ -62,7 +63,7 @@ fn every_row_is_what_is_said() {
 
 #[test]
 fn every_row_is_provoked() {
-    let here: BTreeSet<_> = cases::ALL.iter().chain(s3::ALL).map(|case| case.when).collect();
+    let here: BTreeSet<_> = cases::ALL.iter().chain(repositories::ALL).chain(s3::ALL).map(|case| case.when).collect();
     let rows = table::rows();
     let unproven: Vec<_> = rows.iter().map(|row| row.when.as_str()).filter(|when| !here.contains(when)).collect();
     let trials = trials();

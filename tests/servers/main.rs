@@ -20,6 +20,7 @@ mod refusals;
 mod retention;
 mod s3;
 mod session;
+mod several;
 mod signed;
 mod smoke;
 mod soak;
@@ -55,6 +56,7 @@ fn scenarios() -> Vec<Scenario> {
         s3::scenarios(),
         retention::scenarios(),
         compose::scenarios(),
+        several::scenarios(),
         copy::scenarios(),
         damage_matrix::scenarios(),
         data_directory::scenarios(),

@@ -28,7 +28,7 @@ pub struct Arguments {
 impl Arguments {
     pub fn run(self, session: &Session) -> Status {
         let request = list::Request { gaps: self.gaps, timeline: self.timeline };
-        let outcome = list::run(&session.reading_context(&self.place)?, &request)?;
+        let outcome = list::run(&session.reading_context(&self.place)?, &request, &session.output)?;
         session.output.done(&outcome)
     }
 }

@@ -322,8 +322,10 @@ impl Life {
         within.map(|(segment, _)| segment).filter(|segment| self.can_reach(*segment)).collect()
     }
 
+    /// Backups without a flaw that can be restored at all.
     fn clean(&self) -> usize {
-        self.backups.iter().filter(|backup| !backup.is_flagged()).count()
+        let end = |backup: &Backup| Segment::before(backup.timeline, backup.stop_lsn, SEGMENT);
+        self.backups.iter().filter(|backup| !backup.is_flagged() && self.reaches(backup, end(backup))).count()
     }
 }
 

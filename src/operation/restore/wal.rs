@@ -17,6 +17,7 @@ use crate::model::error::{Code, Error, Result};
 use crate::model::sha256::Sha256Sum;
 use crate::model::wal_name::WalName;
 use crate::operation::failure::cannot;
+use crate::operation::healed::healed;
 use crate::operation::wal::fetch;
 use crate::report::{Listener, Phase};
 
@@ -40,7 +41,7 @@ pub(super) fn fetch_all(
         chosen.scanned.segments.iter().map(|s| WalName::Segment(s.name(size))).chain(histories).collect();
     let files = Mutex::new(Vec::with_capacity(names.len()));
     workers::each(source.jobs(request), names.iter(), |name| {
-        let file = fetch_one(source, &directory, name);
+        let file = healed(&source.opened.repository.reader(), || fetch_one(source, &directory, name));
         file.map(|file| files.lock().unwrap_or_else(|e| e.into_inner()).extend(file))
     })?;
     Index::new(files.into_inner().unwrap_or_else(|e| e.into_inner())).write(&directory)

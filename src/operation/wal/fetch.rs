@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::codec::{CodecError, FrameReader, Opener};
+use crate::config;
 use crate::model::envelope::WalFacts;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::Key;
@@ -35,17 +36,35 @@ pub struct Request {
     pub standby: bool,
 }
 
-/// Out of the repository.
+/// Out of the first repository that has it. Absent is what every repository proves to be absent.
 pub fn run(context: &Context, request: &Request) -> Result<Fetch> {
-    let opened = locate(context)?;
+    let mut failed = None;
+    let several = !context.config.others.is_empty();
+    for repository in context.config.repositories() {
+        match deliver_out_of(context, repository, request) {
+            Ok(true) => return Ok(Fetch { name: request.name.to_string(), delivered: true }),
+            Ok(false) => {}
+            // Nothing may have come to it yet.
+            Err(error) if error.code == Code::NotFound && several && !repository.is_archived_to() => {}
+            Err(error) if error.code == Code::Interrupted => return Err(error),
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(Fetch { name: request.name.to_string(), delivered: false }),
+    }
+}
+
+fn deliver_out_of(context: &Context, repository: &config::Repository, request: &Request) -> Result<bool> {
+    let opened = locate(context, repository)?;
     let opener = opened.opener(context)?;
     let file = begin(&request.path)?;
-    let delivered = match fetch(&opened, &opener, &request.name, file)? {
-        Some(file) => deliver(file).map(|()| true)?,
-        None if request.standby => false,
-        None => absence::check(&opened, &request.name).map(|()| false)?,
-    };
-    Ok(Fetch { name: request.name.to_string(), delivered })
+    match fetch(&opened, &opener, &request.name, file)? {
+        Some(file) => deliver(file).map(|()| true),
+        None if request.standby => Ok(false),
+        None => absence::check(&opened, &request.name).map(|()| false),
+    }
 }
 
 /// `--from DIR`: out of the WAL that a restore has laid beside the data, with neither key, configuration
@@ -79,8 +98,8 @@ fn into_pg_wal(error: Error) -> Error {
 
 /// The cluster of the data directory that PostgreSQL runs in, where it is readable; else the one in the
 /// repository.
-fn locate(context: &Context) -> Result<Opened> {
-    let repository = repository::open(&context.config)?;
+fn locate(context: &Context, wanted: &config::Repository) -> Result<Opened> {
+    let repository = repository::open_one(&context.config, wanted)?;
     let here = DataDirectory::open(Path::new("."));
     match (here, &context.config.name) {
         (Ok(here), Some(name)) => Ok(Opened::new(repository, name.clone(), here.control_file().system_identifier)),
@@ -162,7 +181,7 @@ fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usize> {
 }
 
 fn damaged(key: &Key, reason: String) -> Error {
-    Error::new(Code::Damaged, format!("{key} is damaged: {reason}")).hint(failure::LAST_MOMENT)
+    Error::new(Code::Damaged, format!("{key} is damaged: {reason}")).hint(failure::LAST_MOMENT).about(key)
 }
 
 /// Copies out of the restored spool, with the digest of the index checked on the way.

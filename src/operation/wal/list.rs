@@ -14,6 +14,7 @@ use crate::operation::catalog::{Catalog, choose_cluster};
 use crate::operation::repository::Opened;
 use crate::operation::wal::archived::{self, Listed};
 use crate::operation::{Context, repository};
+use crate::report::Listener;
 use crate::report::wal::{Range, Shown, Timeline, WalList};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,8 +24,8 @@ pub struct Request {
     pub timeline: Option<TimelineId>,
 }
 
-pub fn run(context: &Context, request: &Request) -> Result<WalList> {
-    let opened = choose_cluster(&context.config, repository::open(&context.config)?)?;
+pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Result<WalList> {
+    let opened = choose_cluster(&context.config, repository::open_all(&context.config, listener)?)?;
     let Listed { mut names, timelines: facts } = archived::list(&opened)?;
     let segment_size = archived::segment_size(&opened, &names)?;
     names.retain(|(name, _)| request.timeline.is_none_or(|wanted| wanted == name.timeline()));
@@ -56,7 +57,7 @@ struct Promised {
 impl Promised {
     /// `None` where all of it matters: a backup that cannot be read may need anything.
     fn read(context: &Context, opened: &Opened) -> Result<Option<Promised>> {
-        let Some(policy) = context.config.retention.clone() else { return Ok(None) };
+        let Some(policy) = context.config.retention_of(&context.config.repository).cloned() else { return Ok(None) };
         let reader = opened.repository.reader();
         let (names, timelines) = archived::objects(&reader, &opened.keys)?;
         let catalog = Catalog::read(&reader, &opened.keys)?;

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use tempfile::SpooledTempFile;
 
 use crate::codec::{Envelope, MAX_HEADER, Sealer, peek};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::model::envelope::WalFacts;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::{Key, Kind};
@@ -38,13 +38,19 @@ pub struct Request {
 
 pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Result<Push> {
     let pushed = Pushed::locate(&context.config, &request.path)?;
-    let opened = Opened::for_cluster(&context.config, pushed.control.system_identifier)?;
-    let archive = Archive { sealer: opened.sealer(&context.config)?, opened, level: context.config.backup.compression };
-    let push = archive.push(&pushed)?;
-    if let Some(at) = push.broken_at {
-        listener.warning(broken(&push.name, at));
+    let archives = Archive::all(&context.config, pushed.control.system_identifier);
+    let mut file = None;
+    let mut stored = Vec::with_capacity(archives.len());
+    // What one repository refuses the others get all the same: PostgreSQL keeps the file and asks again.
+    for archive in archives {
+        stored.push(archive.and_then(|archive| archive.push_prepared(&pushed, &mut file)));
     }
-    Ok(push)
+    let stored = stored.into_iter().collect::<Result<Vec<bool>>>()?;
+    let broken_at = file.and_then(|file| file.facts.invalid_from);
+    if let Some(at) = broken_at {
+        listener.warning(broken(&pushed.name.to_string(), at));
+    }
+    Ok(Push { name: pushed.name.to_string(), stored: stored.contains(&true), broken_at })
 }
 
 /// Loud, and yet a success: PostgreSQL must be able to recycle the segment, and what is before the break
@@ -73,16 +79,32 @@ struct Prepared {
 }
 
 impl Archive {
-    /// One file; what is already there with the same content is success.
-    pub fn push(&self, pushed: &Pushed) -> Result<Push> {
-        let prepared = match pushed.name {
-            WalName::Segment(_) | WalName::Partial(_) => segment::prepare(pushed, self.level)?,
-            WalName::History(_) => history::prepare(self, pushed)?,
-            WalName::BackupHistory(..) => history::prepare_plain(pushed, Kind::BackupHistory, self.level)?,
+    /// Every repository that `archive_command` itself writes to.
+    fn all(config: &Config, system_identifier: u64) -> Vec<Result<Archive>> {
+        let archived_to = config.repositories().filter(|repository| repository.is_archived_to());
+        archived_to.map(|repository| Archive::open(config, repository, system_identifier)).collect()
+    }
+
+    pub fn open(config: &Config, repository: &config::Repository, system_identifier: u64) -> Result<Archive> {
+        let opened = Opened::of_cluster(config, repository, system_identifier)?;
+        Ok(Archive { sealer: opened.sealer(config)?, opened, level: config.backup.compression })
+    }
+
+    /// One file; whether it was not there already with the same content.
+    pub fn push(&self, pushed: &Pushed) -> Result<bool> {
+        self.push_prepared(pushed, &mut None)
+    }
+
+    /// One file, prepared where it is not yet; whether it was not there already with the same content.
+    fn push_prepared(&self, pushed: &Pushed, file: &mut Option<Prepared>) -> Result<bool> {
+        if let WalName::History(_) = pushed.name {
+            history::store_timeline_json(self, pushed)?;
+        }
+        let prepared = match file.take() {
+            Some(prepared) => prepared,
+            None => prepare(pushed, self.level)?,
         };
-        let broken_at = prepared.facts.invalid_from;
-        let stored = self.store(&self.opened.keys.wal_file(&pushed.name), prepared)?;
-        Ok(Push { name: pushed.name.to_string(), stored, broken_at })
+        self.store(&self.opened.keys.wal_file(&pushed.name), file.insert(prepared))
     }
 
     /// Pushes every `.history` file of pg_wal. A cluster that was promoted before it archived here has
@@ -95,12 +117,12 @@ impl Archive {
     }
 
     /// `false` where the same content was there already.
-    fn store(&self, key: &Key, prepared: Prepared) -> Result<bool> {
-        let Prepared { kind, facts, mut compressed } = prepared;
+    fn store(&self, key: &Key, prepared: &mut Prepared) -> Result<bool> {
+        let Prepared { kind, facts, compressed } = prepared;
         let creator = self.opened.repository.creator();
-        let envelope = Envelope::wal(key.clone(), kind, facts);
+        let envelope = Envelope::wal(key.clone(), *kind, facts.clone());
         let mut sealed = self.sealer.seal(&envelope, SpooledTempFile::new(MAX_IN_MEMORY))?;
-        let copied = compressed.seek(SeekFrom::Start(0)).and_then(|_| std::io::copy(&mut compressed, &mut sealed));
+        let copied = compressed.seek(SeekFrom::Start(0)).and_then(|_| std::io::copy(compressed, &mut sealed));
         let sealed = copied.and_then(|_| sealed.finish());
         let mut body = sealed.map_err(|e| cannot("seal", key, e))?;
         body.seek(SeekFrom::Start(0)).map_err(|e| cannot("seal", key, e))?;
@@ -136,6 +158,14 @@ impl Archive {
             .hint(failure::MOVE_AWAY));
         }
         Ok(())
+    }
+}
+
+fn prepare(pushed: &Pushed, level: i32) -> Result<Prepared> {
+    match pushed.name {
+        WalName::Segment(_) | WalName::Partial(_) => segment::prepare(pushed, level),
+        WalName::History(_) => history::prepare(pushed, Kind::History, level),
+        WalName::BackupHistory(..) => history::prepare(pushed, Kind::BackupHistory, level),
     }
 }
 

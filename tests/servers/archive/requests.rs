@@ -53,10 +53,10 @@ pub fn counted(install: &'static Installation) -> Outcome {
     // One create; the marker when the repository is opened and before the write.
     let opened = open()?;
     let archive = Archive { sealer: opened.sealer(&context.config)?, opened, level: 3 };
-    assert!(archive.push(&pushed)?.stored);
+    assert!(archive.push(&pushed)?);
     assert_eq!(kinds(&counting), [MARKER, MARKER, "create"]);
     // What is there already costs its envelope, its size and its durability.
-    assert!(!archive.push(&pushed)?.stored);
+    assert!(!archive.push(&pushed)?);
     assert_eq!(kinds(&counting), [MARKER, "create", "get_range", "stat", MARKER, "persist"]);
 
     let opened = open()?;

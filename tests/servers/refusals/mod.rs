@@ -15,6 +15,7 @@ mod repository;
 mod restore;
 mod retention;
 mod server;
+mod several;
 mod signed;
 mod tablespaces;
 mod timelines;
@@ -54,6 +55,7 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "refusals::tablespaces", run: tablespaces::refusals },
         Scenario { name: "refusals::disk", run: disk::refusals },
         Scenario { name: "refusals::retention", run: retention::refusals },
+        Scenario { name: "refusals::several", run: several::refusals },
     ]
 }
 
@@ -199,6 +201,7 @@ fn names(site: &Site) -> Vec<(String, &'static str)> {
         (shown(binary()), "/usr/bin/pgcairn"),
         (shown(&site.config()), "/etc/pgcairn/main.toml"),
         (shown(&site.repository()), "/var/backups/pgcairn"),
+        (shown(&site.path("offsite")), "/mnt/pgcairn"),
         (shown(&site.identity()), "/root-only/identity.txt"),
         (shown(site.data()), "/var/lib/postgresql/18/main"),
         (shown(site.socket_dir()), "/var/run/postgresql"),

@@ -11,6 +11,7 @@ pub mod server;
 mod moto_server;
 
 mod attack;
+mod copied;
 mod policy;
 mod retention;
 
@@ -33,6 +34,7 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "s3::whole_cycle", run: whole_cycle },
         Scenario { name: "s3::requests", run: requests },
         Scenario { name: "s3::large_segments", run: large_segments },
+        Scenario { name: "s3::copied", run: copied::copied },
         Scenario { name: "s3::attack", run: attack::everything_he_may },
         Scenario { name: "s3::policies", run: policy::policies_suffice },
         Scenario { name: "s3::retention", run: retention::retention },

@@ -38,7 +38,7 @@ impl Period {
         }
     }
 
-    fn adverb(self) -> &'static str {
+    pub fn adverb(self) -> &'static str {
         match self {
             Period::Day => "daily",
             Period::Week => "weekly",

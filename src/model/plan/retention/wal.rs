@@ -69,6 +69,12 @@ impl Archive {
         self.objects.values()
     }
 
+    /// What a recovery to the end of `backup` reads, and every history.
+    pub fn needed_by(&self, backup: &Summary) -> Vec<WalObject> {
+        let unneeded: BTreeSet<WalObject> = self.unneeded(&[backup], &[]).into_iter().collect();
+        self.objects.values().filter(|object| !unneeded.contains(object)).copied().collect()
+    }
+
     pub(super) fn without(&self, gone: &[WalObject]) -> Archive {
         let mut archive = self.clone();
         let gone: BTreeSet<WalName> = gone.iter().map(|object| object.name).collect();

@@ -16,21 +16,8 @@ use crate::store::Error as StoreError;
 /// has a thousand lines.
 const MAX_SMALL_FILE: u64 = 1024 * 1024;
 
-/// The plaintext `timeline.json` goes first: where the history is, its parent and switch point are known
-/// without a key.
-pub fn prepare(archive: &Archive, pushed: &Pushed) -> Result<Prepared> {
-    let bytes = read_small(pushed)?;
-    let timeline =
-        Timeline::parse(pushed.name.timeline(), &bytes).map_err(|error| refused(pushed, error.to_string()))?;
-    store_timeline_json(archive, &timeline)?;
-    prepared(pushed, &bytes, Kind::History, archive.level)
-}
-
-pub fn prepare_plain(pushed: &Pushed, kind: Kind, level: i32) -> Result<Prepared> {
-    prepared(pushed, &read_small(pushed)?, kind, level)
-}
-
-fn prepared(pushed: &Pushed, bytes: &[u8], kind: Kind, level: i32) -> Result<Prepared> {
+pub fn prepare(pushed: &Pushed, kind: Kind, level: i32) -> Result<Prepared> {
+    let bytes = &read_small(pushed)?;
     let mut compressed = compress(bytes, level)?;
     let compressed_length =
         std::io::Seek::stream_position(&mut compressed).map_err(|e| cannot("compress", pushed.name, e))?;
@@ -62,9 +49,13 @@ fn refused(pushed: &Pushed, reason: String) -> Error {
         .hint("compare it with the same file on another server of this cluster")
 }
 
-fn store_timeline_json(archive: &Archive, timeline: &Timeline) -> Result<()> {
+/// The plaintext `timeline.json` goes first: where the history is, its parent and switch point are known
+/// without a key.
+pub fn store_timeline_json(archive: &Archive, pushed: &Pushed) -> Result<()> {
+    let timeline = Timeline::parse(pushed.name.timeline(), &read_small(pushed)?);
+    let timeline = timeline.map_err(|error| refused(pushed, error.to_string()))?;
     let key = archive.opened.keys.timeline_json(timeline.id);
-    let json = TimelineJson::from(timeline).to_bytes();
+    let json = TimelineJson::from(&timeline).to_bytes();
     let creator = archive.opened.repository.creator();
     match creator.create(&key, &mut Cursor::new(&json)) {
         Ok(()) => Ok(()),

@@ -1,0 +1,153 @@
+//! Where backups and WAL go: one repository, and further ones to which they are copied.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::file::Table;
+use super::value::{self, RepositoryUrl};
+use super::{file, keys, s3};
+use crate::model::error::{Code, Error, Result};
+use crate::model::plan::retention::{Period, Policy};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repository {
+    pub name: String,
+    pub url: RepositoryUrl,
+    /// The repository id that must be found there.
+    pub id: Option<String>,
+    /// Whether archiving and backups succeed only with it.
+    pub required: bool,
+    /// Only one backup of each such period is copied to it, with the WAL that it needs.
+    pub keep: Option<Period>,
+    /// Its own, in place of `[retention]`.
+    pub retention: Option<Policy>,
+}
+
+impl Repository {
+    pub(super) fn at(url: RepositoryUrl) -> Repository {
+        Repository { name: "argument".to_owned(), url, id: None, required: true, keep: None, retention: None }
+    }
+
+    /// WAL comes to it from `archive_command` itself.
+    pub fn is_archived_to(&self) -> bool {
+        self.required && self.keep.is_none()
+    }
+}
+
+/// `--repository`: a configured one by its name, or any by its URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RepositoryChoice {
+    Name(String),
+    Url(RepositoryUrl),
+}
+
+impl FromStr for RepositoryChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> value::Parsed<RepositoryChoice> {
+        match text.contains('/') || text.is_empty() {
+            true => text.parse().map(RepositoryChoice::Url),
+            false => Ok(RepositoryChoice::Name(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for RepositoryChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RepositoryChoice::Name(name) => f.write_str(name),
+            RepositoryChoice::Url(url) => url.fmt(f),
+        }
+    }
+}
+
+/// The first and the others.
+pub(super) fn all(top: &Table) -> Result<(Repository, Vec<Repository>)> {
+    let tables = top.tables(keys::ARRAY_SECTION)?;
+    let Some((first, others)) = tables.split_first() else {
+        let missing = top.error(Code::ConfigValue, 0..0, "there is no [[repository]]");
+        return Err(missing.hint("add [[repository]] with name = \"local\" and url = \"file:///var/backups/pgcairn\""));
+    };
+    for key in ["required", "keep"] {
+        if let Some(found) = first.get(key) {
+            let wrong = "the first [[repository]] takes every backup; it belongs to a later one";
+            return Err(first.wrong_value(key, found.span(), wrong.to_owned()));
+        }
+    }
+    let first = one(first)?;
+    let mut read: Vec<Repository> = Vec::with_capacity(others.len());
+    for table in others {
+        let other = one(table)?;
+        refuse_twice(table, &other, std::iter::once(&first).chain(&read))?;
+        read.push(other);
+    }
+    Ok((first, read))
+}
+
+fn one(table: &Table) -> Result<Repository> {
+    let keep = table.parsed("keep", period)?;
+    Ok(Repository {
+        name: table.required("name", name)?,
+        url: s3::url(table)?,
+        id: table.parsed("id", not_empty)?,
+        required: table.boolean("required")?.unwrap_or(true),
+        keep,
+        retention: table.table("retention")?.map(|table| file::retention(&table)).transpose()?,
+    })
+}
+
+/// Two of one name cannot be told apart, and two of one place are one.
+fn refuse_twice<'r>(table: &Table, this: &Repository, before: impl Iterator<Item = &'r Repository>) -> Result<()> {
+    for other in before {
+        if other.name == this.name {
+            return Err(table.wrong_value("name", table.at("name"), format!("\"{}\" is taken already", this.name)));
+        }
+        if other.url.place() == this.url.place() {
+            let wrong = format!("\"{}\" is this place already", other.name);
+            return Err(table.wrong_value("url", table.at("url"), wrong));
+        }
+    }
+    Ok(())
+}
+
+fn not_empty(text: &str) -> value::Parsed<String> {
+    if text.is_empty() { Err("the text is empty".to_owned()) } else { Ok(text.to_owned()) }
+}
+
+/// `--repository` tells names from URLs.
+fn name(text: &str) -> value::Parsed<String> {
+    match text.contains('/') {
+        true => Err(format!("\"{text}\" has a '/', as a URL has")),
+        false => not_empty(text),
+    }
+}
+
+fn period(text: &str) -> value::Parsed<Period> {
+    let known = [Period::Day, Period::Week, Period::Month, Period::Year];
+    let found = known.into_iter().find(|period| period.adverb() == text);
+    found.ok_or_else(|| format!("\"{text}\" is none of {}", known.map(Period::adverb).join(", ")))
+}
+
+/// What is chosen of all, as the only one.
+pub(super) fn chosen(
+    choice: &RepositoryChoice,
+    first: &Repository,
+    others: &[Repository],
+    origin: &str,
+) -> Result<Repository> {
+    let mut all = std::iter::once(first).chain(others);
+    match choice {
+        RepositoryChoice::Name(name) => all.find(|repository| repository.name == *name).cloned().ok_or_else(|| {
+            let names: Vec<&str> = std::iter::once(first).chain(others).map(|r| r.name.as_str()).collect();
+            Error::new(Code::Usage, format!("{origin} has no repository \"{name}\""))
+                .hint(format!("it has {}; or give a URL", names.join(", ")))
+        }),
+        RepositoryChoice::Url(url) => Ok(match all.find(|repository| repository.url.as_str() == url.as_str()) {
+            Some(repository) => repository.clone(),
+            None => {
+                let url = std::iter::once(first).chain(others).fold(url.clone(), |url, known| url.or(&known.url));
+                Repository { url, id: None, ..first.clone() }
+            }
+        }),
+    }
+}

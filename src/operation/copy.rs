@@ -1,0 +1,148 @@
+//! `copy`: brings backups and WAL that other repositories have into one. Needs no key: objects go as they are.
+//!
+//! There is no lock; the order of the steps keeps every promise whatever else runs and wherever this is killed:
+//!
+//! 1. What a backup needs goes first, its WAL too, then a hold that it has. Expiry spares what was written lately.
+//! 2. The commit marker goes last: where it is, the backup is whole.
+//! 3. Then all is looked for once more: an expiry that was at work may have taken for garbage what had been there.
+//! 4. WAL beyond that follows, oldest first, so that what is there has no holes.
+
+mod choose;
+mod one;
+mod transfer;
+mod wal;
+
+use crate::config;
+use crate::model::error::{Code, Error, Result};
+use crate::model::interrupt::Interrupt;
+use crate::model::selector::Selector;
+use crate::report::Listener;
+use crate::report::copy::{Brought, Copy};
+
+use super::expire::generations;
+use super::healed;
+use super::repository::{Named, alike, open_each};
+use super::{Context, repository};
+use crate::store::Repository;
+use choose::Choice;
+use transfer::Transfer;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    pub what: What,
+    /// By name; without it every repository but the first.
+    pub to: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    All,
+    One(Selector),
+}
+
+pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Result<Copy> {
+    let config = &context.config;
+    if config.others.is_empty() {
+        let message = format!("{} has one repository, and copying takes two", config.origin());
+        return Err(Error::new(Code::Config, message).hint("add another [[repository]], then pgcairn init"));
+    }
+    let destinations: Vec<&config::Repository> = match &request.to {
+        Some(name) => vec![named(context, name)?],
+        None => config.others.iter().collect(),
+    };
+    let mut repositories = Vec::new();
+    for wanted in destinations {
+        repositories.push(bring_up(context, wanted, &request.what, listener)?);
+    }
+    Ok(Copy { repositories, next: context.command("list") })
+}
+
+fn named<'c>(context: &'c Context, name: &str) -> Result<&'c config::Repository> {
+    let config = &context.config;
+    config.repositories().find(|repository| repository.name == name).ok_or_else(|| {
+        let names: Vec<&str> = config.repositories().map(|repository| repository.name.as_str()).collect();
+        Error::new(Code::Usage, format!("{} has no repository \"{name}\"", config.origin()))
+            .hint(format!("it has {}", names.join(", ")))
+    })
+}
+
+/// One destination, out of all the others. What fails of one backup does not keep the others from it.
+pub fn bring_up(
+    context: &Context,
+    wanted: &config::Repository,
+    what: &What,
+    listener: &dyn Listener,
+) -> Result<Brought> {
+    let to = repository::open_one(&context.config, wanted)?;
+    let mut sources = open_each(&context.config, listener)?;
+    sources.retain(|(named, _)| named.name != wanted.name);
+    sources.iter().try_for_each(|source| alike(source, &(wanted, to.clone())))?;
+    let from = united(sources).ok_or_else(|| {
+        let message = format!("no other repository than {} can be read", wanted.name);
+        Error::new(Code::Unreachable, message).hint("pgcairn check")
+    })?;
+    let work = Work { context, wanted, from, to, interrupt: &context.interrupt };
+    let brought = work.bring(what, listener);
+    healed::say(&work.from.reader(), listener);
+    brought
+}
+
+fn united(sources: Vec<Named<'_>>) -> Option<Repository> {
+    let mut repositories = sources.into_iter().map(|(_, repository)| repository);
+    Some(repositories.next()?.besides(repositories))
+}
+
+struct Work<'w> {
+    context: &'w Context,
+    wanted: &'w config::Repository,
+    from: Repository,
+    to: Repository,
+    interrupt: &'w Interrupt,
+}
+
+impl Work<'_> {
+    fn bring(&self, what: &What, listener: &dyn Listener) -> Result<Brought> {
+        let mut brought = Brought::new(&self.wanted.name, self.to.url());
+        let mut found = false;
+        for keys in generations(&self.from, self.context.config.name.as_ref())? {
+            let choice = Choice::new(self, keys.clone(), what, listener)?;
+            found |= choice.is_found;
+            let transfer = Transfer::new(self, &keys);
+            for backup in &choice.wanted {
+                self.interrupt.check()?;
+                listener.notice(format!("copying backup {} to {}", backup.id, self.wanted.name));
+                match one::copy(&transfer, backup, &choice.archive) {
+                    Ok(()) => brought.backups.push(backup.id.clone()),
+                    Err(error) if is_of_this_backup(&error) => {
+                        transfer.fail(format_args!("backup {}", backup.id), error);
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            if *what == What::All && self.wanted.keep.is_none() {
+                wal::follow(&transfer, &choice)?;
+            }
+            brought.add(&transfer);
+        }
+        match what {
+            What::One(selector) if !found => {
+                let message = format!("no repository has a backup {selector}");
+                Err(Error::new(Code::NotFound, message).hint("what there is: pgcairn list"))
+            }
+            _ => Ok(brought),
+        }
+    }
+}
+
+fn is_of_this_backup(error: &Error) -> bool {
+    matches!(error.code, Code::Damaged | Code::WalGap | Code::Conflict | Code::NotFound)
+}
+
+impl Brought {
+    fn add(&mut self, transfer: &Transfer<'_>) {
+        self.objects += transfer.objects();
+        self.bytes += transfer.bytes();
+        self.wal_files += transfer.wal_files();
+        self.failed.extend(transfer.failed());
+    }
+}

@@ -1,0 +1,96 @@
+//! Which backups a repository should get.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{What, Work};
+use crate::model::catalog::{CommitMarker, Summary};
+use crate::model::deletion::Hold;
+use crate::model::error::{Code, Error, Result};
+use crate::model::key::{BackupId, ClusterKeys};
+use crate::model::plan::retention::{Archive, Input, Period, Plan};
+use crate::operation::catalog::Catalog;
+use crate::operation::hold;
+use crate::operation::wal::archived;
+use crate::report::Listener;
+
+pub struct Choice {
+    /// Newest first: of an interrupted copy the newest is worth most.
+    pub wanted: Vec<Summary>,
+    /// What the destination has already.
+    pub there: Vec<Summary>,
+    /// Of the sources.
+    pub archive: Archive,
+    pub holds: BTreeMap<BackupId, Hold>,
+    /// Whether what was asked for is of this generation of the cluster.
+    pub is_found: bool,
+}
+
+impl Choice {
+    pub fn new(work: &Work<'_>, keys: ClusterKeys, what: &What, listener: &dyn Listener) -> Result<Choice> {
+        let (from, to) = (work.from.reader(), work.to.reader());
+        let catalog = Catalog::read(&from, &keys)?;
+        catalog.unreadable.iter().for_each(|unreadable| listener.warning(unreadable.as_error()));
+        let present = Catalog::read(&to, &keys)?;
+        let unreadable: BTreeSet<&BackupId> = present.unreadable.iter().map(|unreadable| &unreadable.id).collect();
+        let trashed = to.list(&keys.trash())?;
+        let trashed: BTreeSet<BackupId> = trashed.iter().filter_map(|entry| keys.trashed_id_of(&entry.key)).collect();
+        let holds = hold::read_all(&from, &keys)?;
+        let (names, timelines) = archived::objects(&from, &keys)?;
+        let archive = Archive::new(names, &timelines, catalog.summaries().chain(present.summaries()));
+        let is_there = |backup: &Summary| {
+            unreadable.contains(&backup.id) || present.summaries().any(|there| there.id == backup.id)
+        };
+        let there = present.summaries().cloned().collect();
+        let mut choice = Choice { wanted: Vec::new(), there, archive, holds, is_found: false };
+        match what {
+            What::One(selector) => {
+                let Ok(CommitMarker { summary: backup, .. }) = catalog.select(selector) else { return Ok(choice) };
+                choice.is_found = true;
+                if trashed.contains(&backup.id) && !is_there(backup) {
+                    return Err(dropped(work, &backup.id));
+                }
+                choice.wanted.extend((!is_there(backup)).then(|| backup.clone()));
+            }
+            What::All => {
+                let missing = catalog.summaries().filter(|b| !is_there(b) && !trashed.contains(&b.id));
+                choice.wanted = missing.cloned().collect();
+                choice.keep_one_of_each(work.wanted.keep);
+                choice.leave_out_what_expires(work);
+            }
+        }
+        choice.wanted.sort_by_key(|backup| std::cmp::Reverse((backup.stopped, backup.id.clone())));
+        Ok(choice)
+    }
+
+    /// With `keep` the first clean backup of each period, without a clean one the first.
+    fn keep_one_of_each(&mut self, keep: Option<Period>) {
+        let Some(period) = keep else { return };
+        let of = |backup: &Summary| period.of(backup.stopped);
+        let mut any: BTreeSet<String> = self.there.iter().map(of).collect();
+        let mut clean: BTreeSet<String> = self.there.iter().filter(|b| !b.is_flagged()).map(of).collect();
+        self.wanted.sort_by_key(|backup| (backup.is_flagged(), backup.stopped, backup.id.clone()));
+        self.wanted.retain(|backup| match backup.is_flagged() {
+            true => any.insert(of(backup)),
+            false => {
+                any.insert(of(backup));
+                clean.insert(of(backup))
+            }
+        });
+    }
+
+    /// What expiry would drop there at once is not brought, or it would come and go for ever.
+    fn leave_out_what_expires(&mut self, work: &Work<'_>) {
+        let Some(policy) = work.context.config.retention_of(work.wanted) else { return };
+        let backups: Vec<Summary> = self.there.iter().chain(&self.wanted).cloned().collect();
+        let (holds, wal, now) = (&self.holds, &self.archive, work.context.now);
+        let plan = Plan::new(&Input { policy, backups: &backups, holds, proven: None, wal, now });
+        let dropped: BTreeSet<&BackupId> = plan.dropped().collect();
+        self.wanted.retain(|backup| !dropped.contains(&backup.id));
+    }
+}
+
+fn dropped(work: &Work<'_>, id: &BackupId) -> Error {
+    let name = &work.wanted.name;
+    Error::new(Code::Conflict, format!("backup {id} was dropped from {name} within the last 7 days"))
+        .hint(format!("bring it back: pgcairn undelete {id} --repository {name}"))
+}

@@ -1,0 +1,159 @@
+//! One object from one repository to another, checked on the way.
+
+use std::fmt::Display;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sha2::{Digest, Sha256};
+use tempfile::SpooledTempFile;
+
+use super::Work;
+use crate::codec::{MAX_HEADER, peek};
+use crate::flow::memory::share;
+use crate::model::catalog::ObjectLine;
+use crate::model::error::{Error, Result};
+use crate::model::interrupt::Interrupt;
+use crate::model::key::{ClusterKeys, Key};
+use crate::model::sha256::Sha256Sum;
+use crate::operation::failure::{self, cannot, damaged};
+use crate::operation::healed::healed;
+use crate::report::copy::Failed;
+use crate::store::{Creator, Error as StoreError, Reader};
+
+/// Bytes of one object that are held in memory, a pack at least; more goes to a temporary file.
+const MAX_IN_MEMORY: usize = 40 * 1024 * 1024;
+
+const CHUNK: usize = 1024 * 1024;
+
+pub struct Transfer<'w> {
+    pub work: &'w Work<'w>,
+    pub keys: &'w ClusterKeys,
+    pub from: Reader,
+    pub to: Reader,
+    pub creator: Creator,
+    objects: AtomicU64,
+    bytes: AtomicU64,
+    wal_files: AtomicU64,
+    failed: Mutex<Vec<Failed>>,
+}
+
+/// An object on its way.
+struct Body {
+    spool: SpooledTempFile,
+    size: u64,
+    sha256: Sha256Sum,
+    /// What may hold an envelope.
+    start: Vec<u8>,
+}
+
+impl<'w> Transfer<'w> {
+    pub fn new(work: &'w Work<'w>, keys: &'w ClusterKeys) -> Transfer<'w> {
+        let (from, to, creator) = (work.from.reader(), work.to.reader(), work.to.creator());
+        let none = || AtomicU64::new(0);
+        let (objects, bytes, wal_files) = (none(), none(), none());
+        Transfer { work, keys, from, to, creator, objects, bytes, wal_files, failed: Mutex::default() }
+    }
+
+    /// How many objects are on their way at once.
+    pub fn jobs(&self) -> usize {
+        share(self.work.context.config.backup.jobs()).jobs
+    }
+
+    pub fn interrupt(&self) -> &Interrupt {
+        self.work.interrupt
+    }
+
+    pub fn objects(&self) -> u64 {
+        self.objects.load(Ordering::Relaxed)
+    }
+
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    pub fn wal_files(&self) -> u64 {
+        self.wal_files.load(Ordering::Relaxed)
+    }
+
+    /// Said at the end; the rest is copied all the same.
+    pub fn fail(&self, what: impl Display, error: Error) {
+        let failed = Failed { what: what.to_string(), reason: error.message };
+        self.failed.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(failed);
+    }
+
+    pub fn failed(&self) -> Vec<Failed> {
+        self.failed.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+
+    /// An object that a backup lists: size and digest are known.
+    pub fn listed(&self, line: &ObjectLine) -> Result<()> {
+        self.object(&line.key, |body| match (body.size, body.sha256) == (line.size, line.sha256) {
+            true => Ok(()),
+            false => {
+                let (size, sha256) = (body.size, body.sha256);
+                let due = format!("the backup lists {} and {}", line.size, line.sha256);
+                Err(damaged(&line.key, format!("it has {size} bytes and SHA-256 {sha256}, {due}")))
+            }
+        })
+    }
+
+    /// An archived file: its envelope tells its name and size. What it holds is for whoever has a key.
+    pub fn archived(&self, key: &Key) -> Result<()> {
+        let encryption = self.work.from.encryption();
+        self.object(key, |body| {
+            let hint = |e| failure::wal_object(key, e, failure::MOVE_AWAY);
+            let peeked = peek(&body.start, encryption).map_err(hint)?;
+            let compressed = peeked.envelope.wal.as_ref().map_or(0, |wal| wal.compressed);
+            let due = peeked.stored_size(compressed);
+            match (&peeked.envelope.name == key, due == body.size) {
+                (false, _) => Err(damaged(key, format!("it is {}", peeked.envelope.name)).hint(failure::MOVE_AWAY)),
+                (_, false) => {
+                    Err(damaged(key, format!("it has {} bytes and must have {due}", body.size))
+                        .hint(failure::MOVE_AWAY))
+                }
+                _ => Ok(()),
+            }
+        })?;
+        self.wal_files.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// As it is.
+    pub fn plain(&self, key: &Key) -> Result<()> {
+        self.object(key, |_| Ok(()))
+    }
+
+    /// Create-only: whoever was faster has written the same, or it is found out when it is read.
+    fn object(&self, key: &Key, check: impl Fn(&Body) -> Result<()>) -> Result<()> {
+        self.interrupt().check()?;
+        let mut body = healed(&self.from, || {
+            let body = self.read(key)?;
+            check(&body).map(|()| body)
+        })?;
+        body.spool.seek(SeekFrom::Start(0)).map_err(|e| cannot("copy", key, e))?;
+        match self.creator.create(key, &mut body.spool) {
+            Ok(()) => {
+                self.objects.fetch_add(1, Ordering::Relaxed);
+                self.bytes.fetch_add(body.size, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(StoreError::AlreadyExists { .. }) => Ok(self.creator.persist(key)?),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn read(&self, key: &Key) -> Result<Body> {
+        let mut stored = self.from.get(key).map_err(|error| Error::from(error).about(key))?;
+        let (mut spool, mut sha256, mut size) = (SpooledTempFile::new(MAX_IN_MEMORY), Sha256::new(), 0);
+        let (mut start, mut chunk) = (Vec::new(), vec![0; CHUNK]);
+        while let read @ 1.. = stored.read(&mut chunk).map_err(|e| failure::unreadable(key, &e))? {
+            let bytes = &chunk[..read];
+            start.extend_from_slice(&bytes[..read.min(MAX_HEADER.saturating_sub(start.len()))]);
+            sha256.update(bytes);
+            size += read as u64;
+            spool.write_all(bytes).map_err(|e| cannot("copy", key, e))?;
+        }
+        Ok(Body { spool, size, sha256: Sha256Sum(sha256.finalize().into()), start })
+    }
+}

@@ -1,0 +1,68 @@
+//! WAL on its way from one repository to another.
+
+use std::collections::BTreeSet;
+
+use super::choose::Choice;
+use super::transfer::Transfer;
+use crate::flow::workers;
+use crate::model::catalog::Summary;
+use crate::model::error::{Code, Error, Result};
+use crate::model::key::Key;
+use crate::model::plan::retention::{Archive, Input, Plan, WalObject};
+use crate::model::wal_name::WalName;
+
+/// From the start of a backup to its stop, and every history: they tell how timelines hang together.
+pub fn of_backup(transfer: &Transfer<'_>, backup: &Summary, archive: &Archive) -> Result<()> {
+    if !archive.is_complete(backup) {
+        let message = format!("backup {} is not copied: WAL that it needs is missing", backup.id);
+        return Err(Error::new(Code::WalGap, message).hint("see what is missing: pgcairn wal list --gaps"));
+    }
+    let needed = archive.needed_by(backup);
+    bring(transfer, needed.into_iter(), |name| transfer.archived(name))
+}
+
+/// All that is not there, but for what expiry would drop there.
+pub fn follow(transfer: &Transfer<'_>, choice: &Choice) -> Result<()> {
+    let work = transfer.work;
+    let unneeded: BTreeSet<WalName> = match work.context.config.retention_of(work.wanted) {
+        None => BTreeSet::new(),
+        Some(policy) => {
+            let backups: Vec<Summary> = choice.there.iter().chain(&choice.wanted).cloned().collect();
+            let (holds, wal, now) = (&choice.holds, &choice.archive, work.context.now);
+            let input = Input { policy, backups: &backups, holds, proven: None, wal, now };
+            Plan::unneeded_wal_of_all(&input, &[]).into_iter().map(|object| object.name).collect()
+        }
+    };
+    let needed = choice.archive.objects().filter(|object| !unneeded.contains(&object.name)).copied();
+    // Later backups are not to wait for a segment that is lost.
+    bring(transfer, needed, |key| match transfer.archived(key) {
+        Err(error) if error.code == Code::Damaged => {
+            transfer.fail(key, error);
+            Ok(())
+        }
+        Err(error) if error.code == Code::NotFound => Ok(()),
+        ended => ended,
+    })
+}
+
+/// Oldest first, and histories before them.
+fn bring(
+    transfer: &Transfer<'_>,
+    objects: impl Iterator<Item = WalObject>,
+    copy: impl Fn(&Key) -> Result<()> + Sync,
+) -> Result<()> {
+    let (keys, listed) = (transfer.keys, transfer.to.list(&transfer.keys.wal())?);
+    let there: BTreeSet<Key> = listed.into_iter().map(|entry| entry.key).collect();
+    timelines(transfer, &there)?;
+    let mut missing: Vec<WalName> =
+        objects.map(|object| object.name).filter(|name| !there.contains(&keys.wal_file(name))).collect();
+    missing.sort_by_key(|name| (!matches!(name, WalName::History(_)), *name));
+    workers::each(transfer.jobs(), missing.into_iter(), |name| copy(&keys.wal_file(&name)))
+}
+
+/// What is known of timelines without a key.
+fn timelines(transfer: &Transfer<'_>, there: &BTreeSet<Key>) -> Result<()> {
+    let listed = transfer.from.list(&transfer.keys.wal())?;
+    let facts = listed.into_iter().map(|entry| entry.key).filter(|key| transfer.keys.timeline_of(key).is_some());
+    facts.filter(|key| !there.contains(key)).try_for_each(|key| transfer.plain(&key))
+}

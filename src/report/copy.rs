@@ -1,0 +1,82 @@
+//! What `copy` brought where.
+
+use serde::Serialize;
+
+use super::Report;
+use super::text::{bytes, count};
+use crate::model::error::Code;
+use crate::model::key::BackupId;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Copy {
+    pub repositories: Vec<Brought>,
+    pub next: String,
+}
+
+/// One repository that was brought up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Brought {
+    pub name: String,
+    pub url: String,
+    /// Newest first.
+    pub backups: Vec<BackupId>,
+    pub wal_files: u64,
+    /// All that was written, WAL included.
+    pub objects: u64,
+    pub bytes: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<Failed>,
+}
+
+/// A backup or a WAL file that could not be copied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Failed {
+    pub what: String,
+    pub reason: String,
+}
+
+impl Brought {
+    pub fn new(name: &str, url: &str) -> Brought {
+        let (name, url) = (name.to_owned(), url.to_owned());
+        Brought { name, url, backups: Vec::new(), wal_files: 0, objects: 0, bytes: 0, failed: Vec::new() }
+    }
+
+    /// Nothing came to it, for this reason.
+    pub fn failed(name: &str, url: &str, reason: String) -> Brought {
+        let what = "everything".to_owned();
+        Brought { failed: vec![Failed { what, reason }], ..Brought::new(name, url) }
+    }
+
+    pub fn is_incomplete(&self) -> bool {
+        !self.failed.is_empty()
+    }
+
+    pub fn line(&self) -> String {
+        let what = match (self.objects, self.backups.len() as u64) {
+            (0, _) if self.is_incomplete() => "got nothing".to_owned(),
+            (0, _) => "has all that it should".to_owned(),
+            (_, backups) => {
+                let (backups, wal) = (count(backups, "backup"), count(self.wal_files, "WAL file"));
+                format!("got {backups} and {wal}, {}", bytes(self.bytes))
+            }
+        };
+        let failed = |failed: &Failed| format!("NOT COPIED: {}: {}\n", failed.what, failed.reason);
+        format!("{} {what}\n{}", self.name, self.failed.iter().map(failed).collect::<String>())
+    }
+}
+
+impl Report for Copy {
+    const NAME: &'static str = "copy";
+
+    fn human(&self) -> String {
+        self.repositories.iter().map(Brought::line).collect()
+    }
+
+    fn next(&self) -> Option<String> {
+        Some(self.next.clone())
+    }
+
+    fn flaw(&self) -> Option<Code> {
+        self.repositories.iter().any(Brought::is_incomplete).then_some(Code::Flagged)
+    }
+}

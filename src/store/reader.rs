@@ -1,0 +1,151 @@
+//! Reading: out of one repository, or out of several that hold the same clusters.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use super::backend::{Entry, ReadSeek, Stat};
+use super::error::{Error, Result};
+use super::repository::Shared;
+use crate::model::key::Key;
+
+/// Reads objects. Every [`Error::NotFound`] from here is proven by every repository; an empty listing is, too.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    /// Asked in this order.
+    copies: Vec<Arc<Shared>>,
+    damaged: Damaged,
+}
+
+/// Which copy of which object; known to all readers of an opened repository.
+pub(super) type Damaged = Arc<Mutex<BTreeSet<(Key, usize)>>>;
+
+impl Reader {
+    pub(super) fn new(copies: Vec<Arc<Shared>>, damaged: Damaged) -> Reader {
+        Reader { copies, damaged }
+    }
+
+    /// The whole object as a stream.
+    pub fn get(&self, key: &Key) -> Result<Box<dyn Read + Send>> {
+        self.ask_each(key, |copy| copy.backend.get(key))
+    }
+
+    /// Like [`Reader::get`], with `None` where there is proven to be no such object.
+    pub fn find(&self, key: &Key) -> Result<Option<Box<dyn Read + Send>>> {
+        match self.get(key) {
+            Ok(body) => Ok(Some(body)),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Part of an object; less than asked for where the object ends before.
+    pub fn get_range(&self, key: &Key, range: Range<u64>) -> Result<Vec<u8>> {
+        self.ask_each(key, |copy| copy.backend.get_range(key, range.clone()))
+    }
+
+    /// An object to be read in parts.
+    pub fn open_seekable(&self, key: &Key) -> Result<Box<dyn ReadSeek + Send>> {
+        self.ask_each(key, |copy| copy.backend.open(key))
+    }
+
+    pub fn stat(&self, key: &Key) -> Result<Stat> {
+        self.ask_each(key, |copy| copy.backend.stat(key))
+    }
+
+    /// Like [`Reader::stat`], with `None` where there is proven to be no such object.
+    pub fn stat_if_there(&self, key: &Key) -> Result<Option<Stat>> {
+        match self.stat(key) {
+            Ok(stat) => Ok(Some(stat)),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Every object whose key begins with `prefix`, in order of their keys' bytes.
+    pub fn list(&self, prefix: &str) -> Result<Vec<Entry>> {
+        let mut listings = Vec::with_capacity(self.copies.len());
+        for copy in &self.copies {
+            let entries = copy.backend.list(prefix)?;
+            if entries.is_empty() {
+                copy.check()?;
+            }
+            listings.push(entries);
+        }
+        Ok(if listings.len() == 1 { listings.remove(0) } else { self.merged(&listings) })
+    }
+
+    /// Of several copies the one that is read.
+    fn merged(&self, listings: &[Vec<Entry>]) -> Vec<Entry> {
+        let mut entries = BTreeMap::new();
+        for damaged in [false, true] {
+            for (number, listing) in listings.iter().enumerate() {
+                for entry in listing.iter().filter(|entry| self.is_damaged(number, &entry.key) == damaged) {
+                    entries.entry(entry.key.clone()).or_insert_with(|| entry.clone());
+                }
+            }
+        }
+        entries.into_values().collect()
+    }
+
+    /// One level of names below `directory`, such as the clusters of a repository.
+    pub fn children(&self, directory: &str) -> Result<Vec<String>> {
+        let mut names = BTreeSet::new();
+        for copy in &self.copies {
+            let children = copy.backend.children(directory)?;
+            if children.is_empty() {
+                copy.check()?;
+            }
+            names.extend(children);
+        }
+        Ok(names.into_iter().collect())
+    }
+
+    /// Told that the object is damaged where it was read: from here on another copy of it is, if there is one.
+    pub fn turn_from(&self, key: &Key) -> bool {
+        let has = |number: &usize| self.copies[*number].backend.stat(key).is_ok();
+        let mut sound = (0..self.copies.len()).filter(|number| !self.is_damaged(*number, key)).filter(has);
+        match (sound.next(), sound.next()) {
+            (Some(from), Some(_)) => self.lock().insert((key.clone(), from)),
+            _ => false,
+        }
+    }
+
+    /// All that was turned from, in order.
+    pub fn turned(&self) -> Vec<Turned> {
+        let url = |number: usize| self.copies[number].backend.url().to_owned();
+        self.lock().iter().map(|(key, number)| Turned { key: key.clone(), from: url(*number) }).collect()
+    }
+
+    /// The first answer; copies that are damaged are asked last. Absent is what is absent everywhere.
+    fn ask_each<T>(&self, key: &Key, ask: impl Fn(&Shared) -> Result<T>) -> Result<T> {
+        let (mut failed, mut order) = (None, (0..self.copies.len()).collect::<Vec<_>>());
+        order.sort_by_key(|number| self.is_damaged(*number, key));
+        for number in order {
+            let copy = &self.copies[number];
+            match copy.proven(ask(copy)) {
+                Ok(answer) => return Ok(answer),
+                Err(Error::Interrupted) => return Err(Error::Interrupted),
+                Err(Error::NotFound { .. }) => {}
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        Err(failed.unwrap_or_else(|| Error::NotFound { key: key.clone() }))
+    }
+
+    fn is_damaged(&self, number: usize, key: &Key) -> bool {
+        self.copies.len() > 1 && self.lock().contains(&(key.clone(), number))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<(Key, usize)>> {
+        self.damaged.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// An object is not read from here any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Turned {
+    pub key: Key,
+    pub from: String,
+}

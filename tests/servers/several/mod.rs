@@ -1,0 +1,21 @@
+//! Several repositories of one cluster: WAL in all that must have it, backups copied without a key, one healing
+//! another, and a restore from whichever is left.
+
+mod drained;
+mod healed;
+mod life;
+pub mod place;
+
+use super::support::Scenario;
+
+pub fn scenarios() -> Vec<Scenario> {
+    vec![
+        Scenario { name: "several::life", run: life::life },
+        Scenario { name: "several::healed", run: healed::healed },
+        Scenario { name: "several::fetched_from_any", run: healed::fetched_from_any },
+        Scenario { name: "several::drained", run: drained::drained },
+        Scenario { name: "several::monthly", run: drained::monthly },
+        Scenario { name: "several::own_retention", run: drained::own_retention },
+        Scenario { name: "several::killed", run: drained::killed },
+    ]
+}
