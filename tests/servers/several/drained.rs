@@ -48,7 +48,7 @@ pub fn monthly(install: &'static Installation) -> Outcome {
     place.server.archive_all()?;
     let there: Vec<String> =
         place.listed()?.into_iter().filter(|row| row.1.contains("offsite")).map(|row| row.0).collect();
-    assert_eq!(there, [first.clone()]);
+    assert_eq!(there, std::slice::from_ref(&first));
     let (own, copied) = (objects(&place.site.repository(), "/wal/0")?, objects(&place.offsite(), "/wal/0")?);
     assert!(!copied.is_empty() && copied.len() < own.len(), "{copied:?}");
     let words = ["--backup", &first, "--action", "promote", "--repository", "offsite"];
