@@ -21,7 +21,8 @@ pub struct Arguments {
     /// Beginning of an id, "latest", or "latest~1" for the one before
     #[arg(value_name = "ID", group = "what", value_parser = argument::selector)]
     backup: Option<Selector>,
-    /// All that the repository should have: backups by its retention and keep, and the WAL between them
+    /// All that the repository should have: backups by its retention and keep, what those that are there have lost, and
+    /// the WAL between them
     #[arg(long, group = "what")]
     all: bool,
     /// The name of the repository to bring up [default: every one but the first]

@@ -94,7 +94,7 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
 /// The repositories that must have it too. The backup is made, whatever becomes of its copies.
 fn bring_others_up(context: &Context, listener: &dyn Listener) -> Result<Vec<Brought>> {
     let required = context.config.others.iter().filter(|other| other.required);
-    let bring = |other: &config::Repository| match bring_up(context, other, &What::All, listener) {
+    let bring = |other: &config::Repository| match bring_up(context, other, &What::New, listener) {
         Err(error) if error.code == Code::Interrupted => Err(error),
         Err(error) => Ok(Brought::failed(&other.name, other.url.as_str(), error.message)),
         brought => brought,

@@ -36,7 +36,10 @@ pub struct Request {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
+    /// Backups that are not there, and what those that are there have lost.
     All,
+    /// Backups that are not there.
+    New,
     One(Selector),
 }
 
@@ -119,7 +122,10 @@ impl Work<'_> {
                     Err(error) => return Err(error),
                 }
             }
-            if *what == What::All && self.wanted.keep.is_none() {
+            if *what == What::All {
+                self.complete(&transfer, &choice)?;
+            }
+            if !matches!(what, What::One(_)) && self.wanted.keep.is_none() {
                 wal::follow(&transfer, &choice)?;
             }
             brought.add(&transfer);
@@ -131,6 +137,19 @@ impl Work<'_> {
             }
             _ => Ok(brought),
         }
+    }
+}
+
+impl Work<'_> {
+    fn complete(&self, transfer: &Transfer<'_>, choice: &Choice) -> Result<()> {
+        for backup in &choice.in_both {
+            self.interrupt.check()?;
+            match one::complete(transfer, backup, &choice.archive) {
+                Err(error) if is_of_this_backup(&error) => transfer.fail(format_args!("backup {}", backup.id), error),
+                ended => ended?,
+            }
+        }
+        Ok(())
     }
 }
 

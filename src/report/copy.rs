@@ -57,7 +57,7 @@ impl Brought {
             (0, _) => "has all that it should".to_owned(),
             (_, backups) => {
                 let (backups, wal) = (count(backups, "backup"), count(self.wal_files, "WAL file"));
-                format!("got {backups} and {wal}, {}", bytes(self.bytes))
+                format!("got {backups} and {wal}, {} in {}", bytes(self.bytes), count(self.objects, "object"))
             }
         };
         let failed = |failed: &Failed| format!("NOT COPIED: {}: {}\n", failed.what, failed.reason);

@@ -18,6 +18,8 @@ pub struct Choice {
     pub wanted: Vec<Summary>,
     /// What the destination has already.
     pub there: Vec<Summary>,
+    /// What the sources have too.
+    pub in_both: Vec<Summary>,
     /// Of the sources.
     pub archive: Archive,
     pub holds: BTreeMap<BackupId, Hold>,
@@ -41,7 +43,8 @@ impl Choice {
             unreadable.contains(&backup.id) || present.summaries().any(|there| there.id == backup.id)
         };
         let there = present.summaries().cloned().collect();
-        let mut choice = Choice { wanted: Vec::new(), there, archive, holds, is_found: false };
+        let in_both = catalog.summaries().filter(|backup| is_there(backup)).cloned().collect();
+        let mut choice = Choice { wanted: Vec::new(), there, in_both, archive, holds, is_found: false };
         match what {
             What::One(selector) => {
                 let Ok(CommitMarker { summary: backup, .. }) = catalog.select(selector) else { return Ok(choice) };
@@ -51,7 +54,7 @@ impl Choice {
                 }
                 choice.wanted.extend((!is_there(backup)).then(|| backup.clone()));
             }
-            What::All => {
+            What::All | What::New => {
                 let missing = catalog.summaries().filter(|b| !is_there(b) && !trashed.contains(&b.id));
                 choice.wanted = missing.cloned().collect();
                 choice.keep_one_of_each(work.wanted.keep);

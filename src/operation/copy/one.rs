@@ -42,6 +42,12 @@ pub fn copy(transfer: &Transfer<'_>, backup: &Summary, archive: &Archive) -> Res
     Err(Error::new(Code::Conflict, message).hint("see what deletes there, and run it again: pgcairn copy --all"))
 }
 
+/// What a backup that is there has lost meanwhile.
+pub fn complete(transfer: &Transfer<'_>, backup: &Summary, archive: &Archive) -> Result<()> {
+    bring_objects(transfer, backup)?;
+    if archive.is_complete(backup) { wal::of_backup(transfer, backup, archive) } else { Ok(()) }
+}
+
 /// Byte for byte: it is signed as it is.
 fn marker(transfer: &Transfer<'_>, backup: &Summary) -> Result<Vec<u8>> {
     let key = transfer.keys.backup(&backup.id);

@@ -1,6 +1,6 @@
 //! `.history` and `.backup` files on their way into the archive.
 
-use std::io::{Cursor, Read};
+use std::io::{Cursor, Read, Seek, SeekFrom};
 
 use super::target::Pushed;
 use super::{Archive, Prepared, compress};
@@ -35,7 +35,9 @@ pub fn prepare(pushed: &Pushed, kind: Kind, level: i32) -> Result<Prepared> {
 
 fn read_small(pushed: &Pushed) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let read = (&pushed.file).take(MAX_SMALL_FILE + 1).read_to_end(&mut bytes);
+    // Read once for each repository, and for timeline.json.
+    let rewound = (&pushed.file).seek(SeekFrom::Start(0));
+    let read = rewound.and_then(|_| (&pushed.file).take(MAX_SMALL_FILE + 1).read_to_end(&mut bytes));
     read.map_err(|e| cannot("read", pushed.path.display(), e))?;
     match bytes.len() as u64 {
         0 => Err(refused(pushed, "it is empty".to_owned())),
