@@ -146,7 +146,7 @@ impl Config {
         cluster: Option<ClusterName>,
     ) -> Result<Config> {
         if let Some(choice) = &repository {
-            self.repository = repository::chosen(choice, &self.repository, &self.others, &self.origin())?;
+            self.repository = repository::chosen(choice, &self)?;
             self.others.clear();
         }
         self.name = cluster.clone().or(self.name);
@@ -157,6 +157,14 @@ impl Config {
     /// Every repository, the one that backups are made into first.
     pub fn repositories(&self) -> impl Iterator<Item = &Repository> {
         std::iter::once(&self.repository).chain(&self.others)
+    }
+
+    pub fn named(&self, name: &str) -> Result<&Repository> {
+        self.repositories().find(|repository| repository.name == name).ok_or_else(|| {
+            let names: Vec<&str> = self.repositories().map(|repository| repository.name.as_str()).collect();
+            Error::new(Code::Usage, format!("{} has no repository \"{name}\"", self.origin()))
+                .hint(format!("it has {}", names.join(", ")))
+        })
     }
 
     /// What expiry goes by there.

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use super::file::Table;
 use super::value::{self, RepositoryUrl};
-use super::{file, keys, s3};
-use crate::model::error::{Code, Error, Result};
+use super::{Config, file, keys, s3};
+use crate::model::error::{Code, Result};
 use crate::model::plan::retention::{Period, Policy};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,25 +129,15 @@ fn period(text: &str) -> value::Parsed<Period> {
 }
 
 /// What is chosen of all, as the only one.
-pub(super) fn chosen(
-    choice: &RepositoryChoice,
-    first: &Repository,
-    others: &[Repository],
-    origin: &str,
-) -> Result<Repository> {
-    let mut all = std::iter::once(first).chain(others);
+pub(super) fn chosen(choice: &RepositoryChoice, config: &Config) -> Result<Repository> {
     match choice {
-        RepositoryChoice::Name(name) => all.find(|repository| repository.name == *name).cloned().ok_or_else(|| {
-            let names: Vec<&str> = std::iter::once(first).chain(others).map(|r| r.name.as_str()).collect();
-            Error::new(Code::Usage, format!("{origin} has no repository \"{name}\""))
-                .hint(format!("it has {}; or give a URL", names.join(", ")))
-        }),
-        RepositoryChoice::Url(url) => Ok(match all.find(|repository| repository.url.as_str() == url.as_str()) {
-            Some(repository) => repository.clone(),
-            None => {
-                let url = std::iter::once(first).chain(others).fold(url.clone(), |url, known| url.or(&known.url));
-                Repository { url, id: None, ..first.clone() }
+        RepositoryChoice::Name(name) => config.named(name).cloned(),
+        RepositoryChoice::Url(url) => {
+            if let Some(known) = config.repositories().find(|known| known.url.as_str() == url.as_str()) {
+                return Ok(known.clone());
             }
-        }),
+            let url = config.repositories().fold(url.clone(), |url, known| url.or(&known.url));
+            Ok(Repository { url, id: None, ..config.repository.clone() })
+        }
     }
 }

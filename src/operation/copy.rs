@@ -3,7 +3,8 @@
 //! There is no lock; the order of the steps keeps every promise whatever else runs and wherever this is killed:
 //!
 //! 1. What a backup needs goes first, its WAL too, then a hold that it has. Expiry spares what was written lately.
-//! 2. The commit marker goes last: where it is, the backup is whole.
+//! 2. The list of its objects and the commit marker go last, at once one after the other: expiry takes a backup that has
+//!    the one for long and not the other for dropped. Where a killed run has left it so, a hold keeps expiry off.
 //! 3. Then all is looked for once more: an expiry that was at work may have taken for garbage what had been there.
 //! 4. WAL beyond that follows, oldest first, so that what is there has no holes.
 
@@ -50,7 +51,7 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
         return Err(Error::new(Code::Config, message).hint("add another [[repository]], then pgcairn init"));
     }
     let destinations: Vec<&config::Repository> = match &request.to {
-        Some(name) => vec![named(context, name)?],
+        Some(name) => vec![config.named(name)?],
         None => config.others.iter().collect(),
     };
     let mut repositories = Vec::new();
@@ -58,15 +59,6 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
         repositories.push(bring_up(context, wanted, &request.what, listener)?);
     }
     Ok(Copy { repositories, next: context.command("list") })
-}
-
-fn named<'c>(context: &'c Context, name: &str) -> Result<&'c config::Repository> {
-    let config = &context.config;
-    config.repositories().find(|repository| repository.name == name).ok_or_else(|| {
-        let names: Vec<&str> = config.repositories().map(|repository| repository.name.as_str()).collect();
-        Error::new(Code::Usage, format!("{} has no repository \"{name}\"", config.origin()))
-            .hint(format!("it has {}", names.join(", ")))
-    })
 }
 
 /// One destination, out of all the others. What fails of one backup does not keep the others from it.
@@ -114,7 +106,7 @@ impl Work<'_> {
             for backup in &choice.wanted {
                 self.interrupt.check()?;
                 listener.notice(format!("copying backup {} to {}", backup.id, self.wanted.name));
-                match one::copy(&transfer, backup, &choice.archive) {
+                match one::copy(&transfer, backup, &choice) {
                     Ok(()) => brought.backups.push(backup.id.clone()),
                     Err(error) if is_of_this_backup(&error) => {
                         transfer.fail(format_args!("backup {}", backup.id), error);
@@ -138,13 +130,11 @@ impl Work<'_> {
             _ => Ok(brought),
         }
     }
-}
 
-impl Work<'_> {
     fn complete(&self, transfer: &Transfer<'_>, choice: &Choice) -> Result<()> {
         for backup in &choice.in_both {
             self.interrupt.check()?;
-            match one::complete(transfer, backup, &choice.archive) {
+            match one::complete(transfer, backup, choice) {
                 Err(error) if is_of_this_backup(&error) => transfer.fail(format_args!("backup {}", backup.id), error),
                 ended => ended?,
             }

@@ -8,6 +8,7 @@ use crate::model::deletion::Hold;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::{BackupId, ClusterKeys};
 use crate::model::plan::retention::{Archive, Input, Period, Plan};
+use crate::model::wal_name::WalName;
 use crate::operation::catalog::Catalog;
 use crate::operation::hold;
 use crate::operation::wal::archived;
@@ -20,7 +21,7 @@ pub struct Choice {
     pub there: Vec<Summary>,
     /// What the sources have too.
     pub in_both: Vec<Summary>,
-    /// Of the sources.
+    /// Of the sources and the destination.
     pub archive: Archive,
     pub holds: BTreeMap<BackupId, Hold>,
     /// Whether what was asked for is of this generation of the cluster.
@@ -37,7 +38,10 @@ impl Choice {
         let trashed = to.list(&keys.trash())?;
         let trashed: BTreeSet<BackupId> = trashed.iter().filter_map(|entry| keys.trashed_id_of(&entry.key)).collect();
         let holds = hold::read_all(&from, &keys)?;
-        let (names, timelines) = archived::objects(&from, &keys)?;
+        present.unreadable.iter().for_each(|unreadable| listener.warning(unreadable.as_error()));
+        // A backup that is there may rest on WAL that the others have dropped.
+        let both = work.from.clone().besides([work.to.clone()]);
+        let (names, timelines) = archived::objects(&both.reader(), &keys)?;
         let archive = Archive::new(names, &timelines, catalog.summaries().chain(present.summaries()));
         let is_there = |backup: &Summary| {
             unreadable.contains(&backup.id) || present.summaries().any(|there| there.id == backup.id)
@@ -83,12 +87,23 @@ impl Choice {
 
     /// What expiry would drop there at once is not brought, or it would come and go for ever.
     fn leave_out_what_expires(&mut self, work: &Work<'_>) {
-        let Some(policy) = work.context.config.retention_of(work.wanted) else { return };
-        let backups: Vec<Summary> = self.there.iter().chain(&self.wanted).cloned().collect();
-        let (holds, wal, now) = (&self.holds, &self.archive, work.context.now);
-        let plan = Plan::new(&Input { policy, backups: &backups, holds, proven: None, wal, now });
+        let Some(plan) = self.judged(work, |input| Plan::new(input)) else { return };
         let dropped: BTreeSet<&BackupId> = plan.dropped().collect();
         self.wanted.retain(|backup| !dropped.contains(&backup.id));
+    }
+
+    /// WAL that expiry would drop there.
+    pub fn unneeded_wal(&self, work: &Work<'_>) -> BTreeSet<WalName> {
+        let unneeded = self.judged(work, |input| Plan::unneeded_wal_of_all(input, &[]));
+        unneeded.into_iter().flatten().map(|object| object.name).collect()
+    }
+
+    /// By the destination's retention, once it has what it should; `None` where everything is kept.
+    fn judged<T>(&self, work: &Work<'_>, judge: impl FnOnce(&Input<'_>) -> T) -> Option<T> {
+        let policy = work.context.config.retention_of(work.wanted)?;
+        let backups: Vec<Summary> = self.there.iter().chain(&self.wanted).cloned().collect();
+        let (holds, wal, now) = (&self.holds, &self.archive, work.context.now);
+        Some(judge(&Input { policy, backups: &backups, holds, proven: None, wal, now }))
     }
 }
 

@@ -3,18 +3,20 @@
 use std::collections::BTreeMap;
 use std::io::Cursor;
 
+use jiff::Timestamp;
+
+use super::choose::Choice;
 use super::transfer::Transfer;
 use super::wal;
 use crate::flow::workers;
 use crate::model::catalog::{ObjectLine, Summary, parse_commit_marker};
+use crate::model::deletion::{GRACE, to_line};
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::Key;
-use crate::model::plan::retention::Archive;
 use crate::operation::catalog::read_small;
 use crate::operation::failure::damaged;
 use crate::operation::healed::healed;
-use crate::operation::legal_hold;
-use crate::operation::objects_list;
+use crate::operation::{hold, legal_hold, objects_list};
 use crate::store::{Error as StoreError, Reader};
 
 /// Lines of the list of objects that are held at once.
@@ -23,17 +25,23 @@ const BATCH: usize = 4096;
 /// How often what was there a moment ago may be gone.
 const MAX_ROUNDS: u32 = 3;
 
-pub fn copy(transfer: &Transfer<'_>, backup: &Summary, archive: &Archive) -> Result<()> {
+/// Why a backup is held while it is copied once more.
+const BEING_COPIED: &str = "being copied";
+
+pub fn copy(transfer: &Transfer<'_>, backup: &Summary, choice: &Choice) -> Result<()> {
     let marker = marker(transfer, backup)?;
+    let held = hold(transfer, backup, choice)?;
     bring_objects(transfer, backup)?;
-    wal::of_backup(transfer, backup, archive)?;
-    let held = hold(transfer, backup)?;
+    wal::of_backup(transfer, backup, &choice.archive)?;
+    bring_list(transfer, backup)?;
     create(transfer, &transfer.keys.backup(&backup.id), &marker)?;
     if held {
         legal_hold::put(&transfer.work.to, transfer.keys, backup)?;
     }
     for _ in 0..MAX_ROUNDS {
-        if bring_objects(transfer, backup)? == 0 {
+        let before = transfer.objects();
+        complete(transfer, backup, choice)?;
+        if transfer.objects() == before {
             return Ok(());
         }
     }
@@ -42,10 +50,14 @@ pub fn copy(transfer: &Transfer<'_>, backup: &Summary, archive: &Archive) -> Res
     Err(Error::new(Code::Conflict, message).hint("see what deletes there, and run it again: pgcairn copy --all"))
 }
 
-/// What a backup that is there has lost meanwhile.
-pub fn complete(transfer: &Transfer<'_>, backup: &Summary, archive: &Archive) -> Result<()> {
+/// What a backup that is there has lost meanwhile. WAL that no repository has is missed by a restore, not here.
+pub fn complete(transfer: &Transfer<'_>, backup: &Summary, choice: &Choice) -> Result<()> {
     bring_objects(transfer, backup)?;
-    if archive.is_complete(backup) { wal::of_backup(transfer, backup, archive) } else { Ok(()) }
+    bring_list(transfer, backup)?;
+    match choice.archive.is_complete(backup) {
+        true => wal::of_backup(transfer, backup, &choice.archive),
+        false => Ok(()),
+    }
 }
 
 /// Byte for byte: it is signed as it is.
@@ -59,30 +71,31 @@ fn marker(transfer: &Transfer<'_>, backup: &Summary) -> Result<Vec<u8>> {
     })
 }
 
-/// How many objects were not there.
-fn bring_objects(transfer: &Transfer<'_>, backup: &Summary) -> Result<usize> {
-    let (list, mut missing) = (transfer.keys.objects(&backup.id), 0);
-    let mut census = Census { reader: &transfer.to, directory: String::new(), sizes: BTreeMap::new() };
+/// All that the list names.
+fn bring_objects(transfer: &Transfer<'_>, backup: &Summary) -> Result<()> {
     let mut batch: Vec<ObjectLine> = Vec::new();
     let bring = |batch: &mut Vec<ObjectLine>| {
         workers::each(transfer.jobs(), std::mem::take(batch).into_iter(), |line| transfer.listed(&line))
     };
     healed(&transfer.from, || {
+        let mut census = Census { reader: &transfer.to, directory: String::new(), sizes: BTreeMap::new() };
         batch.clear();
-        objects_list::read(&transfer.from, &list, &backup.objects, |line| {
+        objects_list::read(&transfer.from, &transfer.keys.objects(&backup.id), &backup.objects, |line| {
             if !census.has(&line)? {
-                missing += 1;
                 batch.push(line);
             }
             if batch.len() >= BATCH { bring(&mut batch) } else { Ok(()) }
         })
     })?;
-    bring(&mut batch)?;
-    if matches!(transfer.to.stat(&list), Err(StoreError::NotFound { .. })) {
-        missing += 1;
-        transfer.listed(&ObjectLine { key: list, size: backup.objects.size, sha256: backup.objects.sha256 })?;
+    bring(&mut batch)
+}
+
+fn bring_list(transfer: &Transfer<'_>, backup: &Summary) -> Result<()> {
+    let key = transfer.keys.objects(&backup.id);
+    match transfer.to.stat_if_there(&key)? {
+        Some(_) => Ok(()),
+        None => transfer.listed(&ObjectLine { key, size: backup.objects.size, sha256: backup.objects.sha256 }),
     }
-    Ok(missing)
 }
 
 /// What the destination has, one directory at a time: lines ascend by key.
@@ -111,13 +124,18 @@ impl Census<'_> {
     }
 }
 
-/// A backup that is held here is held there.
-fn hold(transfer: &Transfer<'_>, backup: &Summary) -> Result<bool> {
-    let key = transfer.keys.hold(&backup.id);
-    match read_small(&transfer.from, &key)? {
-        Some(hold) => create(transfer, &key, &hold).map(|()| true),
-        None => Ok(false),
+/// A backup that is held here is held there. Another one only where a list without a commit marker waits for expiry.
+fn hold(transfer: &Transfer<'_>, backup: &Summary, choice: &Choice) -> Result<bool> {
+    let (id, now) = (&backup.id, transfer.work.context.now);
+    if let Some(hold) = choice.holds.get(id).filter(|hold| hold.counts_at(now)) {
+        return create(transfer, &transfer.keys.hold(id), &to_line(hold)).map(|()| true);
     }
+    if transfer.to.stat_if_there(&transfer.keys.objects(id))?.is_some() {
+        let until = now.checked_add(GRACE).unwrap_or(Timestamp::MAX);
+        let hold = hold::new(id, BEING_COPIED, Some(until), now);
+        create(transfer, &transfer.keys.hold(id), &to_line(&hold))?;
+    }
+    Ok(false)
 }
 
 fn create(transfer: &Transfer<'_>, key: &Key, bytes: &[u8]) -> Result<()> {

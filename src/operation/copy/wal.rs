@@ -8,7 +8,7 @@ use crate::flow::workers;
 use crate::model::catalog::Summary;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::Key;
-use crate::model::plan::retention::{Archive, Input, Plan, WalObject};
+use crate::model::plan::retention::{Archive, WalObject};
 use crate::model::wal_name::WalName;
 
 /// From the start of a backup to its stop, and every history: they tell how timelines hang together.
@@ -23,16 +23,7 @@ pub fn of_backup(transfer: &Transfer<'_>, backup: &Summary, archive: &Archive) -
 
 /// All that is not there, but for what expiry would drop there.
 pub fn follow(transfer: &Transfer<'_>, choice: &Choice) -> Result<()> {
-    let work = transfer.work;
-    let unneeded: BTreeSet<WalName> = match work.context.config.retention_of(work.wanted) {
-        None => BTreeSet::new(),
-        Some(policy) => {
-            let backups: Vec<Summary> = choice.there.iter().chain(&choice.wanted).cloned().collect();
-            let (holds, wal, now) = (&choice.holds, &choice.archive, work.context.now);
-            let input = Input { policy, backups: &backups, holds, proven: None, wal, now };
-            Plan::unneeded_wal_of_all(&input, &[]).into_iter().map(|object| object.name).collect()
-        }
-    };
+    let unneeded = choice.unneeded_wal(transfer.work);
     let needed = choice.archive.objects().filter(|object| !unneeded.contains(&object.name)).copied();
     // Later backups are not to wait for a segment that is lost.
     bring(transfer, needed, |key| match transfer.archived(key) {

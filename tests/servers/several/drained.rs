@@ -22,6 +22,8 @@ pub fn drained(install: &'static Installation) -> Outcome {
     assert!(objects(&place.offsite(), "/wal/")?.is_empty());
     place.site.run(&["copy", "latest", "--to", "offsite"])?.ok()?.says(&["offsite got 1 backup"])?;
     assert_eq!(place.listed()?, [names_of(&first), (second.clone(), "local+offsite".to_owned())]);
+    the_list_comes_last(&place, &second)?;
+    a_list_alone_is_held(&place, &second)?;
     place.site.run(&["copy", "--all"])?.ok()?.says(&["offsite got 1 backup"])?;
     assert_eq!(names(&place.site.repository(), "/clusters/")?, names(&place.offsite(), "/clusters/")?);
     place.site.run(&["copy", "--all"])?.ok()?.says(&["offsite has all that it should"])?;
@@ -35,6 +37,34 @@ pub fn drained(install: &'static Installation) -> Outcome {
     assert_eq!(brought["backups"], serde_json::json!([fourth]));
     assert_eq!(brought["failed"][0]["what"], format!("backup {third}"));
     assert!(objects(&place.offsite(), &format!("/backups/{third}"))?.is_empty());
+    Ok(())
+}
+
+/// Expiry gives a backup with its list an hour for its commit marker, so nothing else comes between the two.
+fn the_list_comes_last(place: &Place, id: &str) -> Outcome {
+    let made = |containing: &str| -> Outcome<Vec<_>> {
+        let times = objects(&place.offsite(), containing)?.into_iter().map(|path| fs::metadata(path)?.modified());
+        Ok(times.collect::<std::io::Result<_>>()?)
+    };
+    let list = made(&format!("/objects/{id}"))?.remove(0);
+    for kind in ["/packs/", "/manifests/", "/digests/", "/wal/0"] {
+        assert!(made(kind)?.into_iter().all(|time| time <= list), "{kind}");
+    }
+    assert!(made(&format!("/backups/{id}"))?.into_iter().all(|time| list <= time));
+    Ok(())
+}
+
+/// As a copy leaves it that is killed between the two: expiry would take it for dropped while it is copied once more.
+fn a_list_alone_is_held(place: &Place, id: &str) -> Outcome {
+    let held = || -> Outcome<usize> {
+        let listed = place.site.run(&["list", "--held", "--repository", "offsite", "--json"])?.ok()?.json()?;
+        Ok(listed["backups"].as_array().map_or(0, Vec::len))
+    };
+    assert_eq!(held()?, 0);
+    fs::remove_file(objects(&place.offsite(), &format!("/backups/{id}"))?.remove(0))?;
+    place.site.run(&["copy", id, "--to", "offsite"])?.ok()?;
+    assert_eq!(held()?, 1);
+    place.site.run(&["release", id, "--repository", "offsite"])?.ok()?;
     Ok(())
 }
 

@@ -77,7 +77,11 @@ fn lost_objects_come_back(place: &Place) -> Outcome {
     let segments = objects(&local, "/wal/0")?;
     lose_all(&segments[..1])?;
     place.site.run(&["copy", "--all", "--to", "local"])?.ok()?.says(&["local got 1 backup"])?;
-    assert_eq!(names(&local, "/clusters/")?, before);
+    // The list was left without its marker, so a hold keeps expiry off.
+    let hold = |name: &String| name.contains("/backups/").then(|| name.replace("/backups/", "/holds/"));
+    let mut expected: Vec<String> = before.iter().filter_map(hold).chain(before.clone()).collect();
+    expected.sort();
+    assert_eq!(names(&local, "/clusters/")?, expected);
     let (said, rows) = place.restored("target", &["--to", "latest", "--repository", "local"])?;
     assert!(!said.contains("warning"), "{said}");
     assert_eq!(rows, "1001");
