@@ -87,7 +87,7 @@ impl Choice {
 
     /// What expiry would drop there at once is not brought, or it would come and go for ever.
     fn leave_out_what_expires(&mut self, work: &Work<'_>) {
-        let Some(plan) = self.judged(work, |input| Plan::new(input)) else { return };
+        let Some(plan) = self.judged(work, Plan::new) else { return };
         let dropped: BTreeSet<&BackupId> = plan.dropped().collect();
         self.wanted.retain(|backup| !dropped.contains(&backup.id));
     }
