@@ -152,3 +152,11 @@ fn every_direct_dependency_states_its_job() {
     assert!(seen > 10, "the dependencies were not found in Cargo.toml");
     assert!(wrong.is_empty(), "no job is stated in the comment above:\n{}", wrong.join("\n"));
 }
+
+/// An error of age that reads its own text from a directory of the build machine would panic elsewhere.
+#[test]
+fn texts_of_age_are_in_the_program() {
+    let program = std::fs::read(env!("CARGO_BIN_EXE_pgcairn")).unwrap();
+    let text = b"err-stream-last-chunk-empty = ";
+    assert!(program.windows(text.len()).any(|window| window == text));
+}
