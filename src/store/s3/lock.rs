@@ -8,7 +8,7 @@ use object_store::HeaderValue;
 use object_store::aws::{AwsAuthorizer, AwsCredentialProvider};
 use object_store::client::HttpRequest;
 
-use super::super::error::Result;
+use super::super::error::{Error, Result};
 use super::Inner;
 use super::failure::Failure;
 use super::settings::{LockMode, ObjectLock};
@@ -92,13 +92,27 @@ impl Inner {
         holds.try_collect().await
     }
 
+    /// The newest version, which is the only one unless somebody wrote over it, and the oldest, which is the true one.
     async fn hold_one(&self, key: &Key, hold: &ObjectLockLegalHold) -> Result<()> {
+        if self.hold_version(key, None, hold).await? {
+            match self.only_oldest_version(key).await {
+                Ok(Some(oldest)) => drop(self.hold_version(key, Some(oldest), hold).await?),
+                Ok(None) | Err(Error::NoVersions { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether it is there.
+    async fn hold_version(&self, key: &Key, version: Option<String>, hold: &ObjectLockLegalHold) -> Result<bool> {
         let name = self.path_text(key.as_str());
         let ask = || async {
             let request = self.sdk.client().await?.put_object_legal_hold().bucket(&self.bucket).key(&name);
-            match request.legal_hold(hold.clone()).send().await.map_err(Failure::from) {
-                Err(failure) if failure.code() == Some(NO_OBJECT) => Ok(()),
-                answer => answer.map(drop),
+            let request = request.set_version_id(version.clone()).legal_hold(hold.clone());
+            match request.send().await.map_err(Failure::from) {
+                Err(failure) if failure.code() == Some(NO_OBJECT) => Ok(false),
+                answer => answer.map(|_| true),
             }
         };
         // Which of them was asked first is chance.

@@ -63,6 +63,20 @@ impl Inner {
         Ok(version)
     }
 
+    /// The id of the oldest version; `None` where there is no other beside it.
+    pub(super) async fn only_oldest_version(&self, key: &Key) -> Result<Option<String>> {
+        let mut ids: Vec<String> = Vec::new();
+        let path = self.path_text(key.as_str());
+        let see = |page: &ListObjectVersionsOutput| {
+            let own =
+                page.versions().iter().filter(|listed| listed.key().is_some_and(|name| as_it_is(page, name) == path));
+            ids.extend(own.filter_map(version).map(|version| version.id));
+            page.next_key_marker().is_none_or(|last| *as_it_is(page, last) <= *path)
+        };
+        self.pages_of_versions(key.as_str(), None, see).await?;
+        Ok(ids.pop().filter(|_| !ids.is_empty()))
+    }
+
     pub(super) async fn oldest_entries(&self, oldest: &Oldest, prefix: &str) -> Result<Vec<Entry>> {
         let versions = self.oldest_versions(prefix, None).await?;
         versions.iter().for_each(|(key, version)| oldest.remember(key, version));
