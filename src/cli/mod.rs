@@ -20,6 +20,7 @@ mod restore;
 mod session;
 mod show;
 mod signal;
+mod status;
 mod time;
 mod wal;
 
@@ -56,6 +57,7 @@ Examples:
 enum Command {
     Init(init::Arguments),
     Check(check::Arguments),
+    Status(status::Arguments),
     Backup(backup::Arguments),
     List(list::Arguments),
     Show(show::Arguments),
@@ -107,6 +109,7 @@ impl Command {
         match self {
             Command::Init(arguments) => arguments.run(session),
             Command::Check(arguments) => arguments.run(session),
+            Command::Status(arguments) => arguments.run(session),
             Command::Backup(arguments) => arguments.run(session),
             Command::List(arguments) => arguments.run(session),
             Command::Show(arguments) => arguments.run(session),

@@ -86,6 +86,7 @@ pub const KEYS: &[Key] = &[
     optional("repository", "required", Form::Boolean, "whether archiving and backups succeed only with it").or("true"),
     optional("repository", "keep", Form::Choice(PERIODS), "one backup of each period is copied to it, with its WAL")
         .or("every backup and all WAL"),
+    optional("repository", "price", Form::Text, "of one GiB stored for a month, such as \"0.023 USD\"; for status"),
     optional("repository", "retention", Form::Retention, "its own, with the keys of [retention]").or("[retention]"),
     optional("repository", "endpoint", Form::Text, "of an S3-compatible store, https://host:port").or("Amazon's"),
     optional("repository", "region", Form::Text, "that requests are signed for").or("AWS_REGION, else us-east-1"),

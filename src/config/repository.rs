@@ -21,11 +21,49 @@ pub struct Repository {
     pub keep: Option<Period>,
     /// Its own, in place of `[retention]`.
     pub retention: Option<Policy>,
+    /// What it costs to keep something in it.
+    pub price: Option<Price>,
+}
+
+/// Of one GiB, kept for a month.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Price {
+    pub amount: f64,
+    pub currency: String,
+}
+
+impl Eq for Price {}
+
+impl fmt::Display for Price {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.amount, self.currency)
+    }
+}
+
+impl FromStr for Price {
+    type Err = String;
+
+    fn from_str(text: &str) -> value::Parsed<Price> {
+        let wanted = || format!("\"{text}\" is not a price such as 0.023 USD, of one GiB for a month");
+        let (amount, currency) = text.split_once(' ').ok_or_else(wanted)?;
+        let is_plain = amount.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        let amount: f64 = Some(amount).filter(|_| is_plain).and_then(|a| a.parse().ok()).ok_or_else(wanted)?;
+        let is_word = (1..=8).contains(&currency.chars().count()) && !currency.contains(char::is_whitespace);
+        if is_word { Ok(Price { amount, currency: currency.to_owned() }) } else { Err(wanted()) }
+    }
 }
 
 impl Repository {
     pub(super) fn at(url: RepositoryUrl) -> Repository {
-        Repository { name: "argument".to_owned(), url, id: None, required: true, keep: None, retention: None }
+        Repository {
+            name: "argument".to_owned(),
+            url,
+            id: None,
+            required: true,
+            keep: None,
+            retention: None,
+            price: None,
+        }
     }
 
     /// WAL comes to it from `archive_command` itself.
@@ -93,6 +131,7 @@ fn one(table: &Table) -> Result<Repository> {
         required: table.boolean("required")?.unwrap_or(true),
         keep,
         retention: table.table("retention")?.map(|table| file::retention(&table)).transpose()?,
+        price: table.parsed("price", Price::from_str)?,
     })
 }
 
@@ -138,6 +177,20 @@ pub(super) fn chosen(choice: &RepositoryChoice, config: &Config) -> Result<Repos
             }
             let url = config.repositories().fold(url.clone(), |url, known| url.or(&known.url));
             Ok(Repository { url, id: None, ..config.repository.clone() })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prices() {
+        assert_eq!("0.023 USD".parse(), Ok(Price { amount: 0.023, currency: "USD".to_owned() }));
+        assert_eq!("5 €".parse(), Ok(Price { amount: 5.0, currency: "€".to_owned() }));
+        for text in ["", "5", "5USD", "USD 5", "-1 USD", "1e3 USD", "inf USD", "1 US dollar", "1  USD", "1. . USD"] {
+            assert!(text.parse::<Price>().is_err(), "{text}");
         }
     }
 }

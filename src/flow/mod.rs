@@ -1,6 +1,7 @@
 //! The only threads and channels: outward and inward pipelines, N straight pipes under one memory budget.
 
 pub mod caught;
+pub mod in_time;
 pub mod inward;
 mod listed;
 pub mod memory;

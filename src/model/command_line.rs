@@ -15,7 +15,7 @@ pub struct CommandLine {
 }
 
 /// The commands that take `--repository`.
-const READING: [&str; 5] = ["list", "show", "restore", "wal list", "wal fetch"];
+const READING: [&str; 6] = ["list", "show", "status", "restore", "wal list", "wal fetch"];
 /// Those of them that look at signatures.
 const TRUSTING: [&str; 3] = ["list", "show", "restore"];
 /// The commands that take the name of a repository, and nothing else to find it.

@@ -208,6 +208,11 @@ impl ClusterKeys {
         Key(format!("{directory}{start}-{random:08x}.json"))
     }
 
+    /// Above everything of this system identifier.
+    pub fn all(&self) -> String {
+        format!("{}/", self.root)
+    }
+
     /// Where the objects lie that backups consist of, commit markers and WAL left out. Lists of objects are last, and
     /// so the last to be deleted: they tell that their backup was complete.
     pub fn parts(&self) -> [String; 4] {

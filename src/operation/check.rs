@@ -15,7 +15,7 @@ use crate::postgres::{Connection, Settings, check_cluster};
 use crate::report::Quiet;
 use crate::report::check::{Check, Finding};
 use crate::source::data_directory::DataDirectory;
-use crate::store::{Error as StoreError, Repository};
+use crate::store::{Error as StoreError, Repository, Space};
 
 /// A segment that has not made the round trip in this time will not make it.
 const ROUND_TRIP: Duration = Duration::from_secs(30);
@@ -71,7 +71,7 @@ fn other_findings(context: &Context, wanted: &config::Repository, repository: &R
 fn store(context: &Context, wanted: &config::Repository, repository: &Repository) -> Vec<Finding> {
     let mut findings = vec![create_only(repository), absence(wanted, repository)];
     findings.extend(store_findings::inspect(&context.config, wanted, repository));
-    findings.extend(disk(context, wanted));
+    findings.extend(disk(context, wanted, repository));
     findings
 }
 
@@ -124,13 +124,12 @@ fn absence(wanted: &config::Repository, repository: &Repository) -> Finding {
     }
 }
 
-fn disk(context: &Context, wanted: &config::Repository) -> Vec<Finding> {
+fn disk(context: &Context, wanted: &config::Repository, repository: &Repository) -> Vec<Finding> {
     let Some(path) = wanted.url.local_path() else { return Vec::new() };
     let mut findings = Vec::new();
-    if let Ok(stat) = rustix::fs::statvfs(path) {
-        let (free, all) = (stat.f_bavail * stat.f_frsize, stat.f_blocks * stat.f_frsize);
-        let message = format!("{} MiB of {} MiB are free", free >> 20, all >> 20);
-        findings.push(match free < all / LITTLE_SPACE {
+    if let Ok(Some(Space { free, total })) = repository.space() {
+        let message = format!("{} MiB of {} MiB are free", free >> 20, total >> 20);
+        findings.push(match free < total / LITTLE_SPACE {
             true => Finding::warning("disk", message, "give the repository more space"),
             false => Finding::pass("disk", message),
         });

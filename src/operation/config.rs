@@ -60,6 +60,7 @@ fn setting(config: &Config, repository: &Repository, path: &str) -> (Value, Valu
         "repository.required" => (json!(repository.required), json!(true)),
         "repository.keep" => (json!(repository.keep.map(Period::adverb)), Value::Null),
         "repository.retention" => (repository.retention.as_ref().map_or(Value::Null, policy), Value::Null),
+        "repository.price" => (json!(repository.price.as_ref().map(ToString::to_string)), Value::Null),
         "repository.endpoint" => s3(repository, |s3| json!(s3.endpoint)),
         "repository.region" => s3(repository, |s3| json!(s3.region)),
         "repository.path_style" => s3(repository, |s3| json!(s3.path_style)),

@@ -13,12 +13,14 @@ mod one;
 mod transfer;
 mod wal;
 
+use jiff::Timestamp;
+
 use crate::config;
 use crate::model::error::{Code, Error, Result};
 use crate::model::interrupt::Interrupt;
 use crate::model::selector::Selector;
-use crate::report::Listener;
 use crate::report::copy::{Brought, Copy};
+use crate::report::{Listener, Quiet};
 
 use super::expire::generations;
 use super::healed;
@@ -68,6 +70,37 @@ pub fn bring_up(
     what: &What,
     listener: &dyn Listener,
 ) -> Result<Brought> {
+    let work = open(context, wanted, listener)?;
+    let brought = work.bring(what, listener);
+    healed::say(&work.from.reader(), listener);
+    brought
+}
+
+/// What a destination has not got yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Behind {
+    pub backups: u64,
+    pub wal_files: u64,
+    /// When the oldest of it came to be elsewhere.
+    pub since: Option<Timestamp>,
+}
+
+/// What [`What::New`] would bring.
+pub fn behind(context: &Context, wanted: &config::Repository) -> Result<Behind> {
+    let work = open(context, wanted, &Quiet)?;
+    let mut behind = Behind::default();
+    for keys in generations(&work.from, context.config.name.as_ref())? {
+        let choice = Choice::new(&work, keys.clone(), &What::New, &Quiet)?;
+        let wal = if wanted.keep.is_none() { wal::missing(&work, &keys, &choice)? } else { Vec::new() };
+        behind.backups += choice.wanted.len() as u64;
+        behind.wal_files += wal.len() as u64;
+        let times = choice.wanted.iter().map(|backup| backup.stopped).chain(wal.iter().map(|object| object.modified));
+        behind.since = times.chain(behind.since).min();
+    }
+    Ok(behind)
+}
+
+fn open<'w>(context: &'w Context, wanted: &'w config::Repository, listener: &dyn Listener) -> Result<Work<'w>> {
     let to = repository::open_one(&context.config, wanted)?;
     let mut sources = open_each(&context.config, listener)?;
     sources.retain(|(named, _)| named.name != wanted.name);
@@ -76,10 +109,7 @@ pub fn bring_up(
         let message = format!("no other repository than {} can be read", wanted.name);
         Error::new(Code::Unreachable, message).hint("pgcairn check")
     })?;
-    let work = Work { context, wanted, from, to, interrupt: &context.interrupt };
-    let brought = work.bring(what, listener);
-    healed::say(&work.from.reader(), listener);
-    brought
+    Ok(Work { context, wanted, from, to, interrupt: &context.interrupt })
 }
 
 fn united(sources: Vec<Named<'_>>) -> Option<Repository> {

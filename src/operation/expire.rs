@@ -35,7 +35,7 @@ use crate::store::Repository;
 
 use carry_out::Work;
 use freed::Freed;
-pub(super) use observed::Observed;
+pub(super) use observed::{Observed, committed};
 pub(super) use refuse::clock_skew;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -22,6 +22,7 @@ pub mod restore;
 mod server_findings;
 pub mod show;
 pub mod signing_key;
+pub mod status;
 mod store_findings;
 mod trust;
 pub mod wal;
@@ -66,6 +67,12 @@ impl Context {
         let commands = self.config.command_line();
         let spelled_out = |finding: &Finding| finding.hint.as_ref().map(|hint| commands.spell_out(hint));
         findings.into_iter().map(|finding| Finding { hint: spelled_out(&finding), ..finding }).collect()
+    }
+
+    /// A failure that is part of a result.
+    fn addressed_error(&self, error: Error) -> Error {
+        let commands = self.config.command_line();
+        Error { hint: error.hint.as_ref().map(|hint| commands.spell_out(hint)), ..error }
     }
 
     /// What PostgreSQL's `archive_command` must be for this configuration.

@@ -17,6 +17,7 @@ mod progress;
 pub mod restore;
 pub mod show;
 pub mod signature;
+pub mod status;
 pub mod text;
 pub mod wal;
 

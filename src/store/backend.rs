@@ -23,6 +23,14 @@ pub struct Stat {
     pub modified: Timestamp,
 }
 
+/// Of the file system that a repository lies on, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// What is left for whoever runs this.
+    pub free: u64,
+    pub total: u64,
+}
+
 /// One line of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -68,6 +76,11 @@ pub trait Backend: Debug + Send + Sync {
     /// that is not there is passed over.
     fn hold(&self, _keys: &[Key], _held: bool) -> Result<bool> {
         Ok(false)
+    }
+
+    /// How much room there is; `None` where there is no end to it.
+    fn space(&self) -> Result<Option<Space>> {
+        Ok(None)
     }
 
     /// What the place does by itself with objects; `None` where it does nothing.

@@ -15,7 +15,7 @@ mod repository;
 mod s3;
 mod url;
 
-pub use backend::{Backend, Entry, ReadSeek, Stat};
+pub use backend::{Backend, Entry, ReadSeek, Space, Stat};
 pub use bucket::{Bucket, BucketLock, Effect, Rule, Told, Versions};
 pub use error::{Error, Result};
 pub use inspection::Inspection;

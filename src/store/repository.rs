@@ -3,7 +3,7 @@
 use std::io::Cursor;
 use std::sync::Arc;
 
-use super::backend::{Backend, ReadSeek};
+use super::backend::{Backend, ReadSeek, Space};
 use super::bucket::Bucket;
 use super::error::{Error, Result};
 use super::inspection::Inspection;
@@ -127,6 +127,11 @@ impl Repository {
     /// Holds that the store keeps, put on objects or taken off; whether it is configured to keep any.
     pub fn legal_hold(&self, keys: &[Key], held: bool) -> Result<bool> {
         self.shared.backend.hold(keys, held)
+    }
+
+    /// How much room there is; `None` where there is no end to it.
+    pub fn space(&self) -> Result<Option<Space>> {
+        self.shared.backend.space()
     }
 
     /// What the bucket does by itself with objects; `None` where there is no bucket.

@@ -7,4 +7,5 @@ mod key;
 mod ownership;
 mod passphrase;
 mod report;
+mod status;
 mod support;

@@ -24,6 +24,7 @@ pub const ALL: &[Case] = &[
     case("the first repository is not required", |place| check(place, &format!("{LOCAL}\nrequired = false"), OFFSITE)),
     case("the first repository keeps less", |place| check(place, &format!("{LOCAL}\nkeep = \"monthly\""), OFFSITE)),
     case("keep is no period", |place| check(place, LOCAL, &format!("{OFFSITE}\nkeep = \"fortnightly\""))),
+    case("a price without a currency", |place| check(place, LOCAL, &format!("{OFFSITE}\nprice = \"0.023\""))),
     case("a repository's retention has an unknown key", |place| {
         check(place, LOCAL, &format!("{OFFSITE}\nretention = {{ hourly = 1 }}"))
     }),

@@ -24,6 +24,7 @@ mod several;
 mod signed;
 mod smoke;
 mod soak;
+mod status;
 mod support;
 mod targets;
 mod timelines;
@@ -65,6 +66,7 @@ fn scenarios() -> Vec<Scenario> {
         hostile::scenarios(),
         session::scenarios(),
         signed::scenarios(),
+        status::scenarios(),
         frozen::scenarios(),
         oracle::scenarios(),
         wal_records::scenarios(),

@@ -4,8 +4,10 @@
 //! A cluster that was upgraded with `pg_upgrade` has another system identifier and is judged by itself: counts are
 //! of periods that have a backup, so what makes no backups any more keeps those it has.
 
+mod ahead;
 mod rule;
 mod wal;
+mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -19,6 +21,7 @@ use crate::model::wal_name::TimelineId;
 
 pub use rule::{Period, Rule};
 pub use wal::{Archive, WalObject};
+pub use window::Window;
 
 /// `[retention]` of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -293,3 +296,5 @@ impl<'a> Judge<'a> {
 #[cfg(test)]
 #[path = "retention_tests.rs"]
 mod tests;
+#[cfg(test)]
+mod window_tests;

@@ -15,13 +15,13 @@ use crate::model::sha256::Sha256Sum;
 use crate::model::timeline::{Ancestor, Timeline, TimelineJson};
 use crate::model::wal_name::{Segment, TimelineId, WalName};
 
-const SEGMENT: u64 = 1 << 20;
+pub(super) const SEGMENT: u64 = 1 << 20;
 
-fn at(text: &str) -> Timestamp {
+pub(super) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-fn backup(number: u32, timeline: TimelineId, segments: (u64, u64), stopped: Timestamp) -> Backup {
+pub(super) fn backup(number: u32, timeline: TimelineId, segments: (u64, u64), stopped: Timestamp) -> Backup {
     let start = stopped.strftime("%Y%m%dT%H%M%SZ").to_string();
     Backup {
         format: 1,
@@ -56,19 +56,19 @@ fn backup(number: u32, timeline: TimelineId, segments: (u64, u64), stopped: Time
     }
 }
 
-fn segment(timeline: TimelineId, number: u64, modified: Timestamp) -> WalObject {
+pub(super) fn segment(timeline: TimelineId, number: u64, modified: Timestamp) -> WalObject {
     WalObject { name: WalName::Segment(Segment { timeline, number }.name(SEGMENT)), size: 10, modified }
 }
 
 /// One backup a day at 03:00 with one segment each, day 0 first; segment numbers are days.
-struct Daily {
-    backups: Vec<Backup>,
-    wal: Vec<WalObject>,
-    now: Timestamp,
+pub(super) struct Daily {
+    pub backups: Vec<Backup>,
+    pub wal: Vec<WalObject>,
+    pub now: Timestamp,
 }
 
 impl Daily {
-    fn new(days: u32) -> Daily {
+    pub fn new(days: u32) -> Daily {
         let day = |n: u32| at("2026-10-01T03:00:00Z") + SignedDuration::from_hours(24 * i64::from(n));
         let backups = (0..days).map(|n| backup(n, 1, (u64::from(n), u64::from(n)), day(n))).collect();
         let wal = (0..days).map(|n| segment(1, u64::from(n), day(n) + SignedDuration::from_hours(1))).collect();
@@ -87,7 +87,7 @@ impl Daily {
     }
 }
 
-fn policy(days: u64) -> Policy {
+pub(super) fn policy(days: u64) -> Policy {
     Policy { recovery_window: Duration::from_secs(days * DAY), minimum: 1, ..Policy::default() }
 }
 
@@ -220,14 +220,14 @@ fn history_files_and_wal_without_a_backup_stay() {
 
 /// A cluster's life: segments, backups, promotions to an earlier moment, losses.
 #[derive(Debug, Clone)]
-struct Life {
-    backups: Vec<Backup>,
-    wal: Vec<WalObject>,
-    facts: BTreeMap<TimelineId, TimelineJson>,
-    now: Timestamp,
+pub(super) struct Life {
+    pub backups: Vec<Backup>,
+    pub wal: Vec<WalObject>,
+    pub facts: BTreeMap<TimelineId, TimelineJson>,
+    pub now: Timestamp,
 }
 
-fn live(steps: &[(u8, u8)]) -> Life {
+pub(super) fn live(steps: &[(u8, u8)]) -> Life {
     let mut now = at("2026-01-01T00:00:00Z");
     let mut timeline = Timeline::root(1);
     let mut life = Life { backups: Vec::new(), wal: Vec::new(), facts: BTreeMap::new(), now };
@@ -298,7 +298,7 @@ impl Life {
     }
 
     /// What a restore from `backup` would find out: the end of a segment is reached.
-    fn reaches(&self, backup: &Backup, moment: Segment) -> bool {
+    pub fn reaches(&self, backup: &Backup, moment: Segment) -> bool {
         let (timeline, segments) = (self.timeline(moment.timeline), self.segments());
         // What an ancestor wrote after the switch is another's past.
         let own = |candidate: &Segment| {

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use super::Work;
 use super::choose::Choice;
 use super::transfer::Transfer;
 use crate::flow::workers;
 use crate::model::catalog::Summary;
 use crate::model::error::{Code, Error, Result};
-use crate::model::key::Key;
+use crate::model::key::{ClusterKeys, Key};
 use crate::model::plan::retention::{Archive, WalObject};
 use crate::model::wal_name::WalName;
+use crate::store::Reader;
 
 /// From the start of a backup to its stop, and every history: they tell how timelines hang together.
 pub fn of_backup(transfer: &Transfer<'_>, backup: &Summary, archive: &Archive) -> Result<()> {
@@ -36,14 +38,26 @@ pub fn follow(transfer: &Transfer<'_>, choice: &Choice) -> Result<()> {
     })
 }
 
+/// What [`follow`] would bring.
+pub fn missing(work: &Work<'_>, keys: &ClusterKeys, choice: &Choice) -> Result<Vec<WalObject>> {
+    let there = present(&work.to.reader(), keys)?;
+    let unneeded = choice.unneeded_wal(work);
+    let is_missing = |o: &&WalObject| !unneeded.contains(&o.name) && !there.contains(&keys.wal_file(&o.name));
+    Ok(choice.archive.objects().filter(is_missing).copied().collect())
+}
+
+fn present(reader: &Reader, keys: &ClusterKeys) -> Result<BTreeSet<Key>> {
+    Ok(reader.list(&keys.wal())?.into_iter().map(|entry| entry.key).collect())
+}
+
 /// Oldest first, and histories before them.
 fn bring(
     transfer: &Transfer<'_>,
     objects: impl Iterator<Item = WalObject>,
     copy: impl Fn(&Key) -> Result<()> + Sync,
 ) -> Result<()> {
-    let (keys, listed) = (transfer.keys, transfer.to.list(&transfer.keys.wal())?);
-    let there: BTreeSet<Key> = listed.into_iter().map(|entry| entry.key).collect();
+    let keys = transfer.keys;
+    let there = present(&transfer.to, keys)?;
     timelines(transfer, &there)?;
     let mut missing: Vec<WalName> =
         objects.map(|object| object.name).filter(|name| !there.contains(&keys.wal_file(name))).collect();

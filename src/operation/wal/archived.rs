@@ -81,7 +81,7 @@ pub fn segment_size(opened: &Opened, names: &[(WalName, u64)]) -> Result<u64> {
 }
 
 /// What a segment's envelope says, and the stored size that follows from it.
-fn envelope(opened: &Opened, name: &WalName) -> Result<(WalFacts, u64)> {
+pub fn envelope(opened: &Opened, name: &WalName) -> Result<(WalFacts, u64)> {
     let key = opened.keys.wal_file(name);
     let damaged =
         |reason: &str| Error::new(Code::Damaged, format!("{key} is damaged: {reason}")).hint(failure::MOVE_AWAY);

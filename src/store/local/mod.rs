@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use rustix::fs::{self, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::backend::{Backend, Entry, ReadSeek, Stat};
+use super::backend::{Backend, Entry, ReadSeek, Space, Stat};
 use super::error::{Error, Result};
 use crate::model::key::Key;
 
@@ -137,6 +137,13 @@ impl Backend for LocalBackend {
 
     fn delete(&self, key: &Key) -> Result<()> {
         self.delete_file(key)
+    }
+
+    fn space(&self) -> Result<Option<Space>> {
+        let stat =
+            fs::fstatvfs(&self.root).map_err(|e| Error::from_os("cannot look at", self.url.clone(), e.into()))?;
+        let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
+        Ok(Some(Space { free: bytes(stat.f_bavail), total: bytes(stat.f_blocks) }))
     }
 }
 

@@ -105,7 +105,10 @@ pub fn killed(install: &'static Installation) -> Outcome {
         }
     }
     place.site.run(&["copy", "--all"])?.ok()?;
-    assert_eq!(names(&place.site.repository(), "/clusters/")?, names(&place.offsite(), "/clusters/")?);
+    // A run that was killed between list and marker leaves a hold behind.
+    let mut copied = names(&place.offsite(), "/clusters/")?;
+    copied.retain(|name| !name.contains("/holds/"));
+    assert_eq!(copied, names(&place.site.repository(), "/clusters/")?);
     assert_eq!(place.restored("target", &["--to", "latest", "--repository", "offsite"])?.1, "1000");
     Ok(())
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::model::catalog::Summary;
 use crate::model::timeline::{Timeline, TimelineJson};
-use crate::model::wal_name::{SegmentName, TimelineId, WalName};
+use crate::model::wal_name::{Segment, SegmentName, TimelineId, WalName};
 
 /// One object below `wal/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -155,7 +155,38 @@ impl Archive {
         count <= self.segments.len() as u64 && (range.first..=range.last).all(holds)
     }
 
-    fn known_timelines(&self) -> BTreeSet<TimelineId> {
+    /// A backup's own, first and last.
+    pub(super) fn segments_of(&self, backup: &Summary) -> Option<(u64, u64)> {
+        let own = self.range(backup, backup.timeline, false)?;
+        Some((own.first, own.last))
+    }
+
+    /// From `first` to the last segment without a hole on the way to `timeline` and along it.
+    pub(super) fn run_from(&self, timeline: TimelineId, first: u64) -> Option<(u64, u64)> {
+        let holds = |number: &u64| self.segments.contains(&(self.owner(timeline, *number), *number));
+        let last = (first..=u64::MAX).take_while(holds).last()?;
+        Some((first, last))
+    }
+
+    /// The timeline from which a recovery along `timeline` reads a segment: the newest that had begun by its end
+    /// (`XLogFileReadAnyTLI`).
+    pub(super) fn owner(&self, timeline: TimelineId, number: u64) -> TimelineId {
+        let (Some(history), Some(size)) = (self.timelines.get(&timeline), self.segment_size) else { return timeline };
+        let mut owner = timeline;
+        for ancestor in history.ancestors.iter().rev() {
+            if number >= ancestor.switch_lsn.0 / size {
+                break;
+            }
+            owner = ancestor.timeline;
+        }
+        owner
+    }
+
+    pub(super) fn name(&self, timeline: TimelineId, number: u64) -> Option<SegmentName> {
+        Some(Segment { timeline, number }.name(self.segment_size?))
+    }
+
+    pub(super) fn known_timelines(&self) -> BTreeSet<TimelineId> {
         self.objects.keys().map(WalName::timeline).collect()
     }
 

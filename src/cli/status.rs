@@ -1,0 +1,33 @@
+//! `pgcairn status`
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::Status;
+use super::argument;
+use super::session::{RepositoryArguments, Session};
+use crate::operation;
+
+/// Show on one screen how everything stands: server, WAL, backups, sizes; needs no key
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  pgcairn status                    also works while PostgreSQL or a repository is down
+  pgcairn status --wait 60s         for a store that is slow to answer
+  pgcairn status --json | jq '.repositories[] | {name, behind}'")]
+pub struct Arguments {
+    /// For how long answers are waited for
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = argument::duration)]
+    wait: Duration,
+    #[command(flatten)]
+    place: RepositoryArguments,
+}
+
+impl Arguments {
+    pub fn run(self, session: &Session) -> Status {
+        let context = session.reading_context(&self.place)?;
+        let outcome = operation::status::run(&context, &operation::status::Request { wait: self.wait })?;
+        session.output.done(&outcome)
+    }
+}

@@ -1,0 +1,53 @@
+//! Which moments can be restored: from the end of a backup on, for as long as WAL follows without a hole.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::wal::Archive;
+use crate::model::catalog::Summary;
+use crate::model::key::BackupId;
+use crate::model::wal_name::{SegmentName, TimelineId};
+
+/// Every moment from the end of a backup to the end of a segment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Window {
+    pub timeline: TimelineId,
+    /// The oldest that a recovery through the segment can begin with.
+    pub backup: BackupId,
+    /// When that one is usable from.
+    pub from: Timestamp,
+    pub last: SegmentName,
+}
+
+impl Archive {
+    /// By timeline, oldest first. Two of one timeline have a hole in the WAL between them.
+    pub fn windows(&self, backups: &[Summary]) -> Vec<Window> {
+        let is_sound = |backup: &&Summary| backup.wal_broken_at.is_none() && self.is_complete(backup);
+        let sound: Vec<&Summary> = backups.iter().filter(is_sound).collect();
+        self.known_timelines().into_iter().flat_map(|timeline| self.windows_of(timeline, &sound)).collect()
+    }
+
+    fn windows_of(&self, timeline: TimelineId, backups: &[&Summary]) -> Vec<Window> {
+        let mut oldest: BTreeMap<u64, &Summary> = BTreeMap::new();
+        let mut runs: Vec<(u64, u64)> = Vec::new();
+        for backup in backups.iter().filter(|backup| self.leads_to(backup, timeline)) {
+            let Some((first, end)) = self.segments_of(backup) else { continue };
+            let known = runs.iter().find(|(start, last)| (*start..=*last).contains(&first)).copied();
+            let Some((_, last)) = known.or_else(|| self.run_from(timeline, first)) else { continue };
+            if known.is_none() {
+                runs.push((first, last));
+            }
+            // Else it ends on a timeline before this one, or a hole is in the backup's own WAL.
+            if last >= end && self.owner(timeline, last) == timeline {
+                let first = oldest.entry(last).or_insert(backup);
+                *first = std::cmp::min_by_key(*first, *backup, |backup| (backup.stopped, backup.id.clone()));
+            }
+        }
+        let window = |(last, backup): (u64, &Summary)| {
+            let (backup, from) = (backup.id.clone(), backup.stopped);
+            Some(Window { timeline, backup, from, last: self.name(timeline, last)? })
+        };
+        oldest.into_iter().filter_map(window).collect()
+    }
+}

@@ -1,0 +1,104 @@
+//! Windows and what is freed ahead, by example and over random lives of a cluster.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::tests::{Daily, SEGMENT, at, backup, live, policy, segment};
+use super::*;
+use crate::model::lsn::Lsn;
+use crate::model::timeline::{Ancestor, Timeline, TimelineJson};
+
+/// Timeline, first backup's number in `backups`, last segment.
+fn windows(backups: &[Summary], wal: &[WalObject], facts: &BTreeMap<TimelineId, TimelineJson>) -> Vec<(u32, u64, u64)> {
+    let archive = Archive::new(wal.iter().copied(), facts, backups);
+    let number = |id: &BackupId| backups.iter().position(|backup| backup.id == *id).unwrap() as u64;
+    let of = |w: &Window| (w.timeline, number(&w.backup), w.last.to_segment(SEGMENT).unwrap().number);
+    archive.windows(backups).iter().map(of).collect()
+}
+
+#[test]
+fn a_window_ends_at_a_hole() {
+    let mut daily = Daily::new(9);
+    let none = BTreeMap::new();
+    assert_eq!(windows(&daily.backups, &daily.wal, &none), [(1, 0, 8)]);
+    // The backup of day 4 needs the one segment that is lost.
+    daily.wal.remove(4);
+    assert_eq!(windows(&daily.backups, &daily.wal, &none), [(1, 0, 3), (1, 5, 8)]);
+    daily.backups[5].wal_broken_at = Some(Lsn(1));
+    assert_eq!(windows(&daily.backups, &daily.wal, &none), [(1, 0, 3), (1, 6, 8)]);
+    assert_eq!(windows(&[], &daily.wal, &none), []);
+    assert_eq!(windows(&daily.backups, &[], &none), []);
+}
+
+#[test]
+fn a_later_timeline_rests_on_backups_of_an_earlier_one() {
+    let Daily { backups, mut wal, now } = Daily::new(6);
+    let branched = |at: u64| {
+        let parent = Ancestor { timeline: 1, switch_lsn: Lsn(at * SEGMENT + 8), reason: String::new() };
+        BTreeMap::from([(2, TimelineJson::from(&Timeline { id: 2, ancestors: vec![parent] }))])
+    };
+    wal.extend((4..8).map(|number| segment(2, number, now)));
+    assert_eq!(windows(&backups, &wal, &branched(4)), [(1, 0, 5), (2, 0, 7)]);
+    // The segment with the switch itself must be the new timeline's.
+    wal.retain(|object| object.name != segment(2, 4, now).name);
+    assert_eq!(windows(&backups, &wal, &branched(4)), [(1, 0, 5)]);
+    assert_eq!(windows(&backups, &wal, &branched(5)), [(1, 0, 5), (2, 0, 7)]);
+    assert_eq!(windows(&backups, &wal, &branched(7)), [(1, 0, 5)], "6 of the old timeline is missing");
+}
+
+#[test]
+fn what_replaces_is_counted_before_it_is_made() {
+    let mut daily = Daily::new(20);
+    daily.backups.iter_mut().for_each(|backup| backup.totals.stored_bytes = 1000);
+    let freed = |daily: &Daily, policy: &Policy| {
+        let wal = Archive::new(daily.wal.iter().copied(), &BTreeMap::new(), &daily.backups);
+        let (backups, holds) = (&daily.backups[..], BTreeMap::new());
+        let input = Input { policy, backups, holds: &holds, proven: None, wal: &wal, now: daily.now };
+        Plan::freed_within(&input, Duration::from_secs(7 * DAY))
+    };
+    let dailies = Policy { daily: 20, ..policy(2) };
+    assert_eq!(freed(&daily, &dailies), 7 * 1010, "seven backups, each with a segment of 10 bytes");
+    assert_eq!(freed(&daily, &policy(100)), 0);
+    // Where backups are made no more, none replaces another.
+    daily.now = at("2027-10-01T00:00:00Z");
+    assert_eq!(freed(&daily, &dailies), 0);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn the_end_of_a_window_can_be_reached(steps in prop::collection::vec(any::<(u8, u8)>(), 1..80)) {
+        let life = live(&steps);
+        let archive = Archive::new(life.wal.iter().copied(), &life.facts, &life.backups);
+        for window in archive.windows(&life.backups) {
+            let first = life.backups.iter().find(|backup| backup.id == window.backup).unwrap();
+            prop_assert_eq!(first.stopped, window.from);
+            prop_assert!(life.reaches(first, window.last.to_segment(SEGMENT).unwrap()), "{:?}", window);
+        }
+    }
+
+    /// Without losses nothing is between a backup and the end of its timeline.
+    #[test]
+    fn a_backup_is_in_a_window_of_its_timeline(steps in prop::collection::vec(any::<(u8, u8)>(), 1..80)) {
+        let whole: Vec<(u8, u8)> = steps.iter().map(|(what, detail)| (*what, detail & !1)).collect();
+        let life = live(&whole);
+        let archive = Archive::new(life.wal.iter().copied(), &life.facts, &life.backups);
+        let windows = archive.windows(&life.backups);
+        for backup in life.backups.iter().filter(|backup| backup.wal_broken_at.is_none()) {
+            let holds = |w: &&Window| w.timeline == backup.timeline && w.from <= backup.stopped;
+            prop_assert!(windows.iter().any(|w| holds(&w)), "{} {:?}", backup.id, windows);
+        }
+    }
+}
+
+#[test]
+fn a_backup_of_several_segments_needs_them_all() {
+    let now = at("2026-10-01T03:00:00Z");
+    let backups = [backup(1, 1, (3, 5), now)];
+    let wal: Vec<WalObject> = (3..9).map(|number| segment(1, number, now)).collect();
+    assert_eq!(windows(&backups, &wal, &BTreeMap::new()), [(1, 0, 8)]);
+    assert_eq!(windows(&backups, &wal[1..], &BTreeMap::new()), []);
+    assert_eq!(windows(&backups, &wal[..2], &BTreeMap::new()), []);
+}

@@ -1,0 +1,92 @@
+//! `status`: what there is and how it stands, on one screen and at once. Needs no key, and neither a server that runs
+//! nor a store that answers: what is not known in time is said to be unknown.
+
+mod repository;
+mod server;
+
+use std::time::Duration;
+
+use super::Context;
+use crate::config;
+use crate::flow::in_time::{self, Question};
+use crate::model::error::{Code, Error, Result};
+use crate::report::status::{Repository, Server, Status};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Request {
+    /// For how long answers are waited for.
+    pub wait: Duration,
+}
+
+/// One question's.
+enum Answer {
+    Server(Server),
+    Catalog(Result<repository::Catalogued>),
+    Stored(Result<repository::Stored>),
+    Behind(Result<repository::Behind>),
+}
+
+pub fn run(context: &Context, request: &Request) -> Result<Status> {
+    let each: Vec<config::Repository> = context.config.repositories().cloned().collect();
+    let mut questions: Vec<Question<Answer>> = Vec::new();
+    for wanted in &each {
+        questions.extend(of_repository(context, wanted));
+    }
+    let has_server = context.config.postgres.is_some();
+    let asked = context.clone();
+    questions.extend(has_server.then(|| Box::new(move || Answer::Server(server::look(&asked))) as Question<Answer>));
+    let mut answers = in_time::ask(questions, request.wait).into_iter();
+    let repositories: Vec<Repository> = each
+        .iter()
+        .map(|wanted| {
+            let own: Vec<Option<Answer>> = answers.by_ref().take(QUESTIONS).collect();
+            repository::report(context, wanted, own, request.wait)
+        })
+        .collect();
+    let server = has_server.then(|| match answers.next() {
+        Some(Some(Answer::Server(server))) => server,
+        _ => Server::unknown(&no_answer(request.wait)),
+    });
+    let mut status = Status {
+        cluster: context.config.name.as_ref().map(ToString::to_string),
+        at: context.now,
+        waiting: context.config.postgres.as_ref().and_then(|p| server::waiting(&p.data_dir, context.now)),
+        server,
+        repositories,
+        next: String::new(),
+    };
+    status.next = context.command(next(&status));
+    Ok(status)
+}
+
+/// Of each repository.
+const QUESTIONS: usize = 3;
+
+fn of_repository(context: &Context, wanted: &config::Repository) -> [Question<Answer>; QUESTIONS] {
+    let at_hand = || (context.clone(), wanted.clone());
+    let (catalog, stored, behind) = (at_hand(), at_hand(), at_hand());
+    [
+        Box::new(move || Answer::Catalog(repository::catalog(&catalog.0, &catalog.1))),
+        Box::new(move || Answer::Stored(repository::stored(&stored.0, &stored.1))),
+        Box::new(move || Answer::Behind(repository::behind(&behind.0, &behind.1))),
+    ]
+}
+
+fn no_answer(wait: Duration) -> Error {
+    let message = format!("no answer within {} s", wait.as_secs_f64());
+    Error::new(Code::Unreachable, message).hint("ask for longer: pgcairn status --wait 60s")
+}
+
+/// The most pressing first.
+fn next(status: &Status) -> &'static str {
+    let any = |test: fn(&Repository) -> bool| status.repositories.iter().any(test);
+    if any(|repository| repository.error.is_some()) || status.is_archiving_badly() {
+        "check"
+    } else if status.repositories.iter().all(|repository| repository.backups == Some(0)) {
+        "backup"
+    } else if any(Repository::is_behind) {
+        "copy --all"
+    } else {
+        "list"
+    }
+}
