@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Report;
-use super::text::{bytes, count, facts, seconds, utc};
+use super::text::{age, bytes, count, facts, utc};
 use crate::model::error::{Code, Error};
 use crate::model::key::BackupId;
 use crate::model::wal_name::TimelineId;
@@ -183,7 +183,7 @@ impl Server {
 
 impl Waiting {
     fn words(&self) -> String {
-        let oldest = self.oldest_seconds.map(|age| format!(", the oldest for {}", seconds(age as f64)));
+        let oldest = self.oldest_seconds.map(|old| format!(", the oldest for {}", age(old)));
         let waiting = match self.files {
             0 => "none waits".to_owned(),
             1 => "1 file waits".to_owned(),
@@ -237,8 +237,8 @@ impl Repository {
         let unreadable = self.unreadable_backups.filter(|n| *n > 0).map(|n| format!(", {n} UNREADABLE"));
         let mut lines = vec![("backups", number.to_string() + &unreadable.unwrap_or_default())];
         lines.extend(self.last_backup.as_ref().map(|last| {
-            let (age, data, stored) = (age(last.age_seconds), bytes(last.data_bytes), bytes(last.stored_bytes));
-            ("last", format!("{} {age}, {data} in {stored}", last.id))
+            let (old, data, stored) = (age(last.age_seconds), bytes(last.data_bytes), bytes(last.stored_bytes));
+            ("last", format!("{}, {old} ago, {data} in {stored}", last.id))
         }));
         lines
     }
@@ -283,14 +283,10 @@ impl Repository {
 
     fn about_lag(&self) -> Vec<(&'static str, String)> {
         let Some(behind) = self.behind.filter(|_| self.is_behind()) else { return Vec::new() };
-        let since = behind.seconds.map(|age| format!(", the oldest for {}", seconds(age as f64)));
+        let since = behind.seconds.map(|old| format!(", the oldest for {}", age(old)));
         let (backups, wal) = (count(behind.backups, "backup"), count(behind.wal_files, "WAL file"));
         vec![("BEHIND by", format!("{backups} and {wal}{}", since.unwrap_or_default()))]
     }
-}
-
-fn age(seconds_old: u64) -> String {
-    format!("{} ago", seconds(seconds_old as f64))
 }
 
 /// A restore to an earlier one would be refused.

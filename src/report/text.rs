@@ -37,6 +37,15 @@ pub fn seconds(seconds: f64) -> String {
     }
 }
 
+/// How old something is: `17 s`, `3 min 20 s`, `2 h 5 min`, `12 days`.
+pub fn age(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..172_800 => self::seconds(seconds as f64),
+        _ => count(seconds / 86_400, "day"),
+    }
+}
+
 /// `2026-11-20 03:00:00Z`, with the fraction where there is one.
 pub fn utc(time: Timestamp) -> String {
     time.to_string().replacen('T', " ", 1)
@@ -123,6 +132,15 @@ mod tests {
             [(0.42, "0.42 s"), (17.4, "17 s"), (59.7, "1 min 0 s"), (200.0, "3 min 20 s"), (7500.0, "2 h 5 min")]
         {
             assert_eq!(seconds(number), text);
+        }
+    }
+
+    #[test]
+    fn ages() {
+        for (number, text) in
+            [(0, "0 s"), (59, "59 s"), (60, "1 min 0 s"), (172_799, "47 h 59 min"), (172_800, "2 days")]
+        {
+            assert_eq!(age(number), text);
         }
     }
 
