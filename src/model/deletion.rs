@@ -24,6 +24,9 @@ pub const LONGEST_SILENCE: SignedDuration = SignedDuration::from_secs(GRACE.as_s
 /// The reason of the hold under which `undelete` works, and which it leaves.
 pub const BROUGHT_BACK: &str = "brought back by undelete";
 
+/// The reason of the hold under which `copy` relies on what an earlier one has left, and which it leaves.
+pub const BEING_COPIED: &str = "being copied";
+
 /// Between store and host; more than that is refused without `--yes`.
 pub const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
 

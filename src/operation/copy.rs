@@ -2,13 +2,15 @@
 //!
 //! There is no lock; the order of the steps keeps every promise whatever else runs and wherever this is killed:
 //!
-//! 1. What a backup needs goes first, its WAL too, then a hold that it has. Expiry spares what was written lately.
-//! 2. The list of its objects and the commit marker go last, at once one after the other: expiry takes a backup that has
-//!    the one for long and not the other for dropped. Where a killed run has left it so, a hold keeps expiry off.
-//! 3. Then all is looked for once more: an expiry that was at work may have taken for garbage what had been there.
+//! 1. A hold that a backup has goes first, then what it needs. Expiry spares what was written lately.
+//! 2. What is found there of it, as an earlier copy was killed, may be garbage to an expiry at work. So it is held, and
+//!    then looked whether any is at work. If not, whoever begins later sees the hold, and all is looked for once more.
+//! 3. The list of its objects and the commit marker go last, at once one after the other: expiry takes a backup that has
+//!    the one for long and not the other for dropped, unless it is held.
 //! 4. WAL beyond that follows, oldest first, so that what is there has no holes.
 
 mod choose;
+mod expiry;
 mod one;
 mod transfer;
 mod wal;
@@ -18,6 +20,8 @@ use jiff::Timestamp;
 use crate::config;
 use crate::model::error::{Code, Error, Result};
 use crate::model::interrupt::Interrupt;
+use crate::model::key::ClusterName;
+use crate::model::plan::retention::{Period, Policy};
 use crate::model::selector::Selector;
 use crate::report::copy::{Brought, Copy};
 use crate::report::{Listener, Quiet};
@@ -70,9 +74,9 @@ pub fn bring_up(
     what: &What,
     listener: &dyn Listener,
 ) -> Result<Brought> {
-    let work = open(context, wanted, listener)?;
-    let brought = work.bring(what, listener);
-    healed::say(&work.from.reader(), listener);
+    let route = open(context, wanted, listener)?;
+    let brought = route.bring(what, listener);
+    healed::say(&route.from.reader(), listener);
     brought
 }
 
@@ -87,11 +91,11 @@ pub struct Behind {
 
 /// What [`What::New`] would bring.
 pub fn behind(context: &Context, wanted: &config::Repository) -> Result<Behind> {
-    let work = open(context, wanted, &Quiet)?;
+    let route = open(context, wanted, &Quiet)?;
     let mut behind = Behind::default();
-    for keys in generations(&work.from, context.config.name.as_ref())? {
-        let choice = Choice::new(&work, keys.clone(), &What::New, &Quiet)?;
-        let wal = if wanted.keep.is_none() { wal::missing(&work, &keys, &choice)? } else { Vec::new() };
+    for keys in generations(&route.from, context.config.name.as_ref())? {
+        let choice = Choice::new(&route, keys.clone(), &What::New, &Quiet)?;
+        let wal = if wanted.keep.is_none() { wal::missing(&route, &keys, &choice)? } else { Vec::new() };
         behind.backups += choice.wanted.len() as u64;
         behind.wal_files += wal.len() as u64;
         let times = choice.wanted.iter().map(|backup| backup.stopped).chain(wal.iter().map(|object| object.modified));
@@ -100,7 +104,7 @@ pub fn behind(context: &Context, wanted: &config::Repository) -> Result<Behind> 
     Ok(behind)
 }
 
-fn open<'w>(context: &'w Context, wanted: &'w config::Repository, listener: &dyn Listener) -> Result<Work<'w>> {
+fn open(context: &Context, wanted: &config::Repository, listener: &dyn Listener) -> Result<Route> {
     let to = repository::open_one(&context.config, wanted)?;
     let mut sources = open_each(&context.config, listener)?;
     sources.retain(|(named, _)| named.name != wanted.name);
@@ -109,7 +113,18 @@ fn open<'w>(context: &'w Context, wanted: &'w config::Repository, listener: &dyn
         let message = format!("no other repository than {} can be read", wanted.name);
         Error::new(Code::Unreachable, message).hint("pgcairn check")
     })?;
-    Ok(Work { context, wanted, from, to, interrupt: &context.interrupt })
+    let config = &context.config;
+    Ok(Route {
+        from,
+        to,
+        name: wanted.name.clone(),
+        cluster: config.name.clone(),
+        keep: wanted.keep,
+        retention: config.retention_of(wanted).cloned(),
+        jobs: config.backup.jobs(),
+        now: context.now,
+        interrupt: context.interrupt.clone(),
+    })
 }
 
 fn united(sources: Vec<Named<'_>>) -> Option<Repository> {
@@ -117,25 +132,36 @@ fn united(sources: Vec<Named<'_>>) -> Option<Repository> {
     Some(repositories.next()?.besides(repositories))
 }
 
-struct Work<'w> {
-    context: &'w Context,
-    wanted: &'w config::Repository,
-    from: Repository,
-    to: Repository,
-    interrupt: &'w Interrupt,
+/// From where to where, and what belongs there.
+pub struct Route {
+    /// All others, read as one.
+    pub from: Repository,
+    pub to: Repository,
+    /// What the configuration calls the destination.
+    pub name: String,
+    pub cluster: Option<ClusterName>,
+    /// Only one backup of each such period belongs there.
+    pub keep: Option<Period>,
+    /// What expiry goes by there; without it everything is kept.
+    pub retention: Option<Policy>,
+    /// How many objects are on their way at once.
+    pub jobs: usize,
+    /// By this host's clock.
+    pub now: Timestamp,
+    pub interrupt: Interrupt,
 }
 
-impl Work<'_> {
-    fn bring(&self, what: &What, listener: &dyn Listener) -> Result<Brought> {
-        let mut brought = Brought::new(&self.wanted.name, self.to.url());
+impl Route {
+    pub fn bring(&self, what: &What, listener: &dyn Listener) -> Result<Brought> {
+        let mut brought = Brought::new(&self.name, self.to.url());
         let mut found = false;
-        for keys in generations(&self.from, self.context.config.name.as_ref())? {
+        for keys in generations(&self.from, self.cluster.as_ref())? {
             let choice = Choice::new(self, keys.clone(), what, listener)?;
             found |= choice.is_found;
             let transfer = Transfer::new(self, &keys);
             for backup in &choice.wanted {
                 self.interrupt.check()?;
-                listener.notice(format!("copying backup {} to {}", backup.id, self.wanted.name));
+                listener.notice(format!("copying backup {} to {}", backup.id, self.name));
                 match one::copy(&transfer, backup, &choice) {
                     Ok(()) => brought.backups.push(backup.id.clone()),
                     Err(error) if is_of_this_backup(&error) => {
@@ -147,8 +173,14 @@ impl Work<'_> {
             if *what == What::All {
                 self.complete(&transfer, &choice)?;
             }
-            if !matches!(what, What::One(_)) && self.wanted.keep.is_none() {
-                wal::follow(&transfer, &choice)?;
+            if !matches!(what, What::One(_)) {
+                choice
+                    .unreadable
+                    .iter()
+                    .for_each(|lost| transfer.fail(format_args!("backup {}", lost.id), lost.as_error()));
+                if self.keep.is_none() {
+                    wal::follow(&transfer, &choice)?;
+                }
             }
             brought.add(&transfer);
         }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::catalog::{Catalog, read_small};
 use super::expire::{Observed, clock_skew, generations};
 use super::{Context, legal_hold, repository};
-use crate::model::deletion::{self, BROUGHT_BACK, GRACE, Hold, MAX_CLOCK_SKEW};
+use crate::model::deletion::{self, BEING_COPIED, BROUGHT_BACK, GRACE, Hold, LONGEST_SILENCE, MAX_CLOCK_SKEW};
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::{BackupId, ClusterKeys};
 use crate::model::selector::Selector;
@@ -59,7 +59,7 @@ pub(super) fn new(id: &BackupId, reason: &str, until: Option<Timestamp>, now: Ti
 pub fn place(repository: &Repository, keys: &ClusterKeys, hold: &Hold) -> Result<()> {
     let (reader, id) = (repository.reader(), &hold.backup);
     if let Some(other) = read(&reader, keys, id)? {
-        if other.counts_at(hold.created) && other.reason != BROUGHT_BACK {
+        if other.counts_at(hold.created) && !is_by_the_way(&other) {
             let message = format!("backup {id} is held already: {}", other.reason);
             return Err(Error::new(Code::Conflict, message).hint(format!("to change it, first: pgcairn release {id}")));
         }
@@ -79,18 +79,64 @@ pub fn place(repository: &Repository, keys: &ClusterKeys, hold: &Hold) -> Result
 
 /// The hold under which `undelete` works.
 pub(super) fn for_undelete(repository: &Repository, keys: &ClusterKeys, id: &BackupId, now: Timestamp) -> Result<Hold> {
-    let hold = new(id, BROUGHT_BACK, Some(now.checked_add(GRACE).unwrap_or(Timestamp::MAX)), now);
+    let hold = new(id, BROUGHT_BACK, Some(after_grace(now)), now);
     if read(&repository.reader(), keys, id)?.is_some_and(|other| !other.counts_at(now)) {
         repository.remover().remove(&keys.hold(id))?;
     }
-    create(&repository.creator(), keys, &hold)?;
-    // Expiry goes by the store's clock: for it the hold may be over.
-    let store = repository.reader().stat(&keys.hold(id))?.modified;
-    if now.duration_since(store).abs() > MAX_CLOCK_SKEW {
-        repository.remover().remove(&keys.hold(id))?;
-        return Err(clock_skew(store, now).hint(format!("set the wrong one, then: pgcairn undelete {id}")));
-    }
+    create_by_both_clocks(repository, keys, &hold)
+        .map_err(|error| error.hint(format!("set the wrong one, then: pgcairn undelete {id}")))?;
     Ok(hold)
+}
+
+/// The hold under which `copy` relies on what lies there of a backup that is none yet: one that is there and lasts, or
+/// else a new one. A user's own keeps its reason.
+pub(super) fn for_copy(repository: &Repository, keys: &ClusterKeys, id: &BackupId, now: Timestamp) -> Result<()> {
+    let mut hold = new(id, BEING_COPIED, Some(after_grace(now)), now);
+    if let Some(other) = read(&repository.reader(), keys, id)? {
+        let lasts = now.checked_add(LONGEST_SILENCE).unwrap_or(Timestamp::MAX);
+        if other.until.is_none() || other.created <= now && other.counts_at(lasts) {
+            return Ok(());
+        }
+        if other.counts_at(now) {
+            hold = Hold { until: other.until.max(hold.until), created: now, ..other };
+        }
+        repository.remover().remove(&keys.hold(id))?;
+    }
+    create_by_both_clocks(repository, keys, &hold)
+        .map_err(|error| error.hint("set the wrong one, then: pgcairn copy --all"))
+}
+
+/// The hold that a backup has where it is copied from; a user's own stays.
+pub(super) fn copied(repository: &Repository, keys: &ClusterKeys, hold: &Hold, now: Timestamp) -> Result<()> {
+    if let Some(other) = read(&repository.reader(), keys, &hold.backup)? {
+        if other.counts_at(now) && !is_by_the_way(&other) {
+            return Ok(());
+        }
+        repository.remover().remove(&keys.hold(&hold.backup))?;
+    }
+    create(&repository.creator(), keys, hold)
+}
+
+/// Left by a command that was asked for something else; whoever asks for a hold replaces it.
+fn is_by_the_way(hold: &Hold) -> bool {
+    [BROUGHT_BACK, BEING_COPIED].contains(&hold.reason.as_str())
+}
+
+fn after_grace(now: Timestamp) -> Timestamp {
+    now.checked_add(GRACE).unwrap_or(Timestamp::MAX)
+}
+
+/// Expiry goes by the store's clock: for it the hold may be over.
+fn create_by_both_clocks(repository: &Repository, keys: &ClusterKeys, hold: &Hold) -> Result<()> {
+    let (key, now) = (keys.hold(&hold.backup), hold.created);
+    create(&repository.creator(), keys, hold)?;
+    let store = repository.reader().stat(&key)?.modified;
+    if now.duration_since(store).abs() > MAX_CLOCK_SKEW {
+        // The reason is of more use than that this fails as well, for whoever may not delete.
+        let _ = repository.remover().remove(&key);
+        return Err(clock_skew(store, now));
+    }
+    Ok(())
 }
 
 /// Deletes holds of what is no backup, nor will be: whoever made them died before the commit.

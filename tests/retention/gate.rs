@@ -1,13 +1,10 @@
 //! A process whose every call to the store waits for leave: it can stand still between any two, and be killed at any.
 
-use std::io::Read;
-use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex};
 
-use pgcairn::model::key::Key;
-use pgcairn::store::{Backend, Entry, Error, ReadSeek, Result, Stat};
+use pgcairn::store::{Backend, Error, Result};
 
-use crate::clocked::Clocked;
+use crate::layers::{Layer, On};
 
 /// What becomes of the call that waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,16 +29,21 @@ enum State {
     Ended,
 }
 
+/// Of one process, whatever stores it works with.
 #[derive(Debug)]
 pub struct Gate {
-    store: Arc<Clocked>,
     state: Mutex<State>,
     changed: Condvar,
 }
 
 impl Gate {
-    pub fn new(store: Arc<Clocked>) -> Arc<Gate> {
-        Arc::new(Gate { store, state: Mutex::new(State::Running), changed: Condvar::new() })
+    pub fn new() -> Arc<Gate> {
+        Arc::new(Gate { state: Mutex::new(State::Running), changed: Condvar::new() })
+    }
+
+    /// The store as this process reaches it.
+    pub fn over(self: &Arc<Gate>, store: Arc<dyn Backend>) -> Arc<dyn Backend> {
+        Arc::new(On(Gated { gate: self.clone(), store }))
     }
 
     /// By the process, when it has come to its end.
@@ -75,56 +77,26 @@ impl Gate {
         *state = if matches!(fate, Fate::Killed { .. }) { State::Dead } else { State::Running };
         fate
     }
-
-    fn run<T>(&self, place: &str, call: impl FnOnce() -> Result<T>) -> Result<T> {
-        let source = std::io::Error::other("injected");
-        let failure = Error::Unreachable { action: "cannot reach", place: place.to_owned(), source };
-        match self.leave() {
-            Fate::Done => call(),
-            Fate::AnswerLost | Fate::Killed { done: true } => call().and(Err(failure)),
-            Fate::Failed | Fate::Killed { done: false } => Err(failure),
-        }
-    }
 }
 
-impl Backend for Gate {
-    fn url(&self) -> &str {
-        "memory:"
+#[derive(Debug)]
+struct Gated {
+    gate: Arc<Gate>,
+    store: Arc<dyn Backend>,
+}
+
+impl Layer for Gated {
+    fn below(&self) -> &dyn Backend {
+        self.store.as_ref()
     }
 
-    fn get(&self, key: &Key) -> Result<Box<dyn Read + Send>> {
-        self.run(key.as_str(), || self.store.get(key))
-    }
-
-    fn get_range(&self, key: &Key, range: Range<u64>) -> Result<Vec<u8>> {
-        self.run(key.as_str(), || self.store.get_range(key, range))
-    }
-
-    fn open(&self, key: &Key) -> Result<Box<dyn ReadSeek + Send>> {
-        self.run(key.as_str(), || self.store.open(key))
-    }
-
-    fn stat(&self, key: &Key) -> Result<Stat> {
-        self.run(key.as_str(), || self.store.stat(key))
-    }
-
-    fn list(&self, prefix: &str) -> Result<Vec<Entry>> {
-        self.run(prefix, || self.store.list(prefix))
-    }
-
-    fn children(&self, directory: &str) -> Result<Vec<String>> {
-        self.run(directory, || self.store.children(directory))
-    }
-
-    fn create(&self, key: &Key, body: &mut dyn ReadSeek) -> Result<()> {
-        self.run(key.as_str(), || self.store.create(key, body))
-    }
-
-    fn persist(&self, key: &Key) -> Result<()> {
-        self.run(key.as_str(), || self.store.persist(key))
-    }
-
-    fn delete(&self, key: &Key) -> Result<()> {
-        self.run(key.as_str(), || self.store.delete(key))
+    fn run<T>(&self, _: &'static str, name: &str, call: impl FnOnce(&dyn Backend) -> Result<T>) -> Result<T> {
+        let source = std::io::Error::other("injected");
+        let failure = Error::Unreachable { action: "cannot reach", place: name.to_owned(), source };
+        match self.gate.leave() {
+            Fate::Done => call(self.below()),
+            Fate::AnswerLost | Fate::Killed { done: true } => call(self.below()).and(Err(failure)),
+            Fate::Failed | Fate::Killed { done: false } => Err(failure),
+        }
     }
 }

@@ -1,35 +1,38 @@
 //! A backup as it would be made, call by call.
 
 use std::collections::BTreeMap;
-use std::io::Cursor;
+use std::io::{Cursor, Write};
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
-use pgcairn::codec::FrameCompressor;
+use pgcairn::codec::{FrameCompressor, Sealer};
 use pgcairn::model::catalog::{
     Environment, FORMAT, Flagged, Method, ObjectLine, ObjectsDigest, ServerFacts, Summary, Tolerated, Totals,
     format_commit_marker,
 };
+use pgcairn::model::envelope::{Envelope, WalFacts};
 use pgcairn::model::error::{Code, Error, Result};
-use pgcairn::model::key::{BackupId, ClusterKeys, ClusterName, Key, PackId};
+use pgcairn::model::key::{BackupId, ClusterKeys, ClusterName, Key, Kind, PackId};
 use pgcairn::model::lsn::Lsn;
 use pgcairn::model::sha256::Sha256Sum;
 use pgcairn::model::wal_name::Segment;
 use pgcairn::operation::backup::in_time;
 use pgcairn::store::{Backend, Repository};
 
-use crate::clocked::Clocked;
+use crate::memory::Memory;
 
 pub const SEGMENT: u64 = 16 << 20;
 
 #[derive(Debug, Clone)]
 pub struct Maker {
     pub id: BackupId,
-    pub store: Arc<Clocked>,
+    pub store: Arc<Memory>,
     /// Where it stores its objects: the same store behind layers.
     pub over: Arc<dyn Backend>,
     pub keys: ClusterKeys,
     pub first: u64,
+    /// Where WAL is archived to.
+    pub archives: Vec<Arc<Memory>>,
     pub next_segment: Arc<Mutex<u64>>,
     /// When its list was stored: from then on it has half an hour.
     pub listed: Arc<Mutex<Option<Timestamp>>>,
@@ -47,13 +50,13 @@ impl Maker {
             self.keys.manifest(&self.id, 1),
             self.keys.pack(&PackId { backup: self.id.clone(), number: 1 }),
         ];
-        keys.iter().try_for_each(|key| self.put(key, b"body"))?;
-        Ok(keys.into_iter().map(|key| ObjectLine { key, size: 4, sha256: Sha256Sum::of(b"body") }).collect())
+        keys.iter().try_for_each(|key| self.put(key, &part(key)))?;
+        Ok(keys.into_iter().map(line).collect())
     }
 
     /// As the operation does it: if its WAL is there, and if it is not too late.
     pub fn commit(&self, objects: &[ObjectLine]) -> Result<Summary> {
-        let last = push(&self.store, &self.keys, &self.next_segment);
+        let last = push(&self.archives, &self.keys, &self.next_segment);
         if !(self.first..=last).all(|number| self.over.stat(&segment(&self.keys, number)).is_ok()) {
             return Err(Error::new(Code::ArchiveStalled, "its WAL is not there"));
         }
@@ -111,10 +114,36 @@ pub fn segment(keys: &ClusterKeys, number: u64) -> Key {
     keys.segment(Segment { timeline: 1, number }.name(SEGMENT))
 }
 
-/// The next segment is archived; which one that is.
-pub fn push(store: &Clocked, keys: &ClusterKeys, next: &Mutex<u64>) -> u64 {
+/// What lies there as a part of a backup.
+pub fn part(key: &Key) -> Vec<u8> {
+    format!("what is in {key}").into_bytes()
+}
+
+/// As the list names it. Lines ascend by key.
+fn line(key: Key) -> ObjectLine {
+    let body = part(&key);
+    ObjectLine { key, size: body.len() as u64, sha256: Sha256Sum::of(&body) }
+}
+
+/// The next segment is archived, in each of the stores; which one that is.
+pub fn push(stores: &[Arc<Memory>], keys: &ClusterKeys, next: &Mutex<u64>) -> u64 {
     let mut next = next.lock().unwrap();
-    store.create(&segment(keys, *next), &mut Cursor::new(b"wal")).unwrap();
+    let key = segment(keys, *next);
+    for store in stores {
+        store.create(&key, &mut Cursor::new(archived(&key))).unwrap();
+    }
     *next += 1;
     *next - 1
+}
+
+/// A segment as it lies in a repository without encryption.
+pub fn archived(key: &Key) -> Vec<u8> {
+    let (sha256, compressed) = (Sha256Sum::of(key.as_str().as_bytes()), key.as_str().len() as u64);
+    let (first_commit, last_commit, invalid_from) = Default::default();
+    let facts =
+        WalFacts { sha256, length: SEGMENT, compressed, system_identifier: 7, first_commit, last_commit, invalid_from };
+    let envelope = Envelope::wal(key.clone(), Kind::Wal, facts);
+    let mut sealed = Sealer::plain().seal(&envelope, Vec::new()).unwrap();
+    sealed.write_all(key.as_str().as_bytes()).unwrap();
+    sealed.finish().unwrap()
 }

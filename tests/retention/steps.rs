@@ -1,7 +1,5 @@
 //! One expiry: each call fails once, and once other work comes before each call.
 
-use std::io::Read;
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -9,17 +7,16 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use pgcairn::model::deletion::{GRACE, LONGEST_SILENCE, MAX_CLOCK_SKEW};
 use pgcairn::model::error::Code;
-use pgcairn::model::key::Key;
 use pgcairn::model::plan::retention::Policy;
 use pgcairn::operation::expire::Request;
-use pgcairn::store::{Backend, Entry, Error, ReadSeek, Result, Stat};
+use pgcairn::store::{Backend, Error, Result};
 
-use crate::layers::{Counting, Faulty, When};
+use crate::layers::{Counting, Faulty, Layer, On, When};
 use crate::world::{AtWork, World};
 
 pub const DAY: SignedDuration = SignedDuration::from_hours(24);
-const ENOUGH: usize = 100_000;
-const NONE: SignedDuration = SignedDuration::ZERO;
+pub const ENOUGH: usize = 100_000;
+pub const NONE: SignedDuration = SignedDuration::ZERO;
 
 pub fn policy() -> Policy {
     Policy { recovery_window: Duration::from_secs(2 * 24 * 3600), minimum: 1, ..Policy::default() }
@@ -126,14 +123,22 @@ fn note(world: &mut World, request: Request, before: &[pgcairn::model::key::Back
     }
 }
 
-type Between = Box<dyn Fn(&World) + Send + Sync>;
-
 /// Before its n-th call other work is done, all of it.
-struct Interrupted {
-    world: Arc<World>,
+pub struct Interrupted {
+    below: Arc<dyn Backend>,
     at: usize,
     calls: AtomicUsize,
-    between: Between,
+    between: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Interrupted {
+    pub fn new(below: Arc<dyn Backend>, at: usize, between: impl Fn() + Send + Sync + 'static) -> Arc<On<Interrupted>> {
+        Arc::new(On(Interrupted { below, at, calls: AtomicUsize::new(0), between: Box::new(between) }))
+    }
+
+    pub fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
+    }
 }
 
 impl std::fmt::Debug for Interrupted {
@@ -142,45 +147,16 @@ impl std::fmt::Debug for Interrupted {
     }
 }
 
-impl Interrupted {
+impl Layer for Interrupted {
     fn below(&self) -> &dyn Backend {
-        if self.calls.fetch_add(1, Ordering::SeqCst) == self.at {
-            (self.between)(&self.world);
-        }
-        self.world.store.as_ref()
+        self.below.as_ref()
     }
-}
 
-impl Backend for Interrupted {
-    fn url(&self) -> &str {
-        "memory:"
-    }
-    fn get(&self, key: &Key) -> Result<Box<dyn Read + Send>> {
-        self.below().get(key)
-    }
-    fn get_range(&self, key: &Key, range: Range<u64>) -> Result<Vec<u8>> {
-        self.below().get_range(key, range)
-    }
-    fn open(&self, key: &Key) -> Result<Box<dyn ReadSeek + Send>> {
-        self.below().open(key)
-    }
-    fn stat(&self, key: &Key) -> Result<Stat> {
-        self.below().stat(key)
-    }
-    fn list(&self, prefix: &str) -> Result<Vec<Entry>> {
-        self.below().list(prefix)
-    }
-    fn children(&self, directory: &str) -> Result<Vec<String>> {
-        self.below().children(directory)
-    }
-    fn create(&self, key: &Key, body: &mut dyn ReadSeek) -> Result<()> {
-        self.below().create(key, body)
-    }
-    fn persist(&self, key: &Key) -> Result<()> {
-        self.below().persist(key)
-    }
-    fn delete(&self, key: &Key) -> Result<()> {
-        self.below().delete(key)
+    fn run<T>(&self, _: &'static str, _: &str, call: impl FnOnce(&dyn Backend) -> Result<T>) -> Result<T> {
+        if self.calls.fetch_add(1, Ordering::SeqCst) == self.at {
+            (self.between)();
+        }
+        call(self.below())
     }
 }
 
@@ -190,10 +166,10 @@ fn between(name: &str, work: impl Fn(&World) + Send + Sync + Clone + 'static) {
         let (world, at_work) = eventful();
         let before = world.there();
         let world = Arc::new(world);
-        let (calls, between) = (AtomicUsize::new(0), Box::new(work.clone()));
-        let interrupted = Arc::new(Interrupted { world: world.clone(), at, calls, between });
+        let (work, there) = (work.clone(), world.clone());
+        let interrupted = Interrupted::new(world.store.clone(), at, move || work(&there));
         let outcome = world.expire(interrupted.clone(), GRACEFUL, NONE);
-        let calls = interrupted.calls.load(Ordering::SeqCst);
+        let calls = interrupted.calls();
         drop(interrupted);
         let mut world = Arc::into_inner(world).unwrap();
         world.note_trash(&before);
@@ -268,44 +244,24 @@ fn undelete_brings_back_what_was_dropped() {
 #[derive(Debug)]
 struct Full(Arc<dyn Backend>);
 
-impl Backend for Full {
-    fn url(&self) -> &str {
-        self.0.url()
+impl Layer for Full {
+    fn below(&self) -> &dyn Backend {
+        self.0.as_ref()
     }
-    fn get(&self, key: &Key) -> Result<Box<dyn Read + Send>> {
-        self.0.get(key)
-    }
-    fn get_range(&self, key: &Key, range: Range<u64>) -> Result<Vec<u8>> {
-        self.0.get_range(key, range)
-    }
-    fn open(&self, key: &Key) -> Result<Box<dyn ReadSeek + Send>> {
-        self.0.open(key)
-    }
-    fn stat(&self, key: &Key) -> Result<Stat> {
-        self.0.stat(key)
-    }
-    fn list(&self, prefix: &str) -> Result<Vec<Entry>> {
-        self.0.list(prefix)
-    }
-    fn children(&self, directory: &str) -> Result<Vec<String>> {
-        self.0.children(directory)
-    }
-    fn create(&self, key: &Key, _: &mut dyn ReadSeek) -> Result<()> {
+
+    fn run<T>(&self, operation: &'static str, name: &str, call: impl FnOnce(&dyn Backend) -> Result<T>) -> Result<T> {
+        if operation != "create" {
+            return call(self.below());
+        }
         let source = std::io::ErrorKind::StorageFull.into();
-        Err(Error::NoSpace { action: "cannot create", place: key.to_string(), source })
-    }
-    fn persist(&self, key: &Key) -> Result<()> {
-        self.0.persist(key)
-    }
-    fn delete(&self, key: &Key) -> Result<()> {
-        self.0.delete(key)
+        Err(Error::NoSpace { action: "cannot create", place: name.to_owned(), source })
     }
 }
 
 #[test]
 fn a_full_store_is_emptied_without_a_write() {
     let (mut world, at_work) = eventful();
-    let full = Arc::new(Full(world.store.clone()));
+    let full = Arc::new(On(Full(world.store.clone())));
     assert_eq!(world.expire(full.clone(), GRACEFUL, NONE).unwrap_err().code, Code::DiskSpace);
     world.check("too full to expire with grace");
     let report = world.expire(full, AT_ONCE, NONE).unwrap();
@@ -335,7 +291,7 @@ fn more_than_half_is_refused() {
 
 #[test]
 fn what_a_run_leaves_that_was_killed_on_a_full_store_goes_with_the_next() {
-    let full = |world: &World| Arc::new(Full(world.store.clone()));
+    let full = |world: &World| Arc::new(On(Full(world.store.clone())));
     let (world, _) = eventful();
     let count = Faulty::new(full(&world), ENOUGH, When::Before);
     world.expire(count.clone(), AT_ONCE, NONE).unwrap();

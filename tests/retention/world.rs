@@ -1,8 +1,8 @@
 //! A repository in memory, backups and WAL as they would lie there, and what was promised about them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
-use std::sync::{Arc, Mutex};
+use std::io::{Cursor, Read};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use jiff::{SignedDuration, Timestamp};
 use pgcairn::model::catalog::{ObjectLine, Summary, parse_commit_marker};
@@ -11,14 +11,17 @@ use pgcairn::model::error::Result;
 use pgcairn::model::interrupt::Interrupt;
 use pgcairn::model::key::{BackupId, ClusterKeys, ClusterName, Encryption, Key, PackId};
 use pgcairn::model::plan::retention::Policy;
+use pgcairn::model::sha256::Sha256Sum;
+use pgcairn::operation::copy::{Route, What};
 use pgcairn::operation::expire::{Place, Request, undelete};
 use pgcairn::operation::hold;
 use pgcairn::report::Quiet;
+use pgcairn::report::copy::Brought;
 use pgcairn::report::expire::Expire;
 use pgcairn::store::{Backend, Repository};
 
-use crate::clocked::Clocked;
-use crate::maker::{Maker, SEGMENT, push, segment};
+use crate::maker::{Maker, SEGMENT, archived, part, push, segment};
+use crate::memory::Memory;
 
 /// A backup that is still at work.
 #[derive(Debug, Clone)]
@@ -35,9 +38,14 @@ impl AtWork {
 
 #[derive(Debug)]
 pub struct World {
-    pub store: Arc<Clocked>,
+    pub store: Arc<Memory>,
     pub keys: ClusterKeys,
     pub policy: Policy,
+    /// Where WAL is archived to.
+    archives: Vec<Arc<Memory>>,
+    /// Where backups are copied to: from when on it has all, and which WAL; once a copy has said so.
+    copied: Option<(Timestamp, u64)>,
+    is_first: bool,
     next_segment: Arc<Mutex<u64>>,
     number: u32,
     /// Every backup that was ever committed.
@@ -47,22 +55,46 @@ pub struct World {
     pub held: BTreeSet<BackupId>,
 }
 
+/// An empty one. To make one takes many threads, so it is made once.
+fn repository_at(now: Timestamp) -> Arc<Memory> {
+    static MARKER: OnceLock<Vec<u8>> = OnceLock::new();
+    let marker = MARKER.get_or_init(|| {
+        let made = Arc::new(Memory::default());
+        Repository::create_on(made.clone(), Encryption::None).unwrap();
+        made.get_range(&Key::marker(), 0..u64::MAX).unwrap()
+    });
+    let store = Arc::new(Memory::at(now));
+    store.create(&Key::marker(), &mut Cursor::new(marker)).unwrap();
+    store
+}
+
 impl World {
     pub fn new(policy: Policy) -> World {
         let now = "2026-01-01T00:00:00Z".parse().unwrap();
-        let store = Arc::new(Clocked::new(now));
-        Repository::create_on(store.clone(), Encryption::None).unwrap();
+        let store = repository_at(now);
         let keys = ClusterKeys::new(&ClusterName::new("main").unwrap(), 7, Encryption::None);
+        World::of(store, keys, policy, Arc::new(Mutex::new(1)))
+    }
+
+    fn of(store: Arc<Memory>, keys: ClusterKeys, policy: Policy, next_segment: Arc<Mutex<u64>>) -> World {
         let (committed, trashed, held) = Default::default();
-        World { store, keys, policy, next_segment: Arc::new(Mutex::new(1)), number: 0, committed, trashed, held }
+        let (archives, copied, is_first, number) = (vec![store.clone()], None, true, 0);
+        World { store, keys, policy, archives, copied, is_first, next_segment, number, committed, trashed, held }
+    }
+
+    /// Another repository of the same cluster, which backups are copied to, and WAL archived or not.
+    pub fn beside(&mut self, policy: Policy, is_archived_to: bool) -> World {
+        let store = repository_at(self.now());
+        if is_archived_to {
+            self.archives.push(store.clone());
+        }
+        World { is_first: false, ..World::of(store, self.keys.clone(), policy, self.next_segment.clone()) }
     }
 
     /// The same cluster after `pg_upgrade`: another system identifier in the same repository.
     pub fn upgraded(&self) -> World {
         let keys = ClusterKeys::new(&ClusterName::new("main").unwrap(), 8, Encryption::None);
-        let (store, policy, next_segment) = (self.store.clone(), self.policy.clone(), Arc::new(Mutex::new(1)));
-        let (committed, trashed, held) = Default::default();
-        World { store, keys, policy, next_segment, number: 0, committed, trashed, held }
+        World::of(self.store.clone(), keys, self.policy.clone(), Arc::new(Mutex::new(1)))
     }
 
     pub fn now(&self) -> Timestamp {
@@ -78,7 +110,7 @@ impl World {
     }
 
     pub fn push(&self) -> u64 {
-        push(&self.store, &self.keys, &self.next_segment)
+        push(&self.archives, &self.keys, &self.next_segment)
     }
 
     /// What another thread makes a backup with.
@@ -88,7 +120,7 @@ impl World {
         let id = BackupId::new(&start, "full", self.number).unwrap();
         let first = *self.next_segment.lock().unwrap();
         let (store, keys, next_segment) = (self.store.clone(), self.keys.clone(), self.next_segment.clone());
-        Maker { id, store, over, keys, first, next_segment, listed: Arc::default() }
+        Maker { id, store, over, keys, first, archives: self.archives.clone(), next_segment, listed: Arc::default() }
     }
 
     pub fn begin(&mut self) -> AtWork {
@@ -134,10 +166,34 @@ impl World {
         self.hand(over).undelete(id)
     }
 
-    pub fn hold_of(&self, key: &Key, id: &BackupId) -> Option<Hold> {
+    /// Of a backup that lacks its commit marker alone, when its list of objects was stored.
+    pub fn last_listed(&self) -> Option<Timestamp> {
+        self.last_complete().and_then(|id| Some(self.store.stat(&self.keys.objects(&id)).ok()?.modified))
+    }
+
+    /// The last backup that lacks its commit marker, and at most its list of objects, but no part.
+    pub fn last_complete(&self) -> Option<BackupId> {
+        let packs = self.keys.parts().into_iter().flat_map(|directory| self.store.list(&directory).unwrap());
+        let pending = packs.filter_map(|entry| self.keys.writer_of(&entry.key));
+        let is_complete = |id: &BackupId| {
+            self.parts_of(id).iter().all(|key| self.is_there(key)) && !self.is_there(&self.keys.backup(id))
+        };
+        pending.filter(is_complete).max()
+    }
+
+    fn parts_of(&self, id: &BackupId) -> [Key; 3] {
+        let pack = PackId { backup: id.clone(), number: 1 };
+        [self.keys.digests(id, 1), self.keys.manifest(id, 1), self.keys.pack(&pack)]
+    }
+
+    fn content(&self, key: &Key) -> Option<Vec<u8>> {
         let mut bytes = Vec::new();
         self.store.get(key).ok()?.read_to_end(&mut bytes).unwrap();
-        Some(Hold::parse(&bytes, id).unwrap())
+        Some(bytes)
+    }
+
+    pub fn hold_of(&self, key: &Key, id: &BackupId) -> Option<Hold> {
+        Some(Hold::parse(&self.content(key)?, id).unwrap())
     }
 
     /// Takes note of backups that another thread has committed.
@@ -145,8 +201,7 @@ impl World {
         for entry in self.store.list(&self.keys.backups()).unwrap() {
             let id = self.keys.backup_id_of(&entry.key).unwrap();
             if !self.committed.contains_key(&id) {
-                let mut bytes = Vec::new();
-                self.store.get(&entry.key).unwrap().read_to_end(&mut bytes).unwrap();
+                let bytes = self.content(&entry.key).unwrap();
                 self.committed.insert(id.clone(), parse_commit_marker(&bytes, &entry.key).unwrap().summary);
             }
         }
@@ -167,7 +222,7 @@ impl World {
     pub fn hold_unseen(&self, id: &BackupId) {
         let created = self.now();
         let hold = Hold { format: 1, backup: id.clone(), reason: "x".to_owned(), created, until: None };
-        self.store.create(&self.keys.hold(id), &mut std::io::Cursor::new(deletion::to_line(&hold))).unwrap();
+        self.store.create(&self.keys.hold(id), &mut Cursor::new(deletion::to_line(&hold))).unwrap();
     }
 
     /// Long after all work: what belongs to backups that are there, and nothing else.
@@ -230,49 +285,61 @@ impl World {
         self.check_window(&there, step);
     }
 
+    /// From this repository alone.
     pub fn check_restorable(&self, id: &BackupId, step: &str) {
         let summary = &self.committed[id];
-        let parts = [
-            self.keys.digests(id, 1),
-            self.keys.manifest(id, 1),
-            self.keys.pack(&PackId { backup: id.clone(), number: 1 }),
-            self.keys.objects(id),
-        ];
-        let wal = summary.start_lsn.0 / SEGMENT..=summary.stop_lsn.0 / SEGMENT;
-        let wal = wal.map(|number| segment(&self.keys, number));
-        for key in parts.into_iter().chain(wal) {
-            assert!(self.is_there(&key), "{step}: {id} needs {key}");
+        let content = |key: &Key| self.content(key).unwrap_or_else(|| panic!("{step}: {id} needs {key}"));
+        self.parts_of(id).iter().for_each(|key| assert!(content(key) == part(key), "{step}: {key} is damaged"));
+        let list = Sha256Sum::of(&content(&self.keys.objects(id)));
+        assert_eq!(list, summary.objects.sha256, "{step}: the list of {id} is damaged");
+        for number in summary.start_lsn.0 / SEGMENT..=summary.stop_lsn.0 / SEGMENT {
+            let key = segment(&self.keys, number);
+            assert!(content(&key) == archived(&key), "{step}: {key} is damaged");
         }
         let key = self.keys.backup(id);
-        if let Ok(mut marker) = self.store.get(&key) {
-            let mut bytes = Vec::new();
-            marker.read_to_end(&mut bytes).unwrap();
-            assert_eq!(
-                parse_commit_marker(&bytes, &self.keys.backup(id)).map(|marker| marker.summary).as_ref(),
-                Ok(summary),
-                "{step}"
-            );
+        if let Some(marker) = self.content(&key) {
+            let found = parse_commit_marker(&marker, &key).map(|marker| marker.summary);
+            assert_eq!(found.as_ref(), Ok(summary), "{step}");
         }
     }
 
     /// From some backup of before the window, or from the first there was, on all WAL is there.
     fn check_window(&self, there: &[BackupId], step: &str) {
         let edge = self.now().checked_sub(self.policy.recovery_window).unwrap();
-        let Some(first) = self.committed.values().map(|backup| backup.stopped).min() else { return };
-        let next_segment = *self.next_segment.lock().unwrap();
-        let leads_on = |id: &&BackupId| {
-            let summary = &self.committed[*id];
-            let first_segment = summary.start_lsn.0 / SEGMENT;
-            summary.stopped <= edge.max(first)
-                && (first_segment..next_segment).all(|number| self.is_there(&segment(&self.keys, number)))
+        let promised = match self.is_first {
+            true => self.committed.values().map(|b| b.stopped).min().map(|first| (first, self.next_segment())),
+            false => self.copied,
         };
-        assert!(there.iter().any(|id| leads_on(&id)), "{step}: the window does not begin at {edge}");
+        let Some((first, end)) = promised else { return };
+        let is_before = |id: &&BackupId| self.committed[*id].stopped <= edge.max(first);
+        let begins = there.iter().filter(is_before).any(|id| self.leads_on(id, end));
+        assert!(begins, "{step}: the window does not begin at {edge}");
+    }
+
+    pub fn next_segment(&self) -> u64 {
+        *self.next_segment.lock().unwrap()
+    }
+
+    fn leads_on(&self, id: &BackupId, end: u64) -> bool {
+        let first = self.committed[id].start_lsn.0 / SEGMENT;
+        (first..end).all(|number| self.is_there(&segment(&self.keys, number)))
+    }
+
+    pub fn has_copied(&self) -> bool {
+        self.copied.is_some()
+    }
+
+    /// A copy has come to its end that began when there was WAL up to `end`: what it has brought is relied on.
+    pub fn note_copied(&mut self, end: u64) {
+        let there = self.there();
+        let first = there.iter().filter(|id| self.leads_on(id, end)).map(|id| self.committed[id].stopped).min();
+        self.copied = first.map(|first| (first, end));
     }
 }
 
 /// What a host does its work with.
 pub struct Hand {
-    store: Arc<Clocked>,
+    store: Arc<Memory>,
     over: Arc<dyn Backend>,
     keys: ClusterKeys,
     policy: Policy,
@@ -297,5 +364,21 @@ impl Hand {
 
     pub fn undelete(&self, id: &BackupId) -> Result<Summary> {
         Ok(undelete::bring_back(&self.repository()?, &self.keys, id, self.store.now())?.0)
+    }
+
+    /// Into the repository of this hand, by its policy.
+    pub fn copy(&self, from: Arc<dyn Backend>, what: &What, ahead: SignedDuration) -> Result<Brought> {
+        let route = Route {
+            from: Repository::open_on(from, None)?,
+            to: self.repository()?,
+            name: "offsite".to_owned(),
+            cluster: None,
+            keep: None,
+            retention: Some(self.policy.clone()),
+            jobs: 1,
+            now: self.store.now() + ahead,
+            interrupt: Interrupt::default(),
+        };
+        route.bring(what, &Quiet)
     }
 }

@@ -5,16 +5,33 @@ use std::io::{Cursor, Read};
 use std::ops::Range;
 use std::sync::Mutex;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use pgcairn::model::key::Key;
 use pgcairn::store::{Backend, Entry, Error, ReadSeek, Result, Stat};
 
 #[derive(Debug, Default)]
 pub struct Memory {
     objects: Mutex<BTreeMap<Key, (Vec<u8>, Timestamp)>>,
+    /// The store's own clock, which tells when an object was stored; without it the host's.
+    clock: Mutex<Option<Timestamp>>,
 }
 
 impl Memory {
+    #[allow(dead_code, reason = "for tests of expiry, which share this file")]
+    pub fn at(now: Timestamp) -> Memory {
+        Memory { clock: Mutex::new(Some(now)), ..Memory::default() }
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.lock().unwrap().unwrap_or_else(Timestamp::now)
+    }
+
+    #[allow(dead_code, reason = "for tests of expiry, which share this file")]
+    pub fn pass(&self, span: SignedDuration) {
+        let now = self.now() + span;
+        *self.clock.lock().unwrap() = Some(now);
+    }
+
     fn object(&self, key: &Key) -> Result<(Vec<u8>, Timestamp)> {
         self.objects.lock().unwrap().get(key).cloned().ok_or_else(|| Error::NotFound { key: key.clone() })
     }
@@ -69,7 +86,7 @@ impl Backend for Memory {
         if objects.contains_key(key) {
             return Err(Error::AlreadyExists { key: key.clone() });
         }
-        objects.insert(key.clone(), (bytes, Timestamp::now()));
+        objects.insert(key.clone(), (bytes, self.now()));
         Ok(())
     }
 

@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::io::Read;
-use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, mpsc};
@@ -17,15 +16,16 @@ use pgcairn::flow::throttle::Throttle;
 use pgcairn::model::catalog::{ObjectLine, ObjectList};
 use pgcairn::model::error::{Code, Error};
 use pgcairn::model::interrupt::Interrupt;
-use pgcairn::model::key::{BackupId, ClusterKeys, ClusterName, Encryption, Key};
+use pgcairn::model::key::{BackupId, ClusterKeys, ClusterName, Encryption};
 use pgcairn::model::lsn::Lsn;
 use pgcairn::model::manifest::MAX_PACK;
 use pgcairn::model::sha256::Sha256Sum;
 use pgcairn::sink;
 use pgcairn::source::PageChecks;
 use pgcairn::source::data_directory::DataDirectory;
-use pgcairn::store::{Backend, Entry, ReadSeek, Repository, Result, Stat};
+use pgcairn::store::{Backend, Entry, Repository, Result};
 
+use crate::layers::{Layer, On};
 use crate::memory::Memory;
 
 const CONTROL_FILE: &[u8] = include_bytes!("../../fixtures/control_file/15.bin");
@@ -52,38 +52,19 @@ enum Panics {
 #[derive(Debug)]
 struct Panicking(Arc<dyn Backend>, Panics);
 
-impl Backend for Panicking {
-    fn url(&self) -> &str {
-        self.0.url()
+impl Layer for Panicking {
+    fn below(&self) -> &dyn Backend {
+        self.0.as_ref()
     }
-    fn get(&self, key: &Key) -> Result<Box<dyn Read + Send>> {
-        assert!(self.1 != Panics::AtGet || !key.as_str().contains("/packs/"), "a bug, for this test");
-        self.0.get(key)
-    }
-    fn get_range(&self, key: &Key, range: Range<u64>) -> Result<Vec<u8>> {
-        self.0.get_range(key, range)
-    }
-    fn open(&self, key: &Key) -> Result<Box<dyn ReadSeek + Send>> {
-        self.0.open(key)
-    }
-    fn stat(&self, key: &Key) -> Result<Stat> {
-        self.0.stat(key)
-    }
-    fn list(&self, prefix: &str) -> Result<Vec<Entry>> {
-        self.0.list(prefix)
-    }
-    fn children(&self, directory: &str) -> Result<Vec<String>> {
-        self.0.children(directory)
-    }
-    fn create(&self, key: &Key, body: &mut dyn ReadSeek) -> Result<()> {
-        assert_ne!(self.1, Panics::AtCreate, "a bug, for this test");
-        self.0.create(key, body)
-    }
-    fn persist(&self, key: &Key) -> Result<()> {
-        self.0.persist(key)
-    }
-    fn delete(&self, key: &Key) -> Result<()> {
-        self.0.delete(key)
+
+    fn run<T>(&self, operation: &'static str, name: &str, call: impl FnOnce(&dyn Backend) -> Result<T>) -> Result<T> {
+        let panics = match self.1 {
+            Panics::Never => false,
+            Panics::AtCreate => operation == "create",
+            Panics::AtGet => operation == "get" && name.contains("/packs/"),
+        };
+        assert!(!panics, "a bug, for this test");
+        call(self.below())
     }
 }
 
@@ -118,7 +99,7 @@ impl Place {
     }
 
     fn repository(&self, panics: Panics) -> Repository {
-        Repository::open_on(Arc::new(Panicking(self.store.clone(), panics)), None).unwrap()
+        Repository::open_on(Arc::new(On(Panicking(self.store.clone(), panics))), None).unwrap()
     }
 
     /// How many parts the copy has.

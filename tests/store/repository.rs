@@ -1,14 +1,14 @@
 //! The facade: markers, proven absence, roles.
 
 use std::fs;
-use std::io::{Cursor, Read};
+use std::io::Cursor;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use pgcairn::model::key::{Encryption, Key};
-use pgcairn::store::{Backend, Error, LocalBackend, PROBES, ReadSeek, Repository, RepositoryUrl, Result};
+use pgcairn::model::key::Encryption;
+use pgcairn::store::{Backend, Error, LocalBackend, PROBES, Repository, RepositoryUrl, Result};
 
-use crate::layers::{Counting, Faulty, When};
+use crate::layers::{Counting, Faulty, Layer, On, When};
 use crate::memory::Memory;
 use crate::suite::key;
 
@@ -115,44 +115,23 @@ fn newer_and_broken_markers_are_told_apart() {
 #[derive(Debug, Default)]
 struct Overwriting(Memory, Mutex<()>);
 
-impl Backend for Overwriting {
-    fn url(&self) -> &str {
-        self.0.url()
+impl Layer for Overwriting {
+    fn below(&self) -> &dyn Backend {
+        &self.0
     }
-    fn get(&self, key: &Key) -> Result<Box<dyn Read + Send>> {
-        self.0.get(key)
-    }
-    fn get_range(&self, key: &Key, range: std::ops::Range<u64>) -> Result<Vec<u8>> {
-        self.0.get_range(key, range)
-    }
-    fn open(&self, key: &Key) -> Result<Box<dyn ReadSeek + Send>> {
-        self.0.open(key)
-    }
-    fn stat(&self, key: &Key) -> Result<pgcairn::store::Stat> {
-        self.0.stat(key)
-    }
-    fn children(&self, directory: &str) -> Result<Vec<String>> {
-        self.0.children(directory)
-    }
-    fn list(&self, prefix: &str) -> Result<Vec<pgcairn::store::Entry>> {
-        self.0.list(prefix)
-    }
-    fn create(&self, key: &Key, body: &mut dyn ReadSeek) -> Result<()> {
+
+    fn run<T>(&self, operation: &'static str, name: &str, call: impl FnOnce(&dyn Backend) -> Result<T>) -> Result<T> {
         let _one = self.1.lock().unwrap();
-        let _ = self.0.delete(key);
-        self.0.create(key, body)
-    }
-    fn persist(&self, key: &Key) -> Result<()> {
-        self.0.persist(key)
-    }
-    fn delete(&self, key: &Key) -> Result<()> {
-        self.0.delete(key)
+        if operation == "create" {
+            let _ = self.0.delete(&key(name));
+        }
+        call(self.below())
     }
 }
 
 #[test]
 fn a_store_that_overwrites_is_refused() {
-    let result = Repository::create_on(Arc::new(Overwriting::default()), Encryption::Age);
+    let result = Repository::create_on(Arc::new(On(Overwriting::default())), Encryption::Age);
     assert!(matches!(result, Err(Error::NotCreateOnly { winners: PROBES, of: PROBES, .. })));
 }
 

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{What, Work};
+use super::{Route, What};
 use crate::model::catalog::{CommitMarker, Summary};
 use crate::model::deletion::Hold;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::{BackupId, ClusterKeys};
 use crate::model::plan::retention::{Archive, Input, Period, Plan};
 use crate::model::wal_name::WalName;
-use crate::operation::catalog::Catalog;
+use crate::operation::catalog::{Catalog, Unreadable};
 use crate::operation::hold;
 use crate::operation::wal::archived;
 use crate::report::Listener;
@@ -24,15 +24,16 @@ pub struct Choice {
     /// Of the sources and the destination.
     pub archive: Archive,
     pub holds: BTreeMap<BackupId, Hold>,
+    /// What cannot be copied, as its commit marker is damaged wherever it is.
+    pub unreadable: Vec<Unreadable>,
     /// Whether what was asked for is of this generation of the cluster.
     pub is_found: bool,
 }
 
 impl Choice {
-    pub fn new(work: &Work<'_>, keys: ClusterKeys, what: &What, listener: &dyn Listener) -> Result<Choice> {
-        let (from, to) = (work.from.reader(), work.to.reader());
+    pub fn new(route: &Route, keys: ClusterKeys, what: &What, listener: &dyn Listener) -> Result<Choice> {
+        let (from, to) = (route.from.reader(), route.to.reader());
         let catalog = Catalog::read(&from, &keys)?;
-        catalog.unreadable.iter().for_each(|unreadable| listener.warning(unreadable.as_error()));
         let present = Catalog::read(&to, &keys)?;
         let unreadable: BTreeSet<&BackupId> = present.unreadable.iter().map(|unreadable| &unreadable.id).collect();
         let trashed = to.list(&keys.trash())?;
@@ -40,7 +41,7 @@ impl Choice {
         let holds = hold::read_all(&from, &keys)?;
         present.unreadable.iter().for_each(|unreadable| listener.warning(unreadable.as_error()));
         // A backup that is there may rest on WAL that the others have dropped.
-        let both = work.from.clone().besides([work.to.clone()]);
+        let both = route.from.clone().besides([route.to.clone()]);
         let (names, timelines) = archived::objects(&both.reader(), &keys)?;
         let archive = Archive::new(names, &timelines, catalog.summaries().chain(present.summaries()));
         let is_there = |backup: &Summary| {
@@ -48,21 +49,24 @@ impl Choice {
         };
         let there = present.summaries().cloned().collect();
         let in_both = catalog.summaries().filter(|backup| is_there(backup)).cloned().collect();
-        let mut choice = Choice { wanted: Vec::new(), there, in_both, archive, holds, is_found: false };
+        let mut lost = catalog.unreadable.clone();
+        lost.retain(|lost| !trashed.contains(&lost.id) && present.summaries().all(|there| there.id != lost.id));
+        let (wanted, unreadable) = (Vec::new(), lost);
+        let mut choice = Choice { wanted, there, in_both, archive, holds, unreadable, is_found: false };
         match what {
             What::One(selector) => {
                 let Ok(CommitMarker { summary: backup, .. }) = catalog.select(selector) else { return Ok(choice) };
                 choice.is_found = true;
                 if trashed.contains(&backup.id) && !is_there(backup) {
-                    return Err(dropped(work, &backup.id));
+                    return Err(dropped(route, &backup.id));
                 }
                 choice.wanted.extend((!is_there(backup)).then(|| backup.clone()));
             }
             What::All | What::New => {
                 let missing = catalog.summaries().filter(|b| !is_there(b) && !trashed.contains(&b.id));
                 choice.wanted = missing.cloned().collect();
-                choice.keep_one_of_each(work.wanted.keep);
-                choice.leave_out_what_expires(work);
+                choice.keep_one_of_each(route.keep);
+                choice.leave_out_what_expires(route);
             }
         }
         choice.wanted.sort_by_key(|backup| std::cmp::Reverse((backup.stopped, backup.id.clone())));
@@ -86,29 +90,35 @@ impl Choice {
     }
 
     /// What expiry would drop there at once is not brought, or it would come and go for ever.
-    fn leave_out_what_expires(&mut self, work: &Work<'_>) {
-        let Some(plan) = self.judged(work, Plan::new) else { return };
+    fn leave_out_what_expires(&mut self, route: &Route) {
+        let Some(plan) = self.judged(route, Plan::new) else { return };
         let dropped: BTreeSet<&BackupId> = plan.dropped().collect();
         self.wanted.retain(|backup| !dropped.contains(&backup.id));
     }
 
+    /// Of all that is there or will be: whatever expiry keeps, it keeps the WAL that follows.
+    pub fn is_newest(&self, backup: &Summary) -> bool {
+        let order = |backup: &Summary| (backup.timeline, backup.start_lsn);
+        self.there.iter().chain(&self.wanted).all(|other| order(other) <= order(backup))
+    }
+
     /// WAL that expiry would drop there.
-    pub fn unneeded_wal(&self, work: &Work<'_>) -> BTreeSet<WalName> {
-        let unneeded = self.judged(work, |input| Plan::unneeded_wal_of_all(input, &[]));
+    pub fn unneeded_wal(&self, route: &Route) -> BTreeSet<WalName> {
+        let unneeded = self.judged(route, |input| Plan::unneeded_wal_of_all(input, &[]));
         unneeded.into_iter().flatten().map(|object| object.name).collect()
     }
 
     /// By the destination's retention, once it has what it should; `None` where everything is kept.
-    fn judged<T>(&self, work: &Work<'_>, judge: impl FnOnce(&Input<'_>) -> T) -> Option<T> {
-        let policy = work.context.config.retention_of(work.wanted)?;
+    fn judged<T>(&self, route: &Route, judge: impl FnOnce(&Input<'_>) -> T) -> Option<T> {
+        let policy = route.retention.as_ref()?;
         let backups: Vec<Summary> = self.there.iter().chain(&self.wanted).cloned().collect();
-        let (holds, wal, now) = (&self.holds, &self.archive, work.context.now);
+        let (holds, wal, now) = (&self.holds, &self.archive, route.now);
         Some(judge(&Input { policy, backups: &backups, holds, proven: None, wal, now }))
     }
 }
 
-fn dropped(work: &Work<'_>, id: &BackupId) -> Error {
-    let name = &work.wanted.name;
+fn dropped(route: &Route, id: &BackupId) -> Error {
+    let name = &route.name;
     Error::new(Code::Conflict, format!("backup {id} was dropped from {name} within the last 7 days"))
         .hint(format!("bring it back: pgcairn undelete {id} --repository {name}"))
 }

@@ -6,11 +6,12 @@ use std::io::Cursor;
 use jiff::Timestamp;
 
 use super::choose::Choice;
+use super::expiry::Expiry;
 use super::transfer::Transfer;
 use super::wal;
 use crate::flow::workers;
 use crate::model::catalog::{ObjectLine, Summary, parse_commit_marker};
-use crate::model::deletion::{GRACE, to_line};
+use crate::model::deletion::COMMIT_WITHIN;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::Key;
 use crate::operation::catalog::read_small;
@@ -22,32 +23,40 @@ use crate::store::{Error as StoreError, Reader};
 /// Lines of the list of objects that are held at once.
 const BATCH: usize = 4096;
 
-/// How often what was there a moment ago may be gone.
-const MAX_ROUNDS: u32 = 3;
-
-/// Why a backup is held while it is copied once more.
-const BEING_COPIED: &str = "being copied";
-
 pub fn copy(transfer: &Transfer<'_>, backup: &Summary, choice: &Choice) -> Result<()> {
     let marker = marker(transfer, backup)?;
     let held = hold(transfer, backup, choice)?;
-    bring_objects(transfer, backup)?;
-    wal::of_backup(transfer, backup, &choice.archive)?;
-    bring_list(transfer, backup)?;
-    create(transfer, &transfer.keys.backup(&backup.id), &marker)?;
+    let mut met = bring_objects(transfer, backup)?;
+    if met || has_list(transfer, backup)? {
+        hold::for_copy(&transfer.route.to, transfer.keys, &backup.id, transfer.route.now)?;
+        met = true;
+    }
+    // Whoever expires from here on sees this backup at work.
+    let expiry = Expiry::at_work(transfer.route)?;
+    if met {
+        expiry.refuse(transfer, backup)?;
+        bring_objects(transfer, backup)?;
+    }
+    if wal::of_backup(transfer, backup, &choice.archive)? && !choice.is_newest(backup) {
+        expiry.refuse(transfer, backup)?;
+    }
+    commit(transfer, backup, &marker, met)?;
     if held {
-        legal_hold::put(&transfer.work.to, transfer.keys, backup)?;
+        legal_hold::put(&transfer.route.to, transfer.keys, backup)?;
     }
-    for _ in 0..MAX_ROUNDS {
-        let before = transfer.objects();
-        complete(transfer, backup, choice)?;
-        if transfer.objects() == before {
-            return Ok(());
-        }
+    Ok(())
+}
+
+/// The list of objects and the commit marker, at once one after the other. Without a hold expiry soon takes a backup
+/// that has the one and not the other for dropped.
+fn commit(transfer: &Transfer<'_>, backup: &Summary, marker: &[u8], under_hold: bool) -> Result<()> {
+    let listed = Timestamp::now();
+    bring_list(transfer, backup)?;
+    if !under_hold && Timestamp::now().duration_since(listed) > COMMIT_WITHIN {
+        let message = "its last two objects took more than 30 minutes; run it again";
+        return Err(Error::new(Code::Conflict, message).hint(format!("pgcairn copy {}", backup.id)));
     }
-    let message =
-        format!("objects of backup {} vanish from {} while it is copied", backup.id, transfer.work.wanted.name);
-    Err(Error::new(Code::Conflict, message).hint("see what deletes there, and run it again: pgcairn copy --all"))
+    create(transfer, &transfer.keys.backup(&backup.id), marker)
 }
 
 /// What a backup that is there has lost meanwhile. WAL that no repository has is missed by a restore, not here.
@@ -55,7 +64,7 @@ pub fn complete(transfer: &Transfer<'_>, backup: &Summary, choice: &Choice) -> R
     bring_objects(transfer, backup)?;
     bring_list(transfer, backup)?;
     match choice.archive.is_complete(backup) {
-        true => wal::of_backup(transfer, backup, &choice.archive),
+        true => wal::of_backup(transfer, backup, &choice.archive).map(drop),
         false => Ok(()),
     }
 }
@@ -71,8 +80,9 @@ fn marker(transfer: &Transfer<'_>, backup: &Summary) -> Result<Vec<u8>> {
     })
 }
 
-/// All that the list names.
-fn bring_objects(transfer: &Transfer<'_>, backup: &Summary) -> Result<()> {
+/// All that the list names; whether any of it was there.
+fn bring_objects(transfer: &Transfer<'_>, backup: &Summary) -> Result<bool> {
+    let (mut was_there, met) = (false, transfer.met());
     let mut batch: Vec<ObjectLine> = Vec::new();
     let bring = |batch: &mut Vec<ObjectLine>| {
         workers::each(transfer.jobs(), std::mem::take(batch).into_iter(), |line| transfer.listed(&line))
@@ -81,21 +91,27 @@ fn bring_objects(transfer: &Transfer<'_>, backup: &Summary) -> Result<()> {
         let mut census = Census { reader: &transfer.to, directory: String::new(), sizes: BTreeMap::new() };
         batch.clear();
         objects_list::read(&transfer.from, &transfer.keys.objects(&backup.id), &backup.objects, |line| {
-            if !census.has(&line)? {
-                batch.push(line);
+            match census.has(&line)? {
+                true => was_there = true,
+                false => batch.push(line),
             }
             if batch.len() >= BATCH { bring(&mut batch) } else { Ok(()) }
         })
     })?;
-    bring(&mut batch)
+    bring(&mut batch)?;
+    Ok(was_there || transfer.met() > met)
+}
+
+fn has_list(transfer: &Transfer<'_>, backup: &Summary) -> Result<bool> {
+    Ok(transfer.to.stat_if_there(&transfer.keys.objects(&backup.id))?.is_some())
 }
 
 fn bring_list(transfer: &Transfer<'_>, backup: &Summary) -> Result<()> {
-    let key = transfer.keys.objects(&backup.id);
-    match transfer.to.stat_if_there(&key)? {
-        Some(_) => Ok(()),
-        None => transfer.listed(&ObjectLine { key, size: backup.objects.size, sha256: backup.objects.sha256 }),
+    if has_list(transfer, backup)? {
+        return Ok(());
     }
+    let key = transfer.keys.objects(&backup.id);
+    transfer.listed(&ObjectLine { key, size: backup.objects.size, sha256: backup.objects.sha256 })
 }
 
 /// What the destination has, one directory at a time: lines ascend by key.
@@ -124,18 +140,11 @@ impl Census<'_> {
     }
 }
 
-/// A backup that is held here is held there. Another one only where a list without a commit marker waits for expiry.
+/// A backup that is held here is held there.
 fn hold(transfer: &Transfer<'_>, backup: &Summary, choice: &Choice) -> Result<bool> {
-    let (id, now) = (&backup.id, transfer.work.context.now);
-    if let Some(hold) = choice.holds.get(id).filter(|hold| hold.counts_at(now)) {
-        return create(transfer, &transfer.keys.hold(id), &to_line(hold)).map(|()| true);
-    }
-    if transfer.to.stat_if_there(&transfer.keys.objects(id))?.is_some() {
-        let until = now.checked_add(GRACE).unwrap_or(Timestamp::MAX);
-        let hold = hold::new(id, BEING_COPIED, Some(until), now);
-        create(transfer, &transfer.keys.hold(id), &to_line(&hold))?;
-    }
-    Ok(false)
+    let now = transfer.route.now;
+    let Some(hold) = choice.holds.get(&backup.id).filter(|hold| hold.counts_at(now)) else { return Ok(false) };
+    hold::copied(&transfer.route.to, transfer.keys, hold, now).map(|()| true)
 }
 
 fn create(transfer: &Transfer<'_>, key: &Key, bytes: &[u8]) -> Result<()> {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use sha2::{Digest, Sha256};
 use tempfile::SpooledTempFile;
 
-use super::Work;
+use super::Route;
 use crate::codec::{MAX_HEADER, peek};
 use crate::flow::memory::share;
 use crate::model::catalog::ObjectLine;
@@ -27,7 +27,7 @@ const MAX_IN_MEMORY: usize = 40 * 1024 * 1024;
 const CHUNK: usize = 1024 * 1024;
 
 pub struct Transfer<'w> {
-    pub work: &'w Work<'w>,
+    pub route: &'w Route,
     pub keys: &'w ClusterKeys,
     pub from: Reader,
     pub to: Reader,
@@ -35,6 +35,8 @@ pub struct Transfer<'w> {
     objects: AtomicU64,
     bytes: AtomicU64,
     wal_files: AtomicU64,
+    /// That another writer has brought meanwhile.
+    met: AtomicU64,
     failed: Mutex<Vec<Failed>>,
 }
 
@@ -48,20 +50,20 @@ struct Body {
 }
 
 impl<'w> Transfer<'w> {
-    pub fn new(work: &'w Work<'w>, keys: &'w ClusterKeys) -> Transfer<'w> {
-        let (from, to, creator) = (work.from.reader(), work.to.reader(), work.to.creator());
+    pub fn new(route: &'w Route, keys: &'w ClusterKeys) -> Transfer<'w> {
+        let (from, to, creator) = (route.from.reader(), route.to.reader(), route.to.creator());
         let none = || AtomicU64::new(0);
-        let (objects, bytes, wal_files) = (none(), none(), none());
-        Transfer { work, keys, from, to, creator, objects, bytes, wal_files, failed: Mutex::default() }
+        let (objects, bytes, wal_files, met) = (none(), none(), none(), none());
+        Transfer { route, keys, from, to, creator, objects, bytes, wal_files, met, failed: Mutex::default() }
     }
 
     /// How many objects are on their way at once.
     pub fn jobs(&self) -> usize {
-        share(self.work.context.config.backup.jobs()).jobs
+        share(self.route.jobs).jobs
     }
 
     pub fn interrupt(&self) -> &Interrupt {
-        self.work.interrupt
+        &self.route.interrupt
     }
 
     pub fn objects(&self) -> u64 {
@@ -74,6 +76,10 @@ impl<'w> Transfer<'w> {
 
     pub fn wal_files(&self) -> u64 {
         self.wal_files.load(Ordering::Relaxed)
+    }
+
+    pub fn met(&self) -> u64 {
+        self.met.load(Ordering::Relaxed)
     }
 
     /// Said at the end; the rest is copied all the same.
@@ -100,7 +106,7 @@ impl<'w> Transfer<'w> {
 
     /// An archived file: its envelope tells its name and size. What it holds is for whoever has a key.
     pub fn archived(&self, key: &Key) -> Result<()> {
-        let encryption = self.work.from.encryption();
+        let encryption = self.route.from.encryption();
         self.object(key, |body| {
             let hint = |e| failure::wal_object(key, e, failure::MOVE_AWAY);
             let peeked = peek(&body.start, encryption).map_err(hint)?;
@@ -138,7 +144,10 @@ impl<'w> Transfer<'w> {
                 self.bytes.fetch_add(body.size, Ordering::Relaxed);
                 Ok(())
             }
-            Err(StoreError::AlreadyExists { .. }) => Ok(self.creator.persist(key)?),
+            Err(StoreError::AlreadyExists { .. }) => {
+                self.met.fetch_add(1, Ordering::Relaxed);
+                Ok(self.creator.persist(key)?)
+            }
             Err(error) => Err(error.into()),
         }
     }

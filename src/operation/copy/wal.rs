@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Work;
+use super::Route;
 use super::choose::Choice;
 use super::transfer::Transfer;
 use crate::flow::workers;
@@ -13,8 +13,9 @@ use crate::model::plan::retention::{Archive, WalObject};
 use crate::model::wal_name::WalName;
 use crate::store::Reader;
 
-/// From the start of a backup to its stop, and every history: they tell how timelines hang together.
-pub fn of_backup(transfer: &Transfer<'_>, backup: &Summary, archive: &Archive) -> Result<()> {
+/// From the start of a backup to its stop, and every history: they tell how timelines hang together. Whether any of the
+/// WAL was there.
+pub fn of_backup(transfer: &Transfer<'_>, backup: &Summary, archive: &Archive) -> Result<bool> {
     if !archive.is_complete(backup) {
         let message = format!("backup {} is not copied: WAL that it needs is missing", backup.id);
         return Err(Error::new(Code::WalGap, message).hint("see what is missing: pgcairn wal list --gaps"));
@@ -25,7 +26,7 @@ pub fn of_backup(transfer: &Transfer<'_>, backup: &Summary, archive: &Archive) -
 
 /// All that is not there, but for what expiry would drop there.
 pub fn follow(transfer: &Transfer<'_>, choice: &Choice) -> Result<()> {
-    let unneeded = choice.unneeded_wal(transfer.work);
+    let unneeded = choice.unneeded_wal(transfer.route);
     let needed = choice.archive.objects().filter(|object| !unneeded.contains(&object.name)).copied();
     // Later backups are not to wait for a segment that is lost.
     bring(transfer, needed, |key| match transfer.archived(key) {
@@ -36,33 +37,35 @@ pub fn follow(transfer: &Transfer<'_>, choice: &Choice) -> Result<()> {
         Err(error) if error.code == Code::NotFound => Ok(()),
         ended => ended,
     })
+    .map(drop)
 }
 
 /// What [`follow`] would bring.
-pub fn missing(work: &Work<'_>, keys: &ClusterKeys, choice: &Choice) -> Result<Vec<WalObject>> {
-    let there = present(&work.to.reader(), keys)?;
-    let unneeded = choice.unneeded_wal(work);
+pub fn missing(route: &Route, keys: &ClusterKeys, choice: &Choice) -> Result<Vec<WalObject>> {
+    let there = stored(&route.to.reader(), keys)?;
+    let unneeded = choice.unneeded_wal(route);
     let is_missing = |o: &&WalObject| !unneeded.contains(&o.name) && !there.contains(&keys.wal_file(&o.name));
     Ok(choice.archive.objects().filter(is_missing).copied().collect())
 }
 
-fn present(reader: &Reader, keys: &ClusterKeys) -> Result<BTreeSet<Key>> {
+fn stored(reader: &Reader, keys: &ClusterKeys) -> Result<BTreeSet<Key>> {
     Ok(reader.list(&keys.wal())?.into_iter().map(|entry| entry.key).collect())
 }
 
-/// Oldest first, and histories before them.
+/// Oldest first, and histories before them. Whether any but these was there.
 fn bring(
     transfer: &Transfer<'_>,
     objects: impl Iterator<Item = WalObject>,
     copy: impl Fn(&Key) -> Result<()> + Sync,
-) -> Result<()> {
+) -> Result<bool> {
     let keys = transfer.keys;
-    let there = present(&transfer.to, keys)?;
+    let there = stored(&transfer.to, keys)?;
     timelines(transfer, &there)?;
-    let mut missing: Vec<WalName> =
-        objects.map(|object| object.name).filter(|name| !there.contains(&keys.wal_file(name))).collect();
+    let (present, mut missing): (Vec<WalName>, Vec<WalName>) =
+        objects.map(|object| object.name).partition(|name| there.contains(&keys.wal_file(name)));
     missing.sort_by_key(|name| (!matches!(name, WalName::History(_)), *name));
-    workers::each(transfer.jobs(), missing.into_iter(), |name| copy(&keys.wal_file(&name)))
+    workers::each(transfer.jobs(), missing.into_iter(), |name| copy(&keys.wal_file(&name)))?;
+    Ok(present.iter().any(|name| !matches!(name, WalName::History(_))))
 }
 
 /// What is known of timelines without a key.
