@@ -94,7 +94,12 @@ fn object_lock(bucket: &Bucket, wanted: Wanted) -> Finding {
         return Finding::fail(SUBJECT, error);
     }
     match (&bucket.lock, wanted.lock) {
-        (Told::NotKnown(reason), _) => not_known(SUBJECT, reason),
+        (Told::NotKnown(reason), None) => not_known(SUBJECT, reason),
+        (Told::NotKnown(reason), Some(_)) => Finding::advice(
+            SUBJECT,
+            format!("it is configured, and whether the bucket locks anything is not known, {reason}"),
+            "let the access key ask: s3:GetBucketObjectLockConfiguration",
+        ),
         (Told::Known(_), Some(lock)) => locked(SUBJECT, lock, wanted.kept),
         (Told::Known(BucketLock::Off), None) => Finding::pass(SUBJECT, "the bucket has none"),
         (Told::Known(BucketLock::On { usual: None }), None) => {
@@ -205,7 +210,7 @@ mod tests {
         };
         assert_eq!(versions(&silent.versions).verdict, Verdict::Skipped);
         assert_eq!(object_lock(&silent, NONE).verdict, Verdict::Skipped);
-        assert_eq!(object_lock(&silent, LOCK).verdict, Verdict::Skipped);
+        assert_eq!(object_lock(&silent, LOCK).verdict, Verdict::Advice, "nothing shows that it protects");
         assert_eq!(verdicts(&lifecycle(&silent.lifecycle, LOCK)), [Verdict::Skipped]);
     }
 

@@ -13,7 +13,7 @@ use crate::model::error::{Code, Error, Result};
 use crate::model::key::{Encryption, Key};
 use crate::postgres::{Connection, Settings, check_cluster};
 use crate::report::Quiet;
-use crate::report::check::{Check, Finding};
+use crate::report::check::{Check, Finding, Verdict};
 use crate::source::data_directory::DataDirectory;
 use crate::store::{Error as StoreError, Repository, Space};
 
@@ -42,10 +42,17 @@ pub fn run(context: &Context) -> Result<Check> {
     Ok(Check {
         cluster: context.config.name.as_ref().map(ToString::to_string).unwrap_or_default(),
         repository: context.config.repositories().map(|r| r.url.to_string()).collect::<Vec<_>>().join(", "),
-        next: context.command(if findings.iter().any(Finding::is_failure) { "check" } else { "backup" }),
+        next: context.command(if findings.iter().any(stands_in_the_way) { "check" } else { "backup" }),
         findings: context.addressed(findings),
     })
 }
+
+/// Of a backup: what fails, and what needed the server and had to be left out.
+fn stands_in_the_way(finding: &Finding) -> bool {
+    finding.is_failure() || (finding.verdict == Verdict::Skipped && finding.subject == SERVER)
+}
+
+const SERVER: &str = "server";
 
 fn repository_findings(context: &Context, wanted: &config::Repository, repository: &Repository) -> Vec<Finding> {
     let mut findings = vec![Finding::pass("repository", format!("{} is {}", repository.url(), repository.id()))];
@@ -164,9 +171,9 @@ fn server(context: &Context, with_repository: bool) -> Vec<Finding> {
         Ok(connected) => connected,
         Err(error) if error.code == Code::Unreachable => {
             let next = Finding::skipped("round trip", "it needs the server");
-            return vec![Finding::skipped("server", error.message), next];
+            return vec![Finding::skipped(SERVER, error.message), next];
         }
-        Err(error) => return vec![Finding::fail("server", error)],
+        Err(error) => return vec![Finding::fail(SERVER, error)],
     };
     let mut findings = server_findings::server(context, &mut connection, &settings);
     let directory = DataDirectory::open(&postgres.data_dir).map_err(Error::from);
@@ -205,7 +212,6 @@ mod tests {
     use crate::codec::generate_identity;
     use crate::config::Config;
     use crate::model::interrupt::Interrupt;
-    use crate::report::check::Verdict;
 
     #[test]
     fn a_key_on_the_database_host_is_no_plain_pass() {
