@@ -3,11 +3,14 @@
 //! `PGCAIRN_BENCH_SCALE` is the size of the data in hundreds of MB (110 makes more than 10 GB), `PGCAIRN_BENCH_RUNS` the number of
 //! runs of each measurement, `PGCAIRN_BENCH_MAJOR` the server.
 
+mod compare;
 mod measure;
 mod peers;
 mod report;
+mod s3;
 #[path = "../../tests/servers/support/mod.rs"]
 mod support;
+mod wal;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,8 +33,6 @@ const ROWS: &str = "create table notes as select i as id, md5(i::text) as author
      timestamptz '2026-01-01' + i * interval '1 second' as written, i % 97 as weight from generate_series(1, ";
 const DEFAULT_RUNS: usize = 3;
 const DEFAULT_MAJOR: u32 = 18;
-/// Segments that are pushed one by one.
-const SEGMENTS: usize = 20;
 /// Smaller files are caches and catalogs that may vanish, and take no time.
 const LARGE: u64 = 1024 * 1024;
 /// Starts of the binary.
@@ -42,6 +43,9 @@ fn number<T: std::str::FromStr>(name: &str, default: T) -> T {
 }
 
 fn main() {
+    if let Some(root) = std::env::var_os(s3::SERVE) {
+        return s3::serve::run(Path::new(&root)).unwrap_or_else(|error| panic!("the store ended: {error}"));
+    }
     scratch::sweep();
     let result = bench();
     scratch::end();
@@ -74,7 +78,10 @@ fn bench() -> Outcome {
     let mut report = Report::new(&server, runs)?;
     let site = backup(&server, runs, &mut report)?;
     restore(&site, runs, &mut report)?;
-    wal_push(&server, &mut report)?;
+    let store = s3::Store::start()?;
+    compare::backup_and_restore(&server, &store, site, runs, &mut report)?;
+    wal::push_and_fetch(&server, &store, &mut report)?;
+    drop(store);
     start_up(&mut report)?;
     server.stop(Shutdown::Fast)?;
     report.write(Path::new("docs/benchmarks.md"))
@@ -96,18 +103,24 @@ fn backup(server: &Server, runs: usize, report: &mut Report) -> Outcome<Site> {
         kept = None;
         let site = Site::new(server)?;
         site.init()?;
-        site.archive_from(server)?;
-        let (run, output) = measured(&mut site.command(&["--json", "backup"]))?;
-        let line = output.lines().last().unwrap_or_default().to_owned();
-        let json: serde_json::Value = serde_json::from_str(&line)?;
-        let copy = json["copy_seconds"].as_f64().ok_or(format!("no copy_seconds in {line}"))?;
-        let stored = json["stored_bytes"].as_u64().unwrap_or_default();
+        let run = one_backup(&site, server)?;
         kept = Some(site);
-        Ok(Measured { seconds: copy, whole: run.seconds, bytes: stored, ..run })
+        Ok(run)
     };
     let (ours, zstd) = paired(runs, ours, zstd)?;
     report.backup(bytes, &ours, &zstd);
     kept.ok_or("there was no backup".into())
+}
+
+/// Its seconds are those of the copy phase.
+fn one_backup(site: &Site, server: &Server) -> Outcome<Measured> {
+    site.archive_from(server)?;
+    let (run, output) = measured(&mut site.command(&["--json", "backup"]))?;
+    let line = output.lines().last().unwrap_or_default().to_owned();
+    let json: serde_json::Value = serde_json::from_str(&line)?;
+    let copy = json["copy_seconds"].as_f64().ok_or(format!("no copy_seconds in {line}"))?;
+    let stored = json["stored_bytes"].as_u64().unwrap_or_default();
+    Ok(Measured { seconds: copy, bytes: stored, ..run })
 }
 
 /// Files that do not come and go, largest first: what takes the time of a copy.
@@ -126,53 +139,19 @@ fn data_files(data: &Path) -> Outcome<Vec<PathBuf>> {
 fn restore(site: &Site, runs: usize, report: &mut Report) -> Outcome {
     let mut measured_runs = Vec::new();
     for _ in 0..runs {
-        let target = site.path("restored");
-        let mut command = site.command(&["restore", "--backup", "latest", "--target-dir"]);
-        command.arg(&target).env("PGCAIRN_IDENTITY", site.identity());
-        measured_runs.push(measured(&mut command)?.0);
-        scratch::remove(&target);
+        measured_runs.push(one_restore(site)?);
     }
     report.restore(&measured_runs);
     Ok(())
 }
 
-/// Segments of real WAL, each pushed by a process of its own, as archive_command does it.
-fn wal_push(server: &Server, report: &mut Report) -> Outcome {
-    let segments = full_segments(server)?;
-    let site = Site::new(server)?;
-    site.init()?;
-    let push = |segment: &PathBuf| -> Outcome<Measured> {
-        let path = format!("pg_wal/{}", segment.file_name().unwrap_or_default().to_string_lossy());
-        let mut command = site.command(&["wal", "push", &path]);
-        measured(command.current_dir(server.data())).map(|run| run.0)
-    };
-    let ours = segments.iter().map(push).collect::<Outcome<Vec<_>>>()?;
-    let peers = peers::push(server, &segments)?;
-    report.wal_push(&ours, &peers);
-    Ok(())
-}
-
-fn full_segments(server: &Server) -> Outcome<Vec<PathBuf>> {
-    while segments_there(server)?.len() < SEGMENTS {
-        server.pgbench(&["-n", "-t", "2000", "-c", "2"])?;
-        server.sql("select pg_switch_wal()")?;
-    }
-    Ok(segments_there(server)?.into_iter().take(SEGMENTS).collect())
-}
-
-/// All but the newest, which is still being written.
-fn segments_there(server: &Server) -> Outcome<Vec<PathBuf>> {
-    let current = server.value("select pg_walfile_name(pg_current_wal_lsn())")?;
-    let mut segments: Vec<PathBuf> = Vec::new();
-    for entry in fs::read_dir(server.data().join("pg_wal"))? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.len() == 24 && name < current {
-            segments.push(entry.path());
-        }
-    }
-    segments.sort();
-    Ok(segments)
+fn one_restore(site: &Site) -> Outcome<Measured> {
+    let target = site.path("restored");
+    let mut command = site.command(&["restore", "--backup", "latest", "--target-dir"]);
+    command.arg(&target).env("PGCAIRN_IDENTITY", site.identity());
+    let (run, _) = measured(&mut command)?;
+    scratch::remove(&target);
+    Ok(run)
 }
 
 fn start_up(report: &mut Report) -> Outcome {

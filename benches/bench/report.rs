@@ -1,11 +1,13 @@
 //! The page that `make bench` writes.
 
+mod s3;
+mod wal;
+
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
 use crate::measure::{Measured, median};
-use crate::peers::Peer;
 use crate::support::Outcome;
 use crate::support::server::{Server, run};
 
@@ -77,32 +79,6 @@ impl Report {
             "`pgcairn restore --backup latest` of that backup, every digest checked, synced to disk: {seconds:.1} s. \
              Peak resident memory: {peak:.0} MiB.\n"
         );
-    }
-
-    pub fn wal_push(&mut self, ours: &[Measured], peers: &[Peer]) {
-        self.section("One `wal push`");
-        let _ = writeln!(
-            self.text,
-            "{} segments of 16 MiB of pgbench's WAL, a process each, local repository.\n",
-            ours.len()
-        );
-        let _ = writeln!(self.text, "| | milliseconds, median | least | most |\n|---|---|---|---|");
-        self.push_row("pgcairn wal push", ours);
-        for peer in peers {
-            self.push_row(&peer.name, &peer.pushes);
-        }
-        self.text.push('\n');
-    }
-
-    fn push_row(&mut self, name: &str, runs: &[Measured]) {
-        if runs.is_empty() {
-            let _ = writeln!(self.text, "| {name} | | | |");
-            return;
-        }
-        let ms = |m: &Measured| m.seconds * 1000.0;
-        let least = runs.iter().map(ms).fold(f64::INFINITY, f64::min);
-        let most = runs.iter().map(ms).fold(0.0, f64::max);
-        let _ = writeln!(self.text, "| {name} | {:.0} | {least:.0} | {most:.0} |", median(runs.iter().map(ms)));
     }
 
     pub fn start_up(&mut self, runs: &[Measured]) {

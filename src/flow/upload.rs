@@ -88,6 +88,6 @@ impl Putters<'_> {
 fn put(creator: &Creator, upload: Upload) -> Result<ObjectLine, OutwardError> {
     let sha256 = Sha256Sum::of(&upload.bytes);
     let size = upload.bytes.len() as u64;
-    creator.create(&upload.key, &mut std::io::Cursor::new(&upload.bytes))?;
+    creator.create_bytes(&upload.key, upload.bytes.into())?;
     Ok(ObjectLine { key: upload.key, size, sha256 })
 }

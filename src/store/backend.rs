@@ -1,9 +1,11 @@
 //! What a kind of store implements.
 
 use std::fmt::Debug;
-use std::io::{Read, Seek};
+use std::io::{Cursor, Read, Seek};
 use std::ops::Range;
+use std::time::Duration;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::bucket::Bucket;
@@ -45,6 +47,12 @@ pub trait Backend: Debug + Send + Sync {
     /// The repository's URL, for messages.
     fn url(&self) -> &str;
 
+    /// For how long after it has shown itself the repository may be taken to be there, and written to without another
+    /// look: not at all where a disk may be unmounted.
+    fn stays_for(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// The whole object as a stream.
     fn get(&self, key: &Key) -> Result<Box<dyn Read + Send>>;
 
@@ -66,6 +74,11 @@ pub trait Backend: Debug + Send + Sync {
     /// Creates an object or fails with [`super::Error::AlreadyExists`]; of several writers one wins.
     /// When it returns the object is complete and durable, whatever happens to this machine.
     fn create(&self, key: &Key, body: &mut dyn ReadSeek) -> Result<()>;
+
+    /// The same of what is in memory, and need not be there twice.
+    fn create_bytes(&self, key: &Key, body: Bytes) -> Result<()> {
+        self.create(key, &mut Cursor::new(body))
+    }
 
     /// Makes an existing object durable: whoever created it may have died before it was.
     fn persist(&self, key: &Key) -> Result<()>;

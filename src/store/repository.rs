@@ -1,7 +1,10 @@
 //! An opened repository and the roles in which its objects are touched.
 
 use std::io::Cursor;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use bytes::Bytes;
 
 use super::backend::{Backend, ReadSeek, Space};
 use super::bucket::Bucket;
@@ -32,6 +35,8 @@ pub struct Repository {
 pub(super) struct Shared {
     pub(super) backend: Arc<dyn Backend>,
     pub(super) marker: Marker,
+    /// When the marker was read for the last time.
+    seen: Mutex<Instant>,
 }
 
 impl Repository {
@@ -84,12 +89,14 @@ impl Repository {
 
     /// [`Repository::open`] on a backend at hand, such as one with layers.
     pub fn open_on(backend: Arc<dyn Backend>, expected_id: Option<&str>) -> Result<Repository> {
+        // Before it is asked: what it says is no younger.
+        let seen = Mutex::new(Instant::now());
         let marker = read_marker(backend.as_ref())?;
         if let Some(expected) = expected_id {
             same_id(backend.as_ref(), expected, &marker)?;
         }
         let urls = backend.url().to_owned();
-        let shared = Arc::new(Shared { backend, marker });
+        let shared = Arc::new(Shared { backend, marker, seen });
         Ok(Repository { shared, besides: Vec::new(), damaged: Damaged::default(), urls })
     }
 
@@ -196,8 +203,17 @@ fn same_id(backend: &dyn Backend, expected: &str, marker: &Marker) -> Result<()>
 impl Shared {
     /// Proves that the repository is still there and still the same.
     pub(super) fn check(&self) -> Result<()> {
+        let now = Instant::now();
         let marker = read_marker(self.backend.as_ref())?;
-        same_id(self.backend.as_ref(), &self.marker.repository_id, &marker)
+        same_id(self.backend.as_ref(), &self.marker.repository_id, &marker)?;
+        *self.seen.lock().unwrap_or_else(|e| e.into_inner()) = now;
+        Ok(())
+    }
+
+    /// The same before a write: what was seen a moment ago need not be looked at again where it stays.
+    fn check_to_write(&self) -> Result<()> {
+        let seen = *self.seen.lock().unwrap_or_else(|e| e.into_inner());
+        if seen.elapsed() < self.backend.stays_for() { Ok(()) } else { self.check() }
     }
 
     /// A miss counts only once the repository has shown itself after it.
@@ -216,16 +232,22 @@ pub struct Creator {
 }
 
 impl Creator {
-    /// Creates an object durably, or fails with [`Error::AlreadyExists`]. The marker is read before
-    /// every write: an unmounted disk must not swallow WAL.
+    /// Creates an object durably, or fails with [`Error::AlreadyExists`]. The marker is read before, unless it was a
+    /// moment ago and the place stays: an unmounted disk must not swallow WAL.
     pub fn create(&self, key: &Key, body: &mut dyn ReadSeek) -> Result<()> {
-        self.shared.check()?;
+        self.shared.check_to_write()?;
         self.shared.backend.create(key, body)
+    }
+
+    /// The same of what is in memory, and need not be there twice.
+    pub fn create_bytes(&self, key: &Key, body: Bytes) -> Result<()> {
+        self.shared.check_to_write()?;
+        self.shared.backend.create_bytes(key, body)
     }
 
     /// Makes an object durable that an earlier writer may have left before it was.
     pub fn persist(&self, key: &Key) -> Result<()> {
-        self.shared.check()?;
+        self.shared.check_to_write()?;
         self.shared.proven(self.shared.backend.persist(key))
     }
 }

@@ -26,10 +26,12 @@ mod versions;
 
 use std::fmt;
 use std::future::Future;
-use std::io::Read;
+use std::io::{Cursor, Read};
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
+use bytes::Bytes;
 use object_store::aws::AmazonS3;
 use object_store::path::Path;
 use object_store::{Attribute, Attributes, ObjectStoreExt};
@@ -50,6 +52,10 @@ pub use create::{MAX_BUFFERED, MAX_OBJECT};
 pub use patience::Patience;
 pub use runtime::end_waits_at;
 pub use settings::{Credentials, LockMode, ObjectLock, S3Settings, ServerSideEncryption};
+
+/// A bucket does not go away under a name as a disk does; this long nobody looks again before a write. `wal push` pays
+/// for one look, a backup for one in a minute.
+const STAYS_FOR: Duration = Duration::from_secs(60);
 
 pub struct S3Backend(Arc<Inner>);
 
@@ -158,6 +164,10 @@ impl Backend for S3Backend {
         &self.0.url
     }
 
+    fn stays_for(&self) -> Duration {
+        STAYS_FOR
+    }
+
     fn get(&self, key: &Key) -> Result<Box<dyn Read + Send>> {
         Ok(Box::new(read::Body::open(&self.0, key)?))
     }
@@ -188,6 +198,14 @@ impl Backend for S3Backend {
             Content::Buffered(content) => self.0.wait(self.0.create(key, content, self.0.lock)),
             Content::Large(large) => large::create(&self.0, key, body, large),
         }
+    }
+
+    fn create_bytes(&self, key: &Key, body: Bytes) -> Result<()> {
+        if body.len() as u64 > MAX_BUFFERED {
+            return self.create(key, &mut Cursor::new(body));
+        }
+        self.0.refuse_to_write()?;
+        self.0.wait(self.0.create(key, body.into(), self.0.lock))
     }
 
     /// What can be read there is durable.

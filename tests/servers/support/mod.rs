@@ -13,6 +13,7 @@ pub mod layers;
 pub mod ledger;
 pub mod majors;
 pub mod marker;
+pub mod peak;
 pub mod process;
 pub mod scratch;
 pub mod server;

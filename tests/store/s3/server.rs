@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -47,6 +48,9 @@ pub enum Fault {
     DoneBut(u16),
     /// Half of the body comes, then the connection is closed.
     BodyCut,
+    /// It is done, but nothing is read or told for a while before: of an answer's body after the first half.
+    #[allow(dead_code)] // only trials on whole processes stall
+    Stalls(Duration),
 }
 
 /// The first requests of this method that name this meet faults, one each.
@@ -58,6 +62,8 @@ struct Ambush {
 }
 
 struct State {
+    /// Connections that were made to it.
+    connections: AtomicUsize,
     root: PathBuf,
     service: S3Service,
     requests: Mutex<Vec<String>>,
@@ -91,6 +97,7 @@ impl S3Server {
         let mut builder = S3ServiceBuilder::new(s3s_fs::FileSystem::new(&root).unwrap());
         builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
         let state = Arc::new(State {
+            connections: AtomicUsize::new(0),
             root,
             service: builder.build(),
             requests: Mutex::default(),
@@ -133,6 +140,12 @@ impl S3Server {
     /// The requests since the last time, as `METHOD bucket/key?query`.
     pub fn take(&self) -> Vec<String> {
         std::mem::take(&mut self.state.requests.lock().unwrap())
+    }
+
+    /// The connections since the last time.
+    #[allow(dead_code)] // only trials on whole processes ask
+    pub fn connections(&self) -> usize {
+        self.state.connections.swap(0, Ordering::Relaxed)
     }
 
     /// What the last PUT said of itself.
@@ -213,6 +226,7 @@ pub fn hasty() -> Patience {
 async fn serve(listener: TcpListener, state: Arc<State>) {
     loop {
         let Ok((socket, _)) = listener.accept().await else { return };
+        state.connections.fetch_add(1, Ordering::Relaxed);
         let state = state.clone();
         let service = service_fn(move |request| {
             let state = state.clone();
@@ -248,6 +262,7 @@ impl State {
                 tokio::time::sleep(Duration::from_secs(60)).await;
                 return Err("silent".into());
             }
+            Some(Fault::Stalls(pause)) if method != Method::GET => tokio::time::sleep(pause).await,
             _ => {}
         }
         if let Some(refusal) = self.made_up_for(&method, uri.path()) {
@@ -263,6 +278,7 @@ impl State {
             Some(Fault::AnswerLost) => Err("lost".into()),
             Some(Fault::DoneBut(status)) => Ok(refusal(&method, status, "InternalError")),
             Some(Fault::BodyCut) => Ok(cut(answer).await),
+            Some(Fault::Stalls(pause)) if method == Method::GET => Ok(stalled(answer, pause).await),
             _ => Ok(answer.map(|body| body.map_err(|error| -> Failure { error.to_string().into() }).boxed_unsync())),
         }
     }
@@ -354,4 +370,15 @@ async fn cut(answer: Response<s3s::Body>) -> Response<Body> {
     let half = whole.slice(..whole.len() / 2);
     let parts: Vec<Result<Frame<Bytes>, Failure>> = vec![Ok(Frame::data(half)), Err("cut".into())];
     Response::from_parts(head, StreamBody::new(futures_util::stream::iter(parts)).boxed_unsync())
+}
+
+async fn stalled(answer: Response<s3s::Body>, pause: Duration) -> Response<Body> {
+    let (head, body) = answer.into_parts();
+    let whole = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let halves = [whole.slice(..whole.len() / 2), whole.slice(whole.len() / 2..)];
+    let parts = futures_util::StreamExt::then(futures_util::stream::iter(halves), move |half| async move {
+        tokio::time::sleep(pause / 2).await;
+        Ok::<_, Failure>(Frame::data(half))
+    });
+    Response::from_parts(head, StreamBody::new(parts).boxed_unsync())
 }
