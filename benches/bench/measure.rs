@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::support::Outcome;
@@ -46,16 +47,15 @@ pub fn measured(command: &mut Command) -> Outcome<(Measured, String)> {
         }
         (kept, count)
     });
-    let pid = child.id();
-    let mut peak_kib = 0;
-    let status = loop {
-        peak_kib = peak(pid).unwrap_or(0).max(peak_kib);
-        match child.try_wait()? {
-            Some(status) => break status,
-            None => std::thread::sleep(if start.elapsed() < POLL { Duration::from_micros(200) } else { POLL }),
-        }
-    };
-    let whole = start.elapsed().as_secs_f64();
+    let (pid, ended) = (child.id(), AtomicBool::new(false));
+    let (status, whole, peak_kib) = std::thread::scope(|scope| {
+        let watch = scope.spawn(|| highest_peak(pid, &ended));
+        let status = child.wait();
+        let whole = start.elapsed().as_secs_f64();
+        ended.store(true, Ordering::Release);
+        (status, whole, watch.join().unwrap_or(0))
+    });
+    let status = status?;
     let (kept, bytes) = reader.join().map_err(|_| "the reader of standard output panicked")?;
     if !status.success() {
         return Err(format!("{} ended with {status}", command.get_program().display()).into());
@@ -82,6 +82,16 @@ fn ticks(pid: u32, field: usize) -> Outcome<f64> {
     let (_, fields) = stat.rsplit_once(')').ok_or("no name in /proc/<pid>/stat")?;
     let numbers = fields.split_whitespace().skip(field).take(2).map(str::parse::<f64>);
     Ok(numbers.sum::<Result<f64, _>>()? / TICKS_PER_SECOND)
+}
+
+/// Asked at once, and then now and again: of what ends within moments it is the beginning.
+fn highest_peak(pid: u32, ended: &AtomicBool) -> u64 {
+    let mut highest = 0;
+    while !ended.load(Ordering::Acquire) {
+        highest = peak(pid).unwrap_or(0).max(highest);
+        std::thread::sleep(POLL);
+    }
+    highest
 }
 
 fn peak(pid: u32) -> Option<u64> {

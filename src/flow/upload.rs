@@ -88,6 +88,6 @@ impl Putters<'_> {
 fn put(creator: &Creator, upload: Upload) -> Result<ObjectLine, OutwardError> {
     let sha256 = Sha256Sum::of(&upload.bytes);
     let size = upload.bytes.len() as u64;
-    creator.create_bytes(&upload.key, upload.bytes.into())?;
+    creator.create_bytes(&upload.key, upload.bytes.into(), sha256)?;
     Ok(ObjectLine { key: upload.key, size, sha256 })
 }

@@ -12,6 +12,7 @@ use super::bucket::Bucket;
 use super::error::Result;
 use super::inspection::Inspection;
 use crate::model::key::Key;
+use crate::model::sha256::Sha256Sum;
 
 /// The body of an object: read from where it stands, again from there if a store has to try again.
 pub trait ReadSeek: Read + Seek {}
@@ -75,8 +76,8 @@ pub trait Backend: Debug + Send + Sync {
     /// When it returns the object is complete and durable, whatever happens to this machine.
     fn create(&self, key: &Key, body: &mut dyn ReadSeek) -> Result<()>;
 
-    /// The same of what is in memory, and need not be there twice.
-    fn create_bytes(&self, key: &Key, body: Bytes) -> Result<()> {
+    /// The same of what is in memory and need not be there twice, nor be digested twice.
+    fn create_bytes(&self, key: &Key, body: Bytes, _sha256: Sha256Sum) -> Result<()> {
         self.create(key, &mut Cursor::new(body))
     }
 

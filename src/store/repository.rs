@@ -16,6 +16,7 @@ use super::reader::{Damaged, Reader};
 use super::s3::S3Backend;
 use super::url::RepositoryUrl;
 use crate::model::key::{Encryption, Key};
+use crate::model::sha256::Sha256Sum;
 
 /// How many writers try at once to create the marker of a new repository.
 pub const PROBES: usize = 16;
@@ -239,10 +240,10 @@ impl Creator {
         self.shared.backend.create(key, body)
     }
 
-    /// The same of what is in memory, and need not be there twice.
-    pub fn create_bytes(&self, key: &Key, body: Bytes) -> Result<()> {
+    /// The same of what is in memory and need not be there twice, nor be digested twice.
+    pub fn create_bytes(&self, key: &Key, body: Bytes, sha256: Sha256Sum) -> Result<()> {
         self.shared.check_to_write()?;
-        self.shared.backend.create_bytes(key, body)
+        self.shared.backend.create_bytes(key, body, sha256)
     }
 
     /// Makes an object durable that an earlier writer may have left before it was.

@@ -9,6 +9,7 @@ use object_store::{Extensions, ObjectStore, PutMode, PutOptions, PutPayload};
 use super::super::backend::ReadSeek;
 use super::super::error::{Error, Result};
 use super::Inner;
+use super::digested::Digested;
 use super::failure::Failure;
 use super::large::{self, Large};
 use super::lock::Locked;
@@ -23,7 +24,7 @@ pub const MAX_BUFFERED: u64 = (64 << 20) + OVERHEAD;
 const OVERHEAD: u64 = 1 << 20;
 
 pub(super) enum Content {
-    Buffered(PutPayload),
+    Buffered(Digested),
     Large(Large),
 }
 
@@ -43,16 +44,18 @@ impl Inner {
         }
         let mut content = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
         body.take(size).read_to_end(&mut content).map_err(unreadable)?;
-        Ok(Content::Buffered(content.into()))
+        Ok(Content::Buffered(Digested::of(content)))
     }
 
     /// Until it is known whether the object is there, and whose.
-    pub(super) async fn create(&self, key: &Key, content: PutPayload, lock: Option<ObjectLock>) -> Result<()> {
+    pub(super) async fn create(&self, key: &Key, content: Digested, lock: Option<ObjectLock>) -> Result<()> {
         let path = self.path(key);
         let mut attempts = self.patience.begin();
         let mut may_be_ours = false;
         loop {
-            let failure = match self.put_once(&path, content.clone(), self.with_lock(lock)).await {
+            let mut extensions = self.with_lock(lock);
+            extensions.insert(content.clone());
+            let failure = match self.put_once(&path, PutPayload::new(), extensions).await {
                 Ok(()) => return Ok(()),
                 Err(failure) => failure,
             };
@@ -76,7 +79,7 @@ impl Inner {
     }
 
     /// A last look: the store may only have been slow to tell. Conflicts without end come from an object that is there.
-    async fn given_up(&self, key: &Key, content: &PutPayload, failure: Failure, may_be_ours: bool) -> Result<()> {
+    async fn given_up(&self, key: &Key, content: &Digested, failure: Failure, may_be_ours: bool) -> Result<()> {
         if failure.is_conflict() && self.head(key).await.is_ok() {
             return match may_be_ours && self.holds(key, content).await? {
                 true => Ok(()),
@@ -101,18 +104,8 @@ impl Inner {
     }
 
     /// Whether the object has this very content: read back, whatever the store says of it.
-    async fn holds(&self, key: &Key, content: &PutPayload) -> Result<bool> {
-        if self.head(key).await?.size != content.content_length() as u64 {
-            return Ok(false);
-        }
-        let found = self.range(key, 0..content.content_length() as u64).await?;
-        let mut rest = &found[..];
-        Ok(content.iter().all(|part| match rest.split_at_checked(part.len()) {
-            Some((same, after)) if same == &part[..] => {
-                rest = after;
-                true
-            }
-            _ => false,
-        }))
+    async fn holds(&self, key: &Key, content: &Digested) -> Result<bool> {
+        let size = content.content.len() as u64;
+        Ok(self.head(key).await?.size == size && self.range(key, 0..size).await? == content.content)
     }
 }

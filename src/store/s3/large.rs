@@ -17,6 +17,7 @@ use super::patience::Patience;
 use super::stream::Streamed;
 use super::{Inner, read, runtime};
 use crate::model::key::Key;
+use crate::model::sha256::Sha256Sum;
 
 /// What is read and handed over at once.
 const PART: usize = 1 << 20;
@@ -29,7 +30,7 @@ pub(super) struct Large {
     /// Where it begins in what it is read from.
     pub from: u64,
     pub size: u64,
-    pub sha256: [u8; 32],
+    pub sha256: Sha256Sum,
 }
 
 impl Large {
@@ -39,7 +40,7 @@ impl Large {
         let mut part = vec![0; PART];
         loop {
             match body.read(&mut part)? {
-                0 => return Ok(Large { from, size, sha256: sha256.finalize().into() }),
+                0 => return Ok(Large { from, size, sha256: Sha256Sum(sha256.finalize().into()) }),
                 length => {
                     sha256.update(&part[..length]);
                     size += length as u64;

@@ -8,6 +8,7 @@ mod client;
 mod command;
 mod create;
 mod credentials;
+mod digested;
 mod failure;
 mod large;
 mod lifecycle;
@@ -42,8 +43,10 @@ use super::bucket::Bucket;
 use super::error::{Error, Result};
 use super::inspection::Inspection;
 use crate::model::key::Key;
+use crate::model::sha256::Sha256Sum;
 use client::Clients;
 use create::Content;
+use digested::Digested;
 use sdk::Sdk;
 use transport::Observed;
 use versions::Oldest;
@@ -200,12 +203,12 @@ impl Backend for S3Backend {
         }
     }
 
-    fn create_bytes(&self, key: &Key, body: Bytes) -> Result<()> {
+    fn create_bytes(&self, key: &Key, body: Bytes, sha256: Sha256Sum) -> Result<()> {
         if body.len() as u64 > MAX_BUFFERED {
             return self.create(key, &mut Cursor::new(body));
         }
         self.0.refuse_to_write()?;
-        self.0.wait(self.0.create(key, body.into(), self.0.lock))
+        self.0.wait(self.0.create(key, Digested { content: body, sha256 }, self.0.lock))
     }
 
     /// What can be read there is durable.

@@ -10,6 +10,7 @@ use super::super::error::{Error, Result};
 use super::super::inspection::Inspection;
 use super::super::repository::PROBES;
 use super::Inner;
+use super::digested::Digested;
 use super::failure::Failure;
 use super::transport::ChangedOnTheWay;
 use crate::model::key::Key;
@@ -38,7 +39,7 @@ impl Inner {
     /// How many were told that they won, and whether a part of what the winner wrote is that part.
     async fn race(&self, key: &Key) -> Result<(usize, bool)> {
         let body = |writer: usize| format!("writer {writer:02} of pgcairn").into_bytes();
-        let results = join_all((0..PROBES).map(|writer| self.create(key, body(writer).into(), None))).await;
+        let results = join_all((0..PROBES).map(|writer| self.create(key, Digested::of(body(writer)), None))).await;
         let winners: Vec<usize> = (0..PROBES).filter(|writer| results[*writer].is_ok()).collect();
         let lost = |error: &Error| matches!(error, Error::AlreadyExists { .. });
         if let Some(failure) = results.into_iter().filter_map(Result::err).find(|error| !lost(error)) {

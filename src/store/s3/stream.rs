@@ -6,19 +6,15 @@ use std::io;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use futures_util::stream;
-use object_store::HeaderValue;
 use object_store::client::{HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody};
-use reqwest::header::CONTENT_LENGTH;
 use tokio::sync::mpsc::Receiver;
 
 use super::failure::Silence;
 use super::settings::S3Settings;
+use crate::model::sha256::Sha256Sum;
 
-const CHECKSUM: &str = "x-amz-checksum-sha256";
 /// Most of an answer that is read.
 const MAX_ANSWER: usize = 64 << 10;
 
@@ -26,22 +22,13 @@ const MAX_ANSWER: usize = 64 << 10;
 #[derive(Debug, Clone)]
 pub(super) struct Streamed {
     pub size: u64,
-    pub sha256: [u8; 32],
+    pub sha256: Sha256Sum,
     parts: Arc<Mutex<Option<Receiver<io::Result<Bytes>>>>>,
 }
 
 impl Streamed {
-    pub fn new(size: u64, sha256: [u8; 32], parts: Receiver<io::Result<Bytes>>) -> Streamed {
+    pub fn new(size: u64, sha256: Sha256Sum, parts: Receiver<io::Result<Bytes>>) -> Streamed {
         Streamed { size, sha256, parts: Arc::new(Mutex::new(Some(parts))) }
-    }
-
-    /// What the request says of its body; it must be signed after this.
-    pub fn describe(&self, request: &mut HttpRequest) -> Result<(), HttpError> {
-        let unusable = |error| HttpError::new(HttpErrorKind::Request, error);
-        let checksum = HeaderValue::try_from(BASE64_STANDARD.encode(self.sha256)).map_err(unusable)?;
-        request.headers_mut().insert(CHECKSUM, checksum);
-        request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(self.size));
-        Ok(())
     }
 
     fn take(&self) -> Option<reqwest::Body> {

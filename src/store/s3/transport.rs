@@ -14,6 +14,7 @@ use object_store::client::{
 };
 use tokio::sync::Semaphore;
 
+use super::digested::{Digested, describe};
 use super::failure::{Answer, Silence};
 use super::lock::Signer;
 use super::patience::Patience;
@@ -113,7 +114,8 @@ impl HttpService for Bounded {
             *request.body_mut() = HttpRequestBody::from(body);
         }
         let streamed: Option<Streamed> = request.extensions_mut().remove();
-        self.sign_again(&mut request, streamed.as_ref()).await?;
+        let digested: Option<Digested> = request.extensions_mut().remove();
+        self.sign_again(&mut request, digested, streamed.as_ref()).await?;
         let _one = self.requests.acquire().await;
         let size = streamed.as_ref().map_or(request.body().content_length() as u64, |streamed| streamed.size);
         let allowed = self.patience.for_body(size);
@@ -139,12 +141,22 @@ impl HttpService for Bounded {
 
 impl Bounded {
     /// Where it is not as object_store made and signed it.
-    async fn sign_again(&self, request: &mut HttpRequest, streamed: Option<&Streamed>) -> Result<(), HttpError> {
+    async fn sign_again(
+        &self,
+        request: &mut HttpRequest,
+        digested: Option<Digested>,
+        streamed: Option<&Streamed>,
+    ) -> Result<(), HttpError> {
         let failed = |error| HttpError::new(HttpErrorKind::Request, error);
         let Some(signer) = self.signer.get() else { return Ok(()) };
+        if let Some(digested) = digested {
+            let sha256 = digested.sha256;
+            digested.put_into(request)?;
+            signer.sign(request, Some(&sha256.0)).await.map_err(failed)?;
+        }
         if let Some(streamed) = streamed {
-            streamed.describe(request)?;
-            signer.sign(request, Some(&streamed.sha256)).await.map_err(failed)?;
+            describe(request, streamed.size, streamed.sha256)?;
+            signer.sign(request, Some(&streamed.sha256.0)).await.map_err(failed)?;
         }
         match request.extensions_mut().remove() {
             Some(locked) => signer.lock(request, locked).await.map_err(failed),
