@@ -64,6 +64,7 @@ fn bench() -> Outcome {
     let major = number("PGCAIRN_BENCH_MAJOR", DEFAULT_MAJOR);
     let installed = majors::installed(&[major]);
     let install = installed.first().ok_or(format!("PostgreSQL {major} is not there: scripts/servers {major}"))?;
+    let load = fs::read_to_string("/proc/loadavg")?.split(' ').next().unwrap_or_default().to_owned();
     eprintln!("bench: filling a server");
     let server = Server::builder(install)
         .setting("archive_mode", "on")
@@ -75,7 +76,7 @@ fn bench() -> Outcome {
     server.sql(&format!("{ROWS}{}) i", u64::from(scale) * u64::from(ROWS_PER_HUNDRED_MB)))?;
     server.sql("vacuum (freeze, analyze)")?;
     server.sql("checkpoint")?;
-    let mut report = Report::new(&server, runs)?;
+    let mut report = Report::new(&server, runs, &load)?;
     let site = backup(&server, runs, &mut report)?;
     restore(&site, runs, &mut report)?;
     let store = s3::Store::start()?;

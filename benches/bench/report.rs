@@ -18,7 +18,7 @@ pub struct Report {
 }
 
 impl Report {
-    pub fn new(server: &Server, runs: usize) -> Outcome<Report> {
+    pub fn new(server: &Server, runs: usize, load: &str) -> Outcome<Report> {
         let version = server.value("show server_version")?;
         let size = server.value("select pg_size_pretty(sum(pg_database_size(oid))) from pg_database")?;
         let zstd = run(std::process::Command::new("zstd").arg("--version"))?;
@@ -27,6 +27,7 @@ impl Report {
              else is said. Run it on your own machine and data before you decide anything.\n\n",
         );
         let _ = writeln!(text, "- machine: {}", machine());
+        let _ = writeln!(text, "- load average when it began: {load}, which is the work of others");
         let _ =
             writeln!(text, "- pgcairn {} (release build), zstd level 3, age encryption on", env!("CARGO_PKG_VERSION"));
         let _ = writeln!(
