@@ -1,7 +1,7 @@
 //! `wal push` and `wal fetch`, a process each, as PostgreSQL calls them.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::measure::{Measured, measured};
 use crate::peers;
@@ -37,19 +37,19 @@ pub fn push_and_fetch(server: &Server, store: &Store, report: &mut Report) -> Ou
     Ok(())
 }
 
-fn push(server: &Server, site: &Site, segment: &PathBuf) -> Outcome<Measured> {
+fn push(server: &Server, site: &Site, segment: &Path) -> Outcome<Measured> {
     let path = format!("pg_wal/{}", name(segment));
     let mut command = site.command(&["wal", "push", &path]);
     measured(command.current_dir(server.data())).map(|run| run.0)
 }
 
-fn fetch(server: &Server, site: &Site, segment: &PathBuf, room: &Scratch) -> Outcome<Measured> {
+fn fetch(server: &Server, site: &Site, segment: &Path, room: &Scratch) -> Outcome<Measured> {
     let mut command = site.command(&["wal", "fetch", &name(segment)]);
     command.arg(room.join("RECOVERYXLOG")).env("PGCAIRN_IDENTITY", site.identity());
     measured(command.current_dir(server.data())).map(|run| run.0)
 }
 
-fn name(segment: &PathBuf) -> String {
+fn name(segment: &Path) -> String {
     segment.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 

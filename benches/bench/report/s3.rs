@@ -14,7 +14,8 @@ impl Report {
         let _ = writeln!(
             self.text,
             "An S3 server on the same machine, in a process of its own, whose work is done by the same cores: the crate \
-             s3s-fs behind HTTP on 127.0.0.1. It checks two SHA-256 of every body and reckons its MD5. In turn with a \
+             s3s-fs behind HTTP on 127.0.0.1. It checks two SHA-256 of every body and \
+             reckons its MD5; of objects it is made to read 256 KiB at once instead of 4. In turn with a \
              repository in a directory.\n"
         );
         let _ = writeln!(

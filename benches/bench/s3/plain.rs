@@ -30,7 +30,7 @@ pub fn moved(store: &Store, files: &[PathBuf]) -> Outcome<(Measured, Measured)> 
 }
 
 fn key(number: usize) -> Outcome<Key> {
-    Ok(Key::new(&format!("packs/{number}"))?)
+    Ok(Key::new(format!("packs/{number}"))?)
 }
 
 fn each(count: usize, work: impl Fn(usize) -> Outcome + Sync) -> Outcome<Measured> {

@@ -161,7 +161,8 @@ fn requests(install: &'static Installation) -> Outcome {
     let (server, site) = archiving(install, &store)?;
     server.sql("create table t as select generate_series(1, 1000) as n")?;
     let first = server.archive_all()?;
-    (store.take(), store.connections());
+    store.take();
+    store.connections();
     server.sql("insert into t select generate_series(1, 1000)")?;
     let segment = server.archive_all()?;
     assert_ne!(first, segment);
