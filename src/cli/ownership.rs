@@ -45,7 +45,7 @@ pub struct Belongings {
     pub repositories: Vec<PathBuf>,
     /// The key that root makes for the owner, likewise.
     pub signing_key: Option<PathBuf>,
-    /// Where root finds no owner: it writes nothing, so root may go on.
+    /// Where root finds no owner: it writes nothing on this host, so root may go on.
     pub only_reads: bool,
 }
 

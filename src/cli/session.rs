@@ -127,9 +127,20 @@ impl Session {
     /// For what changes one repository: the first, or the one that is named.
     pub fn context_of(&self, place: &OneRepository) -> Result<Context> {
         let choice = place.repository.clone().map(RepositoryChoice::Name);
-        let config = self.config()?.with_arguments(choice, None)?;
-        let belongings = Belongings { owned: vec![config.postgres()?.data_dir.clone()], ..Belongings::default() };
-        self.begin(config, None, &belongings)
+        self.keep(self.config()?.with_arguments(choice, None)?)
+    }
+
+    /// For `copy`, which changes several.
+    pub fn copying_context(&self) -> Result<Context> {
+        self.keep(self.config()?)
+    }
+
+    /// Where repositories are kept there need not be a server: then it is the owner of a local one who does it, and
+    /// whoever calls for a store far away.
+    fn keep(&self, config: Config) -> Result<Context> {
+        let owned = Some(data_dir(&config)).filter(|dirs| !dirs.is_empty());
+        let owned = owned.unwrap_or_else(|| local_repositories(&config));
+        self.begin(config, None, &Belongings { only_reads: owned.is_empty(), owned, ..Belongings::default() })
     }
 
     /// For `check`: the same, and whatever key is at hand, because here it should not be.

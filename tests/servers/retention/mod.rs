@@ -3,6 +3,7 @@
 
 pub mod aged;
 mod document;
+mod elsewhere;
 mod faults;
 mod gaps;
 mod late;
@@ -20,5 +21,6 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "retention::faults", run: faults::faults },
         Scenario { name: "retention::gaps", run: gaps::gaps },
         Scenario { name: "retention::too_late", run: late::too_late },
+        Scenario { name: "retention::elsewhere", run: elsewhere::elsewhere },
     ]
 }
