@@ -63,7 +63,7 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
         _ => "list",
     };
     let next = context.command(next);
-    Ok(Expire { next, ..report })
+    Ok(Expire { next, only_backups: context.config.repository.keep.is_some(), ..report })
 }
 
 /// Every system identifier of a cluster's name: an upgraded cluster leaves one behind.
@@ -170,6 +170,7 @@ impl Place {
             condemned_bytes: 0,
             condemned_wal_files: 0,
             grace_days: GRACE.as_hours() as u64 / 24,
+            only_backups: false,
             window_from: None,
             next: String::new(),
         }

@@ -23,7 +23,7 @@ enum Answer {
     Server(Server),
     Catalog(Result<repository::Catalogued>),
     Stored(Result<repository::Stored>),
-    Behind(Result<repository::Behind>),
+    Behind(Result<Option<repository::Behind>>),
 }
 
 pub fn run(context: &Context, request: &Request) -> Result<Status> {

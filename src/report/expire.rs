@@ -34,6 +34,8 @@ pub struct Expire {
     pub condemned_bytes: u64,
     pub condemned_wal_files: u64,
     pub grace_days: u64,
+    /// `keep` is configured: between two backups there is no WAL.
+    pub only_backups: bool,
     /// From here on every moment can be restored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub window_from: Option<Timestamp>,
@@ -111,7 +113,12 @@ impl Expire {
             }
         };
         match self.window_from {
-            Some(from) => format!("{sum}every moment from {} on can be restored\n", utc_and_local(from)),
+            _ if self.only_backups => {
+                sum + "the end of each backup that stays can be restored, and no moment after it\n"
+            }
+            Some(from) => {
+                format!("{sum}every moment from {} to the end of the WAL there can be restored\n", utc_and_local(from))
+            }
             None => sum + "no moment after a backup can be restored: WAL is missing\n",
         }
     }

@@ -24,6 +24,9 @@ pub struct Status {
     pub next: String,
 }
 
+/// WAL that has waited so many seconds is stuck, whatever keeps it.
+const WAITS_LONG: u64 = 3600;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
@@ -81,6 +84,9 @@ pub struct Repository {
     pub stored: Option<Stored>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub behind: Option<Behind>,
+    /// Why that is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub behind_unknown: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
 }
@@ -101,10 +107,14 @@ pub struct Restorable {
     pub timeline: TimelineId,
     pub from: Timestamp,
     /// The latest that a restore to a time can prove to reach: just before the last commit or abort in the archive.
-    /// `--to latest` goes on to the end.
-    pub to: Timestamp,
-    /// The oldest backup that a restore may begin with.
+    /// `--to latest` goes on to the end. Left out where no commit follows the first backup.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<Timestamp>,
+    /// Not every newer segment was looked at for a commit.
+    pub at_least: bool,
+    /// The oldest backup that a restore may begin with, and the newest.
     pub backup: BackupId,
+    pub newest: BackupId,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -211,6 +221,7 @@ impl Repository {
             restorable: None,
             stored: None,
             behind: None,
+            behind_unknown: None,
             error: None,
         }
     }
@@ -220,7 +231,11 @@ impl Repository {
     }
 
     fn is_flawed(&self) -> bool {
-        self.error.is_some() || self.unreadable_backups > Some(0)
+        self.error.is_some() || self.unreadable_backups > Some(0) || (self.required && self.is_behind())
+    }
+
+    fn restores_nothing(&self) -> bool {
+        self.restorable.as_ref().is_some_and(Vec::is_empty)
     }
 
     fn lines(&self) -> String {
@@ -251,12 +266,7 @@ impl Repository {
         let several = restorable.iter().any(|window| window.timeline != restorable[0].timeline);
         let words = |window: &Restorable| {
             let timeline = if several { format!(", timeline {}", window.timeline) } else { String::new() };
-            let (from, to) = (next_second(window.from), window.to);
-            let moments = match from <= to {
-                true => format!("{} to {}", short(from), short(to)),
-                false => format!("the end of {} alone", window.backup),
-            };
-            ("restorable", moments + &timeline)
+            ("restorable", window.words() + &timeline)
         };
         restorable.iter().map(words).collect()
     }
@@ -282,10 +292,27 @@ impl Repository {
     }
 
     fn about_lag(&self) -> Vec<(&'static str, String)> {
+        if let Some(reason) = &self.behind_unknown {
+            return vec![("behind by", format!("not known: {reason}"))];
+        }
         let Some(behind) = self.behind.filter(|_| self.is_behind()) else { return Vec::new() };
         let since = behind.seconds.map(|old| format!(", the oldest for {}", age(old)));
         let (backups, wal) = (count(behind.backups, "backup"), count(behind.wal_files, "WAL file"));
         vec![("BEHIND by", format!("{backups} and {wal}{}", since.unwrap_or_default()))]
+    }
+}
+
+impl Restorable {
+    fn words(&self) -> String {
+        let Restorable { backup, newest, at_least, .. } = self;
+        let from = next_second(self.from);
+        match self.to.filter(|to| from <= *to) {
+            Some(to) if *at_least => format!("{} to {} at least", short(from), short(to)),
+            Some(to) => format!("{} to {}", short(from), short(to)),
+            None if *at_least => format!("the ends of {backup} to {newest}, and more: no commit was found in time"),
+            None if backup == newest => format!("the end of {backup}, and latest"),
+            None => format!("the ends of {backup} to {newest}, and latest"),
+        }
     }
 }
 
@@ -301,7 +328,8 @@ fn short(time: Timestamp) -> String {
 
 impl Status {
     pub fn is_archiving_badly(&self) -> bool {
-        self.server.as_ref().is_some_and(|server| server.archiver_failure.is_some())
+        let waits_long = self.waiting.is_some_and(|waiting| waiting.oldest_seconds >= Some(WAITS_LONG));
+        waits_long || self.server.as_ref().is_some_and(|server| server.archiver_failure.is_some())
     }
 
     fn host(&self) -> String {
@@ -328,7 +356,9 @@ impl Report for Status {
     }
 
     fn flaw(&self) -> Option<Code> {
-        let flawed = self.is_archiving_badly() || self.repositories.iter().any(Repository::is_flawed);
+        let any = |test: fn(&Repository) -> bool| self.repositories.iter().any(test);
+        let nothing = self.repositories.iter().all(Repository::restores_nothing);
+        let flawed = self.is_archiving_badly() || nothing || any(Repository::is_flawed);
         flawed.then_some(Code::Flagged)
     }
 }

@@ -12,8 +12,10 @@ fn local() -> Repository {
     let window = |timeline, from: &str, to: &str| Restorable {
         timeline,
         from: from.parse().unwrap(),
-        to: to.parse().unwrap(),
+        to: to.parse().ok(),
+        at_least: false,
         backup: id.clone(),
+        newest: id.clone(),
     };
     Repository {
         backups: Some(37),
@@ -68,7 +70,14 @@ fn badly() -> Status {
     status.waiting = Some(Waiting { files: 12, oldest_seconds: Some(400) });
     let mut offsite = Repository { name: "offsite".to_owned(), url: "s3://acme/pg".to_owned(), ..local() };
     offsite.behind = Some(Behind { backups: 1, wal_files: 40, seconds: Some(9000) });
-    let branch = Restorable { timeline: 2, ..offsite.restorable.as_ref().unwrap()[0].clone() };
+    let window = offsite.restorable.as_ref().unwrap()[0].clone();
+    let branch = Restorable { timeline: 2, at_least: true, ..window.clone() };
+    let newest = "20261120T040000Z-full-0000".parse().unwrap();
+    let idle = [
+        Restorable { timeline: 3, to: None, newest, ..window.clone() },
+        Restorable { timeline: 4, to: None, ..window },
+    ];
+    offsite.restorable.as_mut().unwrap().extend(idle);
     offsite.restorable.as_mut().unwrap().push(branch);
     offsite.unreadable_backups = Some(1);
     let stored = offsite.stored.as_mut().unwrap();
@@ -77,6 +86,7 @@ fn badly() -> Status {
     let error = Error::new(Code::Unreachable, "no answer within 2 s").hint("ask for longer: pgcairn status --wait 60s");
     let mut mute = Repository::new("mute", "s3://elsewhere/pg", false);
     mute.error = Some(Failure::of(&error));
+    mute.behind_unknown = Some("no other repository than mute can be read".to_owned());
     let mut young = Repository { restorable: Some(Vec::new()), ..local() };
     young.stored.as_mut().unwrap().added_bytes_per_day = None;
     (young.backups, young.last_backup) = (Some(0), None);

@@ -13,6 +13,7 @@ use crate::support::{Outcome, Scenario};
 pub fn scenarios() -> Vec<Scenario> {
     vec![
         Scenario { name: "status::as_things_come_and_go", run: as_things_come_and_go },
+        Scenario { name: "status::commits_far_back", run: commits_far_back },
         Scenario { name: "status::nobody_answers", run: nobody_answers },
     ]
 }
@@ -29,7 +30,7 @@ fn next(told: &Value) -> String {
 fn as_things_come_and_go(install: &'static Installation) -> Outcome {
     let place = Place::new(install, "required = false\nprice = \"1000000 EUR\"\n")?;
     place.server.archive_all()?;
-    let told = status(&place, 0)?;
+    let told = status(&place, 3)?;
     assert_eq!((&told["cluster"], &told["server"]["state"]), (&"main".into(), &"running".into()));
     let [local, offsite] = [0, 1].map(|n| told["repositories"][n].clone());
     assert_eq!((&local["backups"], &local["restorable"]), (&0.into(), &serde_json::json!([])));
@@ -113,6 +114,8 @@ fn what_is_lost_is_told(place: &Place) -> Outcome {
     let told = status(place, 3)?;
     assert_eq!(told["repositories"][0]["error"]["code"], "not-a-repository");
     assert_eq!(told["repositories"][1]["backups"], 1);
+    assert_eq!(told["repositories"][1]["error"], Value::Null, "the other one is sound");
+    assert!(told["repositories"][1]["behind_unknown"].is_string());
     assert!(told["server"]["archiver_failure"]["segment"].is_string(), "{told}");
     assert!(told["waiting"]["files"].as_u64() > Some(0));
     assert_eq!(next(&told), "check");
@@ -130,6 +133,53 @@ fn what_is_lost_is_told(place: &Place) -> Outcome {
     let bare = place.site.run(&["status", "--repository", &url])?.ok()?;
     bare.says(&["backups:"])?;
     Ok(())
+}
+
+/// What is said to be restorable where nothing commits for long, held against what a restore accepts.
+fn commits_far_back(install: &'static Installation) -> Outcome {
+    let place = Place::new(install, "keep = \"yearly\"\nretention = { recovery_window = \"1s\", minimum = 1 }\n")?;
+    let window = || -> Outcome<Value> { Ok(status(&place, 0)?["repositories"][0]["restorable"][0].clone()) };
+    let (first, second) = (place.backup()?, place.backup()?);
+    let idle = window()?;
+    assert_eq!((&idle["backup"], &idle["newest"]), (&first.clone().into(), &second.into()));
+    assert_eq!((&idle["to"], &idle["at_least"]), (&Value::Null, &false.into()), "{idle}");
+    place.site.run(&["status"])?.ok()?.says(&["the ends of ", ", and latest"])?;
+
+    place.server.sql("insert into t values (1001)")?;
+    place.server.sql("insert into t values (1002)")?;
+    place.server.archive_all()?;
+    let near = window()?;
+    assert_eq!(near["at_least"], false, "{near}");
+    // As under a load that commits at its end.
+    for _ in 0..40 {
+        place.server.switch_segment()?;
+    }
+    place.server.archive_all()?;
+    let far = window()?;
+    assert_eq!(far["to"], near["to"], "{far}");
+    let to = far["to"].as_str().ok_or("a commit is found further back")?;
+    let target = place.site.path("target").display().to_string();
+    place.site.run_with_identity(&["restore", "--target-dir", &target, "--to", to, "--plan"])?.ok()?;
+
+    // In the other one there is a backup with its own WAL, and nothing after it.
+    let told = status(&place, 0)?;
+    let offsite = &told["repositories"][1]["restorable"][0];
+    assert_eq!(
+        (&offsite["backup"], &offsite["newest"], &offsite["to"]),
+        (&first.clone().into(), &first.into(), &Value::Null)
+    );
+    let expired = place.site.run(&["expire", "--repository", "offsite", "--dry-run"])?.ok()?;
+    expired.says(&["the end of each backup that stays can be restored, and no moment after it"])?;
+    assert_eq!(
+        status_of(&place, "offsite")?["repositories"][0]["behind"],
+        Value::Null,
+        "there is nothing to compare with"
+    );
+    Ok(())
+}
+
+fn status_of(place: &Place, repository: &str) -> Outcome<Value> {
+    place.site.run(&["status", "--repository", repository, "--json"])?.ok()?.json()
 }
 
 /// A store that takes connections and says nothing, and a server that does the same.

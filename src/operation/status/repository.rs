@@ -1,6 +1,7 @@
 //! What one repository tells: three questions of different weight, so that the quick answers are there in any case.
 
-use std::time::Duration;
+use std::ops::RangeInclusive;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -11,7 +12,7 @@ use crate::model::error::{Code, Error, Result};
 use crate::model::key::ClusterKeys;
 use crate::model::plan::growth::{Growth, SPAN};
 use crate::model::plan::retention::{Archive, Input, Plan, Window};
-use crate::model::wal_name::{Segment, SegmentName, WalName};
+use crate::model::wal_name::{Segment, SegmentName, TimelineId, WalName};
 use crate::operation::catalog::Catalog;
 use crate::operation::copy;
 use crate::operation::expire::{self, generations};
@@ -24,8 +25,8 @@ use crate::store::Space;
 
 pub use crate::operation::copy::Behind;
 
-/// The commit times of so many segments are looked at, newest first: in an idle hour there are none in them.
-const LOOKED_AT: u64 = 16;
+/// So long every segment is looked at for a commit, the newest first.
+const EACH_FOR: Duration = Duration::from_millis(500);
 
 const GIB: f64 = (1u64 << 30) as f64;
 
@@ -56,22 +57,38 @@ pub fn catalog(context: &Context, wanted: &config::Repository) -> Result<Catalog
 
 fn restorable(opened: &Opened, window: &Window, backups: &[Summary]) -> Result<Restorable> {
     let size = backups.first().map_or(0, |backup| backup.postgresql.wal_segment_size);
-    let last = window.last.to_segment(size);
-    let mut to = None;
-    for number in last.iter().flat_map(|last| (last.number.saturating_sub(LOOKED_AT)..=last.number).rev()) {
-        to = last_commit(opened, Segment { timeline: window.timeline, number }.name(size))?;
-        if to.is_some() {
-            break;
+    let first = backups.iter().find(|backup| backup.id == window.backup).map_or(0, |backup| backup.start_lsn.0);
+    let last = window.last.to_segment(size).map_or(0, |last| last.number);
+    let (found, at_least) = last_commit(opened, window.timeline, size, first / size.max(1)..=last)?;
+    // A restore to a time is proven by a later commit.
+    let to =
+        found.and_then(|last| last.checked_sub(SignedDuration::from_micros(1)).ok()).filter(|to| *to >= window.from);
+    let (timeline, from, backup) = (window.timeline, window.from, window.backup.clone());
+    Ok(Restorable { timeline, from, to, at_least, backup, newest: window.newest.clone() })
+}
+
+/// Of the newest segment that has one, and whether a newer one may have been passed over: a load may fill thousands
+/// without a commit, so after a while steps become ever longer.
+fn last_commit(
+    opened: &Opened,
+    timeline: TimelineId,
+    size: u64,
+    segments: RangeInclusive<u64>,
+) -> Result<(Option<Timestamp>, bool)> {
+    let (since, mut step, mut number) = (Instant::now(), 1, *segments.end());
+    loop {
+        let found = commit_in(opened, Segment { timeline, number }.name(size))?;
+        let further = number.checked_sub(step).filter(|number| segments.contains(number));
+        match further.filter(|_| found.is_none()) {
+            None => return Ok((found, step > 1)),
+            Some(next) => number = next,
         }
+        step *= if since.elapsed() < EACH_FOR { 1 } else { 2 };
     }
-    // A restore to a time is proven by a later commit; without one only the end of the backup can be restored.
-    let to = to.and_then(|last| last.checked_sub(SignedDuration::from_micros(1)).ok());
-    let to = to.map_or(window.from, |to| to.max(window.from));
-    Ok(Restorable { timeline: window.timeline, from: window.from, to, backup: window.backup.clone() })
 }
 
 /// What is not there, on another timeline or damaged tells no time; a recovery says more.
-fn last_commit(opened: &Opened, segment: SegmentName) -> Result<Option<Timestamp>> {
+fn commit_in(opened: &Opened, segment: SegmentName) -> Result<Option<Timestamp>> {
     match archived::envelope(opened, &WalName::Segment(segment)) {
         Ok((facts, _)) => Ok(facts.last_commit),
         Err(error) if error.exit_status() == Code::Unreachable.exit_status() => Err(error),
@@ -137,23 +154,27 @@ fn freed_within(
     Ok(Plan::freed_within(&input, SPAN))
 }
 
-/// Only a further repository can be behind.
-pub fn behind(context: &Context, wanted: &config::Repository) -> Result<Behind> {
+/// Only a further repository can be behind; where one is asked for alone, there is nothing to compare it with.
+pub fn behind(context: &Context, wanted: &config::Repository) -> Result<Option<Behind>> {
     match context.config.others.iter().any(|other| other.name == wanted.name) {
-        true => copy::behind(context, wanted),
-        false => Ok(Behind::default()),
+        true => copy::behind(context, wanted).map(Some),
+        false => Ok(None),
     }
 }
 
-/// All that was answered; the first failure stands for all of them.
+/// All that was answered; the first failure stands for all of them, but for one of the others in a comparison.
 pub fn report(context: &Context, wanted: &config::Repository, own: Vec<Option<Answer>>, wait: Duration) -> Repository {
     let mut report = Repository::new(&wanted.name, wanted.url.as_str(), wanted.required);
     for answer in own {
         let failed = match answer {
             Some(Answer::Catalog(Ok(known))) => report.tell(context.now, known),
             Some(Answer::Stored(Ok(stored))) => report.weigh(wanted, &stored),
-            Some(Answer::Behind(Ok(behind))) => report.compare(context.now, &behind),
-            Some(Answer::Catalog(Err(e)) | Answer::Stored(Err(e)) | Answer::Behind(Err(e))) => Some(e),
+            Some(Answer::Behind(Ok(behind))) => report.compare(context.now, behind.as_ref()),
+            Some(Answer::Behind(Err(error))) => {
+                report.behind_unknown = Some(error.message);
+                None
+            }
+            Some(Answer::Catalog(Err(error)) | Answer::Stored(Err(error))) => Some(error),
             Some(Answer::Server(_)) => None,
             None => Some(no_answer(wait)),
         };
@@ -200,8 +221,8 @@ impl Repository {
         None
     }
 
-    fn compare(&mut self, now: Timestamp, behind: &Behind) -> Option<Error> {
-        self.behind = Some(status::Behind {
+    fn compare(&mut self, now: Timestamp, behind: Option<&Behind>) -> Option<Error> {
+        self.behind = behind.map(|behind| status::Behind {
             backups: behind.backups,
             wal_files: behind.wal_files,
             seconds: behind.since.map(|since| seconds_since(since, now)),

@@ -17,6 +17,8 @@ pub struct Window {
     pub backup: BackupId,
     /// When that one is usable from.
     pub from: Timestamp,
+    /// The newest that such a recovery can begin with.
+    pub newest: BackupId,
     pub last: SegmentName,
 }
 
@@ -29,7 +31,7 @@ impl Archive {
     }
 
     fn windows_of(&self, timeline: TimelineId, backups: &[&Summary]) -> Vec<Window> {
-        let mut oldest: BTreeMap<u64, &Summary> = BTreeMap::new();
+        let mut within: BTreeMap<u64, Vec<&Summary>> = BTreeMap::new();
         let mut runs: Vec<(u64, u64)> = Vec::new();
         for backup in backups.iter().filter(|backup| self.leads_to(backup, timeline)) {
             let Some((first, end)) = self.segments_of(backup) else { continue };
@@ -40,14 +42,15 @@ impl Archive {
             }
             // Else it ends on a timeline before this one, or a hole is in the backup's own WAL.
             if last >= end && self.owner(timeline, last) == timeline {
-                let first = oldest.entry(last).or_insert(backup);
-                *first = std::cmp::min_by_key(*first, *backup, |backup| (backup.stopped, backup.id.clone()));
+                within.entry(last).or_default().push(backup);
             }
         }
-        let window = |(last, backup): (u64, &Summary)| {
-            let (backup, from) = (backup.id.clone(), backup.stopped);
-            Some(Window { timeline, backup, from, last: self.name(timeline, last)? })
+        let by_end = |backup: &&&Summary| (backup.stopped, backup.id.clone());
+        let window = |(last, backups): (u64, Vec<&Summary>)| {
+            let (oldest, newest) = (backups.iter().min_by_key(by_end)?, backups.iter().max_by_key(by_end)?);
+            let (backup, from, newest) = (oldest.id.clone(), oldest.stopped, newest.id.clone());
+            Some(Window { timeline, backup, from, newest, last: self.name(timeline, last)? })
         };
-        oldest.into_iter().filter_map(window).collect()
+        within.into_iter().filter_map(window).collect()
     }
 }
