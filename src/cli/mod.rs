@@ -22,6 +22,7 @@ mod show;
 mod signal;
 mod status;
 mod time;
+mod verify;
 mod wal;
 
 use std::cell::Cell;
@@ -58,6 +59,7 @@ enum Command {
     Init(init::Arguments),
     Check(check::Arguments),
     Status(status::Arguments),
+    Verify(verify::Arguments),
     Backup(backup::Arguments),
     List(list::Arguments),
     Show(show::Arguments),
@@ -110,6 +112,7 @@ impl Command {
             Command::Init(arguments) => arguments.run(session),
             Command::Check(arguments) => arguments.run(session),
             Command::Status(arguments) => arguments.run(session),
+            Command::Verify(arguments) => arguments.run(session),
             Command::Backup(arguments) => arguments.run(session),
             Command::List(arguments) => arguments.run(session),
             Command::Show(arguments) => arguments.run(session),

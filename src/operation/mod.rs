@@ -25,6 +25,7 @@ pub mod signing_key;
 pub mod status;
 mod store_findings;
 mod trust;
+pub mod verify;
 pub mod wal;
 
 use jiff::Timestamp;

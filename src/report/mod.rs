@@ -19,6 +19,7 @@ pub mod show;
 pub mod signature;
 pub mod status;
 pub mod text;
+pub mod verify;
 pub mod wal;
 
 use serde::Serialize;

@@ -9,3 +9,4 @@ mod passphrase;
 mod report;
 mod status;
 mod support;
+mod verify;

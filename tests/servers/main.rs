@@ -28,6 +28,7 @@ mod status;
 mod support;
 mod targets;
 mod timelines;
+mod verify;
 mod wal_records;
 mod wal_targets;
 
@@ -69,6 +70,7 @@ fn scenarios() -> Vec<Scenario> {
         status::scenarios(),
         frozen::scenarios(),
         oracle::scenarios(),
+        verify::scenarios(),
         wal_records::scenarios(),
         wal_targets::scenarios(),
         targets::scenarios(),

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::sync::Mutex;
 
 use crate::codec::{MAX_HEADER, peek};
+use crate::flow::workers;
 use crate::model::envelope::WalFacts;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::{ClusterKeys, Key, Kind};
@@ -98,22 +100,33 @@ pub fn envelope(opened: &Opened, name: &WalName) -> Result<(WalFacts, u64)> {
     Ok((facts, size))
 }
 
+/// Small reads that are on their way together: a store far away answers each after a while.
+const READS_AT_ONCE: usize = 8;
+
 /// Segments that no recovery passes, as far as that is seen without a key: one small read for each.
 pub fn flaws(opened: &Opened, names: &[(WalName, u64)]) -> Result<Vec<Flaw>> {
-    let mut flaws = Vec::new();
-    for (name, found) in names.iter().filter(|(name, _)| matches!(name, WalName::Segment(_))) {
-        let (broken_from, reason) = match envelope(opened, name) {
-            Ok((_, due)) if due != *found => (None, format!("it has {found} bytes and must have {due}")),
-            Ok((WalFacts { invalid_from: Some(at), .. }, _)) => {
-                (Some(at), format!("it was archived with its records broken from {at} on"))
-            }
-            Ok(_) => continue,
-            Err(error) if error.code == Code::Damaged => (None, error.message),
-            Err(error) => return Err(error),
-        };
-        flaws.push(Flaw { segment: name.to_string(), broken_from, reason });
-    }
-    Ok(flaws)
+    let flaws = Mutex::new(BTreeMap::new());
+    let segments = names.iter().filter(|(name, _)| matches!(name, WalName::Segment(_)));
+    workers::each(READS_AT_ONCE, segments, |(name, found)| {
+        if let Some(flaw) = flaw(opened, name, *found)? {
+            flaws.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(*name, flaw);
+        }
+        Ok::<(), Error>(())
+    })?;
+    Ok(flaws.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()).into_values().collect())
+}
+
+fn flaw(opened: &Opened, name: &WalName, found: u64) -> Result<Option<Flaw>> {
+    let (broken_from, reason) = match envelope(opened, name) {
+        Ok((_, due)) if due != found => (None, format!("it has {found} bytes and must have {due}")),
+        Ok((WalFacts { invalid_from: Some(at), .. }, _)) => {
+            (Some(at), format!("it was archived with its records broken from {at} on"))
+        }
+        Ok(_) => return Ok(None),
+        Err(error) if error.code == Code::Damaged => (None, error.message),
+        Err(error) => return Err(error),
+    };
+    Ok(Some(Flaw { segment: name.to_string(), broken_from, reason }))
 }
 
 /// Without a segment it does not matter.

@@ -26,12 +26,17 @@ pub struct Request {
 
 pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Result<WalList> {
     let opened = choose_cluster(&context.config, repository::open_all(&context.config, listener)?)?;
-    let Listed { mut names, timelines: facts } = archived::list(&opened)?;
-    let segment_size = archived::segment_size(&opened, &names)?;
+    look(&opened, context.config.retention_of(&context.config.repository), request, context.now)
+}
+
+/// In an opened repository that expires by `policy`.
+pub fn look(opened: &Opened, policy: Option<&Policy>, request: &Request, now: Timestamp) -> Result<WalList> {
+    let Listed { mut names, timelines: facts } = archived::list(opened)?;
+    let segment_size = archived::segment_size(opened, &names)?;
     names.retain(|(name, _)| request.timeline.is_none_or(|wanted| wanted == name.timeline()));
-    let damaged = archived::flaws(&opened, &names)?;
+    let damaged = archived::flaws(opened, &names)?;
     let archive = ArchivedWal::new(segment_size, names);
-    let promised = Promised::read(context, &opened)?;
+    let promised = Promised::read(opened, policy, now)?;
     let timelines = archive.timelines.iter();
     let timelines = timelines
         .map(|(id, wal)| timeline(&archive, *id, wal, facts.get(id), request.gaps, promised.as_ref()))
@@ -56,8 +61,8 @@ struct Promised {
 
 impl Promised {
     /// `None` where all of it matters: a backup that cannot be read may need anything.
-    fn read(context: &Context, opened: &Opened) -> Result<Option<Promised>> {
-        let Some(policy) = context.config.retention_of(&context.config.repository).cloned() else { return Ok(None) };
+    fn read(opened: &Opened, policy: Option<&Policy>, now: Timestamp) -> Result<Option<Promised>> {
+        let Some(policy) = policy.cloned() else { return Ok(None) };
         let reader = opened.repository.reader();
         let (names, timelines) = archived::objects(&reader, &opened.keys)?;
         let catalog = Catalog::read(&reader, &opened.keys)?;
@@ -66,7 +71,7 @@ impl Promised {
         }
         let backups = catalog.into_summaries();
         let wal = Archive::new(names, &timelines, &backups);
-        Ok(Some(Promised { policy, backups, wal, now: context.now }))
+        Ok(Some(Promised { policy, backups, wal, now }))
     }
 
     fn needs(&self, timeline: TimelineId, first: u64, last: u64) -> bool {

@@ -1,0 +1,35 @@
+//! `pgcairn verify`
+
+use clap::Args;
+
+use super::session::{RepositoryArguments, Session, TrustArguments};
+use super::{Status, argument};
+use crate::model::selector::Selector;
+use crate::operation;
+
+/// Read everything and compare it with what the backups say; needs no key
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  pgcairn verify                    every backup and all WAL of every repository
+  pgcairn verify latest             one backup, with the WAL that it needs
+  pgcairn verify --repository offsite
+  pgcairn verify --json | jq '.repositories[].damaged'")]
+pub struct Arguments {
+    /// Beginning of an id, "latest", or "latest~1" for the one before [default: all]
+    #[arg(value_name = "ID", value_parser = argument::selector)]
+    backup: Option<Selector>,
+    #[command(flatten)]
+    trust: TrustArguments,
+    #[command(flatten)]
+    place: RepositoryArguments,
+}
+
+impl Arguments {
+    pub fn run(self, session: &Session) -> Status {
+        let context = session.looking_context(&self.place, &self.trust)?;
+        let request = operation::verify::Request { backup: self.backup };
+        let outcome = operation::verify::run(&context, &request, &session.output)?;
+        session.output.done(&outcome)
+    }
+}

@@ -1,0 +1,134 @@
+//! What was read of the repositories, and what of it is damaged.
+
+use serde::Serialize;
+
+use super::Report;
+use super::text::{bytes, count};
+use crate::model::error::Code;
+use crate::model::key::BackupId;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Verify {
+    pub repositories: Vec<Repository>,
+    pub next: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Repository {
+    pub name: String,
+    pub url: String,
+    pub backups: u64,
+    /// Whose size, SHA-256 and name are as they must be.
+    pub objects: u64,
+    pub bytes: u64,
+    /// Whose size is as their envelope says.
+    pub wal_files: u64,
+    pub damaged: Vec<Damage>,
+    pub wal_gaps: Vec<Gap>,
+    /// Backups that no trusted key has signed.
+    pub unvouched: Vec<Unvouched>,
+    /// What no backup needs: of one under way, of one that was dropped, or left by a killed run.
+    pub unreferenced_objects: u64,
+    pub unreferenced_bytes: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Damage {
+    pub object: String,
+    pub reason: String,
+    /// The backups that cannot be restored from here without it; a segment between backups hurts recovery past it.
+    pub hurts: Vec<BackupId>,
+}
+
+/// Segments that are missing and needed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Gap {
+    pub before: String,
+    pub segments: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unvouched {
+    pub backup: BackupId,
+    /// Who signed it; nobody where it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
+/// A person is shown so many of a kind; `--json` has them all.
+const SHOWN: usize = 20;
+
+impl Repository {
+    pub fn new(name: &str, url: &str) -> Repository {
+        Repository {
+            name: name.to_owned(),
+            url: url.to_owned(),
+            backups: 0,
+            objects: 0,
+            bytes: 0,
+            wal_files: 0,
+            damaged: Vec::new(),
+            wal_gaps: Vec::new(),
+            unvouched: Vec::new(),
+            unreferenced_objects: 0,
+            unreferenced_bytes: 0,
+        }
+    }
+
+    fn lines(&self) -> String {
+        let (backups, objects) = (count(self.backups, "backup"), count(self.objects, "object"));
+        let wal = count(self.wal_files, "WAL file");
+        let sound = format!("{}: {backups}; sound are {objects} ({}) and {wal}\n", self.name, bytes(self.bytes));
+        let unvouched = self.unvouched.iter().map(|unvouched| match &unvouched.key {
+            Some(key) => format!("  NOT TRUSTED: {} is signed by {key}\n", unvouched.backup),
+            None => format!("  NOT SIGNED: {}\n", unvouched.backup),
+        });
+        let gaps = self.wal_gaps.iter().map(|gap| {
+            format!("  GAP: {} missing before {}; no recovery passes it\n", count(gap.segments, "segment"), gap.before)
+        });
+        let garbage = (self.unreferenced_objects > 0).then(|| {
+            let (objects, size) = (count(self.unreferenced_objects, "object"), bytes(self.unreferenced_bytes));
+            format!("  {objects} ({size}) that no backup needs; expire deletes what is no longer in use\n")
+        });
+        let damaged = self.damaged.iter().map(Damage::line);
+        sound + &shown(damaged) + &shown(gaps) + &shown(unvouched) + &garbage.unwrap_or_default()
+    }
+}
+
+fn shown(lines: impl ExactSizeIterator<Item = String>) -> String {
+    let hidden = lines.len().saturating_sub(SHOWN);
+    let text: String = lines.take(SHOWN).collect();
+    if hidden > 0 { text + &format!("  and {hidden} more, see --json\n") } else { text }
+}
+
+impl Damage {
+    fn line(&self) -> String {
+        let hurts = match self.hurts.as_slice() {
+            [] => String::new(),
+            some => format!("; it hurts {}", some.iter().map(BackupId::as_str).collect::<Vec<_>>().join(", ")),
+        };
+        format!("  DAMAGED {}: {}{hurts}\n", self.object, self.reason)
+    }
+}
+
+impl Report for Verify {
+    const NAME: &'static str = "verify";
+
+    fn human(&self) -> String {
+        self.repositories.iter().map(Repository::lines).collect()
+    }
+
+    fn next(&self) -> Option<String> {
+        Some(self.next.clone())
+    }
+
+    fn flaw(&self) -> Option<Code> {
+        let any = |test: fn(&Repository) -> bool| self.repositories.iter().any(test);
+        match () {
+            () if any(|repository| !repository.damaged.is_empty()) => Some(Code::Damaged),
+            () if any(|repository| !repository.wal_gaps.is_empty()) => Some(Code::WalGap),
+            () if any(|repository| !repository.unvouched.is_empty()) => Some(Code::Flagged),
+            () => None,
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! How `verify` looks to a person.
+
+use insta::assert_snapshot;
+use pgcairn::model::error::Code;
+use pgcairn::report::Report;
+use pgcairn::report::verify::{Damage, Gap, Repository, Unvouched, Verify};
+
+fn read(verify: &Verify) -> String {
+    format!("exit {}\n{}next: {}\n", verify.flaw().map_or(0, Code::exit_status), verify.human(), verify.next)
+}
+
+fn sound() -> Repository {
+    Repository {
+        backups: 2,
+        objects: 40,
+        bytes: 12 << 30,
+        wal_files: 300,
+        ..Repository::new("local", "file:///var/backups/pgcairn")
+    }
+}
+
+#[test]
+fn a_verification() {
+    let id: pgcairn::model::key::BackupId = "20261120T030000Z-full-7k3f".parse().unwrap();
+    let mut verify = Verify { repositories: vec![sound()], next: "pgcairn list".to_owned() };
+    assert_snapshot!(read(&verify));
+    let mut harmed = Repository { name: "offsite".to_owned(), ..sound() };
+    harmed.unvouched.push(Unvouched { backup: id.clone(), key: None });
+    harmed.unvouched.push(Unvouched { backup: id.clone(), key: Some("ed25519:AAAA".to_owned()) });
+    (harmed.unreferenced_objects, harmed.unreferenced_bytes) = (3, 5 << 20);
+    verify.repositories.push(harmed.clone());
+    assert_eq!(verify.flaw(), Some(Code::Flagged));
+    harmed.wal_gaps.push(Gap { before: "0000000100000000000000A8".to_owned(), segments: 1 });
+    verify.repositories[1] = harmed.clone();
+    assert_eq!(verify.flaw(), Some(Code::WalGap));
+    let damage = |number: u32, hurts: &[_]| Damage {
+        object: format!("clusters/main/1/packs/{id}/{number}.zst.age"),
+        reason: "it does not exist".to_owned(),
+        hurts: hurts.to_vec(),
+    };
+    harmed.damaged = (1..=22).map(|number| damage(number, std::slice::from_ref(&id))).collect();
+    harmed.damaged[0].hurts.clear();
+    verify.repositories[1] = harmed;
+    assert_snapshot!(read(&verify));
+}
