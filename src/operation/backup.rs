@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use super::copy::{What, bring_up};
 use super::repository::Opened;
 use super::wal::push::Archive;
-use super::{Context, legal_hold, signing_key};
+use super::{Context, legal_hold, required, signing_key};
 use crate::codec::Sealer;
 use crate::config;
 use crate::flow::outward::Copied;
@@ -96,7 +96,7 @@ fn bring_others_up(context: &Context, listener: &dyn Listener) -> Result<Vec<Bro
     let required = context.config.others.iter().filter(|other| other.required);
     let bring = |other: &config::Repository| match bring_up(context, other, &What::New, listener) {
         Err(error) if error.code == Code::Interrupted => Err(error),
-        Err(error) => Ok(Brought::failed(&other.name, other.url.as_str(), error.message)),
+        Err(error) => Ok(Brought::failed(&other.name, other.url.as_str(), context.addressed_error(error))),
         brought => brought,
     };
     required.map(bring).collect()
@@ -107,6 +107,7 @@ fn prepare(context: &Context) -> Result<(Prepared, Connection)> {
     let config = &context.config;
     let postgres = config.postgres()?;
     let opened_first = super::repository::open(config)?;
+    required::refuse_away(config)?;
     let sealer = super::repository::sealer(config, opened_first.encryption())?;
     let signing_key = signing_key::read(config)?;
     let mut connection = Connection::open(postgres.connection.as_str())?;

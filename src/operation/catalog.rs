@@ -29,6 +29,9 @@ pub struct Catalog {
     pub unreadable: Vec<Unreadable>,
 }
 
+/// What to do about one that no repository has sound.
+pub const GIVE_UP: &str = "put it back, or give the backup up by moving this object out of the repository";
+
 /// A commit marker that is no use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreadable {
@@ -96,6 +99,21 @@ impl Unreadable {
             CatalogError::TooNew { .. } => Error::new(Code::RepositoryTooNew, message).hint("install a newer pgcairn"),
             _ => Error::new(Code::Damaged, message).hint("use another backup: pgcairn list"),
         }
+    }
+
+    /// Of a backup that was named before; `away` says what becomes of it where this is moved away.
+    pub fn in_repository(&self, name: &str, away: &str) -> Error {
+        let error = self.as_error();
+        let message = format!("its commit marker in {name} cannot be read: {}", self.error);
+        match error.code {
+            Code::Damaged => Error::new(error.code, message).hint(format!("move {} out of {name}{away}", self.key)),
+            _ => Error { message, ..error },
+        }
+    }
+
+    /// Another repository has it, or may have it; nothing is overwritten.
+    pub fn then_copied(&self, name: &str) -> Error {
+        self.in_repository(name, &format!(", then pgcairn copy --all --to {name}"))
     }
 }
 

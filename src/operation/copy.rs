@@ -11,6 +11,7 @@
 
 mod choose;
 mod expiry;
+mod marker;
 mod one;
 mod transfer;
 mod wal;
@@ -61,10 +62,20 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
         None => config.others.iter().collect(),
     };
     let mut repositories = Vec::new();
-    for wanted in destinations {
-        repositories.push(bring_up(context, wanted, &request.what, listener)?);
+    for wanted in &destinations {
+        repositories.push(match bring_up(context, wanted, &request.what, listener) {
+            // One that is away keeps nothing from the others.
+            Err(error) if destinations.len() > 1 && is_of_this_repository(&error) => {
+                Brought::failed(&wanted.name, wanted.url.as_str(), context.addressed_error(error))
+            }
+            brought => brought?,
+        });
     }
     Ok(Copy { repositories, next: context.command("list") })
+}
+
+fn is_of_this_repository(error: &Error) -> bool {
+    !matches!(error.code, Code::Interrupted | Code::NotFound)
 }
 
 /// One destination, out of all the others. What fails of one backup does not keep the others from it.
@@ -77,7 +88,11 @@ pub fn bring_up(
     let route = open(context, wanted, listener)?;
     let brought = route.bring(what, listener);
     healed::say(&route.from.reader(), listener);
-    brought
+    let mut brought = brought?;
+    for failed in &mut brought.failed {
+        failed.hint = failed.hint.take().map(|hint| context.config.command_line().spell_out(&hint));
+    }
+    Ok(brought)
 }
 
 /// What a destination has not got yet.
@@ -94,11 +109,12 @@ pub fn behind(context: &Context, wanted: &config::Repository) -> Result<Behind> 
     let route = open(context, wanted, &Quiet)?;
     let mut behind = Behind::default();
     for keys in generations(&route.from, context.config.name.as_ref())? {
-        let choice = Choice::new(&route, keys.clone(), &What::New, &Quiet)?;
+        let choice = Choice::new(&route, keys.clone(), &What::New)?;
         let wal = if wanted.keep.is_none() { wal::missing(&route, &keys, &choice)? } else { Vec::new() };
-        behind.backups += choice.wanted.len() as u64;
+        behind.backups += (choice.wanted.len() + choice.obscured.len()) as u64;
         behind.wal_files += wal.len() as u64;
-        let times = choice.wanted.iter().map(|backup| backup.stopped).chain(wal.iter().map(|object| object.modified));
+        let missing = choice.wanted.iter().chain(&choice.obscured).map(|backup| backup.stopped);
+        let times = missing.chain(wal.iter().map(|object| object.modified));
         behind.since = times.chain(behind.since).min();
     }
     Ok(behind)
@@ -109,6 +125,8 @@ fn open(context: &Context, wanted: &config::Repository, listener: &dyn Listener)
     let mut sources = open_each(&context.config, listener)?;
     sources.retain(|(named, _)| named.name != wanted.name);
     sources.iter().try_for_each(|source| alike(source, &(wanted, to.clone())))?;
+    let names: Vec<&str> = sources.iter().map(|(named, _)| named.name.as_str()).collect();
+    let names = names.join(" and ");
     let from = united(sources).ok_or_else(|| {
         let message = format!("no other repository than {} can be read", wanted.name);
         Error::new(Code::Unreachable, message).hint("pgcairn check")
@@ -117,6 +135,7 @@ fn open(context: &Context, wanted: &config::Repository, listener: &dyn Listener)
     Ok(Route {
         from,
         to,
+        sources: names,
         name: wanted.name.clone(),
         cluster: config.name.clone(),
         keep: wanted.keep,
@@ -137,6 +156,8 @@ pub struct Route {
     /// All others, read as one.
     pub from: Repository,
     pub to: Repository,
+    /// What the configuration calls all others.
+    pub sources: String,
     /// What the configuration calls the destination.
     pub name: String,
     pub cluster: Option<ClusterName>,
@@ -156,7 +177,7 @@ impl Route {
         let mut brought = Brought::new(&self.name, self.to.url());
         let mut found = false;
         for keys in generations(&self.from, self.cluster.as_ref())? {
-            let choice = Choice::new(self, keys.clone(), what, listener)?;
+            let choice = Choice::new(self, keys.clone(), what)?;
             found |= choice.is_found;
             let transfer = Transfer::new(self, &keys);
             for backup in &choice.wanted {
@@ -173,14 +194,9 @@ impl Route {
             if *what == What::All {
                 self.complete(&transfer, &choice)?;
             }
-            if !matches!(what, What::One(_)) {
-                choice
-                    .unreadable
-                    .iter()
-                    .for_each(|lost| transfer.fail(format_args!("backup {}", lost.id), lost.as_error()));
-                if self.keep.is_none() {
-                    wal::follow(&transfer, &choice)?;
-                }
+            choice.unreadable.iter().for_each(|(id, error)| transfer.fail(format_args!("backup {id}"), error.clone()));
+            if !matches!(what, What::One(_)) && self.keep.is_none() {
+                wal::follow(&transfer, &choice)?;
             }
             brought.add(&transfer);
         }

@@ -1,10 +1,10 @@
 //! `list`: the backups, and where several repositories are configured, which of them has each. Needs no key.
 
-use super::catalog::{Catalog, clusters};
+use super::catalog::{Catalog, Unreadable, clusters};
 use super::{Context, hold, repository};
 use crate::model::catalog::{CommitMarker, Method};
 use crate::model::deletion::Hold;
-use crate::model::error::Result;
+use crate::model::error::{Error, Result};
 use crate::model::key::ClusterKeys;
 use crate::report::Listener;
 use crate::report::list::{HoldRow, List, Row};
@@ -21,7 +21,7 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
     let several = context.config.repositories().count() > 1;
     let mut backups: Vec<Row> = Vec::new();
     for (named, repository) in &opened {
-        for row in rows(context, repository, listener)? {
+        for row in rows(context, several.then_some(&named.name), repository, listener)? {
             let at = match backups.iter().position(|other| other.id == row.id) {
                 Some(at) => at,
                 None => {
@@ -46,8 +46,22 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
     Ok(List { repository: urls.join(", "), held_only: request.held, backups, next })
 }
 
+/// Of one of several repositories by its name; a copy may be in another.
+fn unreadable(marker: &Unreadable, name: Option<&String>) -> Error {
+    let error = match name {
+        Some(name) => marker.then_copied(name),
+        None => marker.in_repository("the repository", ", which gives the backup up"),
+    };
+    Error { message: format!("backup {}: {}", marker.id, error.message), ..error }
+}
+
 /// Of one repository, ordered as its clusters are and then by timeline and stop LSN.
-fn rows(context: &Context, repository: &Repository, listener: &dyn Listener) -> Result<Vec<Row>> {
+fn rows(
+    context: &Context,
+    name: Option<&String>,
+    repository: &Repository,
+    listener: &dyn Listener,
+) -> Result<Vec<Row>> {
     let (reader, mut rows) = (repository.reader(), Vec::new());
     for cluster in clusters(&reader)? {
         if context.config.name.as_ref().is_some_and(|name| *name != cluster.name) {
@@ -55,7 +69,7 @@ fn rows(context: &Context, repository: &Repository, listener: &dyn Listener) -> 
         }
         let keys = ClusterKeys::new(&cluster.name, cluster.system_identifier, repository.encryption());
         let catalog = Catalog::read(&reader, &keys)?;
-        catalog.unreadable.iter().for_each(|unreadable| listener.warning(unreadable.as_error()));
+        catalog.unreadable.iter().for_each(|marker| listener.warning(unreadable(marker, name)));
         let mut holds = hold::read_all(&reader, &keys)?;
         holds.retain(|_, hold| hold.counts_at(context.now));
         rows.extend(catalog.backups.iter().map(|backup| row(context, backup, holds.get(&backup.summary.id))));

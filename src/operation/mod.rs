@@ -18,6 +18,7 @@ mod legal_hold;
 pub mod list;
 mod objects_list;
 pub mod repository;
+mod required;
 pub mod restore;
 mod server_findings;
 pub mod show;

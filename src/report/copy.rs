@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Report;
 use super::text::{bytes, count};
-use crate::model::error::Code;
+use crate::model::error::{Code, Error};
 use crate::model::key::BackupId;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -33,6 +33,17 @@ pub struct Brought {
 pub struct Failed {
     pub what: String,
     pub reason: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    #[serde(skip)]
+    pub code: Code,
+}
+
+impl Failed {
+    /// One of many that went well.
+    pub fn one(what: String, error: Error) -> Failed {
+        Failed { what, reason: error.message, hint: error.hint, code: Code::Flagged }
+    }
 }
 
 impl Brought {
@@ -42,9 +53,9 @@ impl Brought {
     }
 
     /// Nothing came to it, for this reason.
-    pub fn failed(name: &str, url: &str, reason: String) -> Brought {
-        let what = "everything".to_owned();
-        Brought { failed: vec![Failed { what, reason }], ..Brought::new(name, url) }
+    pub fn failed(name: &str, url: &str, error: Error) -> Brought {
+        let (code, what) = (error.code, "everything".to_owned());
+        Brought { failed: vec![Failed { code, ..Failed::one(what, error) }], ..Brought::new(name, url) }
     }
 
     pub fn is_incomplete(&self) -> bool {
@@ -53,14 +64,15 @@ impl Brought {
 
     pub fn line(&self) -> String {
         let what = match (self.objects, self.backups.len() as u64) {
-            (0, _) if self.is_incomplete() => "got nothing".to_owned(),
-            (0, _) => "has all that it should".to_owned(),
+            (0, 0) if self.is_incomplete() => "got nothing".to_owned(),
+            (0, 0) => "has all that it should".to_owned(),
             (_, backups) => {
                 let (backups, wal) = (count(backups, "backup"), count(self.wal_files, "WAL file"));
                 format!("got {backups} and {wal}, {} in {}", bytes(self.bytes), count(self.objects, "object"))
             }
         };
-        let failed = |failed: &Failed| format!("NOT COPIED: {}: {}\n", failed.what, failed.reason);
+        let hint = |failed: &Failed| failed.hint.as_ref().map(|hint| format!("hint: {hint}\n")).unwrap_or_default();
+        let failed = |failed: &Failed| format!("NOT COPIED: {}: {}\n{}", failed.what, failed.reason, hint(failed));
         format!("{} {what}\n{}", self.name, self.failed.iter().map(failed).collect::<String>())
     }
 }
@@ -77,6 +89,7 @@ impl Report for Copy {
     }
 
     fn flaw(&self) -> Option<Code> {
-        self.repositories.iter().any(Brought::is_incomplete).then_some(Code::Flagged)
+        let codes = self.repositories.iter().flat_map(|brought| &brought.failed).map(|failed| failed.code);
+        codes.max_by_key(|code| code.exit_status())
     }
 }

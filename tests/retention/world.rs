@@ -371,6 +371,7 @@ impl Hand {
         let route = Route {
             from: Repository::open_on(from, None)?,
             to: self.repository()?,
+            sources: "others".to_owned(),
             name: "offsite".to_owned(),
             cluster: None,
             keep: None,

@@ -118,7 +118,7 @@ impl<'a> Copy<'a> {
                 session.heartbeat()?;
                 heartbeat = Instant::now();
             }
-            first_segment.check(session)?;
+            first_segment.check(session, self.context)?;
             let bytes_done = self.read.load(Ordering::Relaxed);
             // What is not copied counts in the size too, and what grew does not.
             let bytes_total = self.prepared.data_size.map(|size| size.max(bytes_done));

@@ -8,7 +8,7 @@ use crate::codec::{MAX_HEADER, peek};
 use crate::model::error::{Code, Error, Result};
 use crate::model::lsn::Lsn;
 use crate::model::wal_name::{Segment, WalName};
-use crate::operation::{Context, failure};
+use crate::operation::{Context, failure, required};
 use crate::postgres::{BackupSession, Connection, Start};
 use crate::report::Listener;
 
@@ -55,11 +55,11 @@ impl Arrival {
         }
     }
 
-    fn refuse_late(&self, connection: &mut Connection, prepared: &Prepared) -> Result<()> {
+    fn refuse_late(&self, connection: &mut Connection, context: &Context, prepared: &Prepared) -> Result<()> {
         let limit = self.limit(prepared);
         match self.since.elapsed() < limit {
             true => Ok(()),
-            false if self.complete => Err(stalled(prepared, connection, self.segment)),
+            false if self.complete => Err(stalled(context, prepared, connection, self.segment)),
             false => Err(unfinished(prepared, self.segment, limit)),
         }
     }
@@ -86,7 +86,7 @@ impl<'a> FirstSegment<'a> {
     }
 
     /// Fails a minute after the segment was complete if it has not arrived.
-    pub fn check(&mut self, session: &mut BackupSession) -> Result<()> {
+    pub fn check(&mut self, session: &mut BackupSession, context: &Context) -> Result<()> {
         let Some(arrival) = &mut self.wanted else { return Ok(()) };
         if self.looked.elapsed() < SLOW_POLL {
             return Ok(());
@@ -97,7 +97,7 @@ impl<'a> FirstSegment<'a> {
             return Ok(());
         }
         // That the primary ends it is waited for at the end.
-        if arrival.complete { arrival.refuse_late(session.connection(), self.prepared) } else { Ok(()) }
+        if arrival.complete { arrival.refuse_late(session.connection(), context, self.prepared) } else { Ok(()) }
     }
 }
 
@@ -136,7 +136,7 @@ fn wait_for(
     let mut said = false;
     while !arrival.is_over(connection, prepared)? {
         context.interrupt.check()?;
-        arrival.refuse_late(connection, prepared)?;
+        arrival.refuse_late(connection, context, prepared)?;
         if !arrival.complete && !said {
             said = true;
             listener.notice(waited_for(prepared, arrival.segment, arrival.limit(prepared)));
@@ -215,18 +215,11 @@ fn unfinished(prepared: &Prepared, segment: Segment, limit: Duration) -> Error {
         .hint(format!("{SWITCH} on the primary while pgcairn backup waits, or set archive_timeout there"))
 }
 
-fn stalled(prepared: &Prepared, connection: &mut Connection, segment: Segment) -> Error {
+fn stalled(context: &Context, prepared: &Prepared, connection: &mut Connection, segment: Segment) -> Error {
     let name = segment.name(prepared.settings.wal_segment_size);
-    let seconds = ARRIVAL.as_secs();
-    let cause = match connection.archiver_failure() {
-        _ if prepared.settings.in_recovery => "the primary has ended it, and its log says why".to_owned(),
-        Ok(Some(failure)) => format!("archive_command last failed for {} at {}", failure.segment, failure.at),
-        Ok(None) => "archive_command has not failed".to_owned(),
-        Err(_) => "the server does not say why".to_owned(),
+    let last_words = match prepared.settings.in_recovery {
+        true => "the primary has ended it, and its log says why".to_owned(),
+        false => required::last_words(connection),
     };
-    Error::new(
-        Code::ArchiveStalled,
-        format!("segment {name} did not arrive in {} within {seconds} s: {cause}", prepared.opened.repository.url()),
-    )
-    .hint("the server's log says what archive_command answered; pgcairn check tries it")
+    required::stalled(&context.config, prepared.settings.system_identifier, name, ARRIVAL, &last_words)
 }

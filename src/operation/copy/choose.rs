@@ -2,17 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Route, What};
+use super::{Route, What, marker};
 use crate::model::catalog::{CommitMarker, Summary};
 use crate::model::deletion::Hold;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::{BackupId, ClusterKeys};
 use crate::model::plan::retention::{Archive, Input, Period, Plan};
 use crate::model::wal_name::WalName;
-use crate::operation::catalog::{Catalog, Unreadable};
+use crate::operation::catalog::Catalog;
 use crate::operation::hold;
 use crate::operation::wal::archived;
-use crate::report::Listener;
 
 pub struct Choice {
     /// Newest first: of an interrupted copy the newest is worth most.
@@ -24,14 +23,16 @@ pub struct Choice {
     /// Of the sources and the destination.
     pub archive: Archive,
     pub holds: BTreeMap<BackupId, Hold>,
-    /// What cannot be copied, as its commit marker is damaged wherever it is.
-    pub unreadable: Vec<Unreadable>,
+    /// What the sources have, and the destination with a commit marker that cannot be read.
+    pub obscured: Vec<Summary>,
+    /// Whose commit marker cannot be read, at the destination or wherever it is.
+    pub unreadable: Vec<(BackupId, Error)>,
     /// Whether what was asked for is of this generation of the cluster.
     pub is_found: bool,
 }
 
 impl Choice {
-    pub fn new(route: &Route, keys: ClusterKeys, what: &What, listener: &dyn Listener) -> Result<Choice> {
+    pub fn new(route: &Route, keys: ClusterKeys, what: &What) -> Result<Choice> {
         let (from, to) = (route.from.reader(), route.to.reader());
         let catalog = Catalog::read(&from, &keys)?;
         let present = Catalog::read(&to, &keys)?;
@@ -39,7 +40,6 @@ impl Choice {
         let trashed = to.list(&keys.trash())?;
         let trashed: BTreeSet<BackupId> = trashed.iter().filter_map(|entry| keys.trashed_id_of(&entry.key)).collect();
         let holds = hold::read_all(&from, &keys)?;
-        present.unreadable.iter().for_each(|unreadable| listener.warning(unreadable.as_error()));
         // A backup that is there may rest on WAL that the others have dropped.
         let both = route.from.clone().besides([route.to.clone()]);
         let (names, timelines) = archived::objects(&both.reader(), &keys)?;
@@ -49,14 +49,18 @@ impl Choice {
         };
         let there = present.summaries().cloned().collect();
         let in_both = catalog.summaries().filter(|backup| is_there(backup)).cloned().collect();
-        let mut lost = catalog.unreadable.clone();
-        lost.retain(|lost| !trashed.contains(&lost.id) && present.summaries().all(|there| there.id != lost.id));
-        let (wanted, unreadable) = (Vec::new(), lost);
-        let mut choice = Choice { wanted, there, in_both, archive, holds, unreadable, is_found: false };
+        let obscured = catalog.summaries().filter(|backup| unreadable.contains(&backup.id)).cloned().collect();
+        let unreadable = marker::unreadable(route, &catalog, &present, &trashed);
+        let wanted = Vec::new();
+        let mut choice = Choice { wanted, there, in_both, archive, holds, obscured, unreadable, is_found: false };
         match what {
             What::One(selector) => {
-                let Ok(CommitMarker { summary: backup, .. }) = catalog.select(selector) else { return Ok(choice) };
+                let Ok(CommitMarker { summary: backup, .. }) = catalog.select(selector) else {
+                    choice.unreadable.clear();
+                    return Ok(choice);
+                };
                 choice.is_found = true;
+                choice.unreadable.retain(|(id, _)| *id == backup.id);
                 if trashed.contains(&backup.id) && !is_there(backup) {
                     return Err(dropped(route, &backup.id));
                 }

@@ -84,7 +84,7 @@ impl<'w> Transfer<'w> {
 
     /// Said at the end; the rest is copied all the same.
     pub fn fail(&self, what: impl Display, error: Error) {
-        let failed = Failed { what: what.to_string(), reason: error.message };
+        let failed = Failed::one(what.to_string(), error);
         self.failed.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(failed);
     }
 

@@ -6,7 +6,7 @@ use super::Request;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::BackupId;
 use crate::model::plan::retention::Plan;
-use crate::operation::catalog::Unreadable;
+use crate::operation::catalog::{GIVE_UP, Unreadable};
 
 pub fn unconfirmed(request: &Request) -> Result<()> {
     if !request.now || request.agreed || request.dry_run {
@@ -47,8 +47,7 @@ pub fn unreadable(unreadable: &Unreadable) -> Error {
     let error = unreadable.as_error();
     let message = format!("{}, so what its backup needs is not known", error.message);
     match error.code {
-        Code::Damaged => Error::new(error.code, message)
-            .hint("put it back, or give the backup up by moving this object out of the repository"),
+        Code::Damaged => Error::new(error.code, message).hint(GIVE_UP),
         _ => Error { message, ..error },
     }
 }

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use crate::model::error::{Code, Error, Result};
 use crate::model::lsn::Lsn;
 use crate::model::wal_name::{Segment, SegmentName};
-use crate::operation::Context;
 use crate::operation::repository::Opened;
+use crate::operation::{Context, required};
 use crate::postgres::{Connection, Settings};
 use crate::report::wal::Flush;
 use crate::report::{Listener, Phase};
@@ -26,7 +26,7 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
     let opened = Opened::for_cluster(&context.config, settings.system_identifier)?;
     let (flushed_to, segment) = finish_segment(&mut connection, &settings)?;
     listener.phase(Phase::WaitingForWal);
-    wait(context, &opened, segment, request.timeout)?;
+    wait(context, &opened, segment, request.timeout, &mut connection)?;
     Ok(Flush {
         cluster: opened.cluster.to_string(),
         repository: opened.repository.url().to_owned(),
@@ -51,7 +51,13 @@ fn finish_segment(connection: &mut Connection, settings: &Settings) -> Result<(L
 
 /// An object of this name may be a clone's, or not durable yet: what PostgreSQL has still to archive
 /// (`XLogArchiveNotify` leaves a `.ready` file) has not arrived.
-fn wait(context: &Context, opened: &Opened, segment: SegmentName, timeout: Duration) -> Result<()> {
+fn wait(
+    context: &Context,
+    opened: &Opened,
+    segment: SegmentName,
+    timeout: Duration,
+    connection: &mut Connection,
+) -> Result<()> {
     let since = Instant::now();
     let key = opened.keys.segment(segment);
     let waiting = context.config.postgres()?.data_dir.join(format!("pg_wal/archive_status/{segment}.ready"));
@@ -64,12 +70,8 @@ fn wait(context: &Context, opened: &Opened, segment: SegmentName, timeout: Durat
             Err(error) => return Err(error.into()),
         }
         if since.elapsed() >= timeout {
-            let seconds = timeout.as_secs();
-            return Err(Error::new(
-                Code::ArchiveStalled,
-                format!("segment {segment} did not arrive in {} within {seconds} s", opened.repository.url()),
-            )
-            .hint("the server's log says what archive_command answered; to try it: pgcairn check"));
+            let last_words = required::last_words(connection);
+            return Err(required::stalled(&context.config, opened.system_identifier, segment, timeout, &last_words));
         }
         std::thread::sleep(POLL);
     }

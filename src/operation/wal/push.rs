@@ -41,7 +41,8 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
     let archives = Archive::all(&context.config, pushed.control.system_identifier);
     let mut file = None;
     let mut stored = Vec::with_capacity(archives.len());
-    // What one repository refuses the others get all the same: PostgreSQL keeps the file and asks again.
+    // What one repository refuses the others get all the same. PostgreSQL asks again for this file until all have it, and
+    // for none after it: what has been acknowledged is everywhere.
     for archive in archives {
         stored.push(archive.and_then(|archive| archive.push_prepared(&pushed, &mut file)));
     }

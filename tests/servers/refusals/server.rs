@@ -110,7 +110,7 @@ fn clusters(document: &mut Document, site: &Site, server: &Server) -> Outcome {
 fn archiving(document: &mut Document, site: &Site, server: &Server) -> Outcome {
     server.append_setting("archive_command", "'exit 1 %p'")?;
     server.reload()?;
-    document.refuses("WAL does not arrive", site, &["wal", "flush", "--timeout", "1s"])?;
+    document.refuses("WAL does not arrive", site, &["wal", "flush", "--timeout", "2s"])?;
     site.archive_from(server)?;
     site.run(&["wal", "flush"])?.ok()?;
     server.stop(Shutdown::Fast)?;

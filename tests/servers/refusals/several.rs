@@ -2,10 +2,14 @@
 
 use std::fs;
 
+use pgcairn::model::error::Code;
+use serde_json::{Value, json};
+
 use super::super::support::Outcome;
 use super::super::support::majors::Installation;
 use super::super::support::site::Site;
-use super::{Document, restore_words};
+use super::table::Refusal;
+use super::{Document, names, restore_words};
 use crate::several::place::{Place, damage_all, objects};
 
 pub fn refusals(install: &'static Installation) -> Outcome {
@@ -22,10 +26,45 @@ pub fn refusals(install: &'static Installation) -> Outcome {
     document.refuses("copy of a backup that is not there", site, &["copy", "2019", "--to", "offsite"])?;
     site.run(&["copy", "--all"])?.ok()?;
 
+    let marker = objects(&place.offsite(), "/backups/")?.remove(0);
+    damage_all(std::slice::from_ref(&marker))?;
+    let listed = site.run(&["list", "--json"])?.ok()?.json()?;
+    let when = "a commit marker is damaged in one of several repositories";
+    told(&mut document, when, site, 10, &listed["warnings"][0])?;
+    not_copied(&mut document, site)?;
+    fs::remove_file(marker)?;
+    site.run(&["copy", "--all"])?.ok()?;
+
     damage_all(&objects(&site.repository(), "/backups/")?)?;
     let plan = self::plan(site)?;
     document.warned("an object is damaged in one of several repositories", site, &plan, "/backups/")?;
+    away(&mut document, place)?;
     document.end()
+}
+
+/// What `copy` says of one that it could not bring, and ends with the status of it.
+fn not_copied(document: &mut Document, site: &Site) -> Outcome {
+    let run = site.run(&["copy", "--all", "--json"])?;
+    let failed = &run.json()?["repositories"][0]["failed"][0];
+    let text = |field: &str| failed[field].as_str().unwrap_or_default().to_owned();
+    let message = format!("{}: {}", text("what"), text("reason"));
+    let error = json!({ "code": Code::Flagged.name(), "message": message, "hint": text("hint") });
+    told(document, "a commit marker is damaged where it would be copied to", site, run.status, &error)
+}
+
+fn told(document: &mut Document, when: &str, site: &Site, status: i32, error: &Value) -> Outcome {
+    let said = Refusal::of(&json!({ "error": error }).to_string(), status, &names(site)).ok_or("nothing is told")?;
+    document.hold(when, said);
+    Ok(())
+}
+
+/// One that archive_command must reach.
+fn away(document: &mut Document, mut place: Place) -> Outcome {
+    let third = place.site.path("third");
+    place.site.configure(&format!("[[repository]]\nname = \"third\"\nurl = \"file://{}\"\n", third.display()))?;
+    document.refuses("a required repository is away before a backup", &place.site, &["backup"])?;
+    let flush = ["wal", "flush", "--timeout", "2s"];
+    document.refuses("WAL does not arrive in a required repository", &place.site, &flush).map(drop)
 }
 
 fn plan(site: &Site) -> Outcome<super::super::support::site::Run> {

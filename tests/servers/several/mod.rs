@@ -1,6 +1,7 @@
 //! Several repositories of one cluster: WAL in all that must have it, backups copied without a key, one healing
 //! another, and a restore from whichever is left.
 
+mod away;
 mod drained;
 mod healed;
 mod life;
@@ -10,6 +11,8 @@ use super::support::Scenario;
 
 pub fn scenarios() -> Vec<Scenario> {
     vec![
+        Scenario { name: "several::middle_is_away", run: away::middle },
+        Scenario { name: "several::required_is_away", run: away::required },
         Scenario { name: "several::life", run: life::life },
         Scenario { name: "several::healed", run: healed::healed },
         Scenario { name: "several::fetched_from_any", run: healed::fetched_from_any },
