@@ -42,9 +42,9 @@ pub struct Globals {
 
 /// For commands that also work without a configuration file.
 #[derive(Debug, Default, Args)]
-#[command(next_help_heading = "Without a configuration file")]
+#[command(next_help_heading = "Which repository")]
 pub struct RepositoryArguments {
-    /// Where the repository lies, such as file:///var/backups/pgcairn; or the name of a configured one
+    /// The name of a configured one; or where one lies, such as file:///var/backups/pgcairn, without a configuration
     #[arg(long, value_name = "URL|NAME")]
     repository: Option<RepositoryChoice>,
     /// Which cluster in it, where it holds several

@@ -29,7 +29,7 @@ use crate::report::{Listener, Quiet};
 
 use super::expire::generations;
 use super::healed;
-use super::repository::{Named, alike, open_each};
+use super::repository::{Named, alike, distinct, open_each};
 use super::{Context, repository};
 use crate::store::Repository;
 use choose::Choice;
@@ -124,7 +124,8 @@ fn open(context: &Context, wanted: &config::Repository, listener: &dyn Listener)
     let to = repository::open_one(&context.config, wanted)?;
     let mut sources = open_each(&context.config, listener)?;
     sources.retain(|(named, _)| named.name != wanted.name);
-    sources.iter().try_for_each(|source| alike(source, &(wanted, to.clone())))?;
+    let destination = (wanted, to.clone());
+    sources.iter().try_for_each(|source| distinct(source, &destination).and_then(|()| alike(source, &destination)))?;
     let names: Vec<&str> = sources.iter().map(|(named, _)| named.name.as_str()).collect();
     let names = names.join(" and ");
     let from = united(sources).ok_or_else(|| {

@@ -4,6 +4,7 @@
 mod away;
 mod drained;
 mod healed;
+mod judged;
 mod life;
 pub mod place;
 
@@ -20,5 +21,9 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "several::monthly", run: drained::monthly },
         Scenario { name: "several::own_retention", run: drained::own_retention },
         Scenario { name: "several::killed", run: drained::killed },
+        Scenario { name: "several::rotten_signature", run: judged::rotten_signature },
+        Scenario { name: "several::one_place_twice", run: judged::one_place_twice },
+        Scenario { name: "several::another_generation", run: judged::another_generation },
+        Scenario { name: "several::claimed_and_restored", run: judged::claimed_and_restored },
     ]
 }
