@@ -106,7 +106,6 @@ impl Maker {
             environment: Environment::default(),
             recipients: Vec::new(),
             pgcairn: String::new(),
-            is_forged: false,
         }
     }
 }
