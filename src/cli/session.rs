@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use jiff::Timestamp;
 
-use super::argument;
 use super::exit::Protocol;
 use super::ownership::{self, Belongings};
 use super::prompt::{self, Answer};
@@ -43,13 +42,13 @@ pub struct Globals {
 
 /// For commands that also work without a configuration file.
 #[derive(Debug, Default, Args)]
-#[command(next_help_heading = "Without a configuration file")]
+#[command(next_help_heading = "Which repository")]
 pub struct RepositoryArguments {
-    /// Where the repository lies, such as file:///var/backups/pgcairn; or the name of a configured one
+    /// The name of a configured one; or where one lies, such as file:///var/backups/pgcairn, without a configuration
     #[arg(long, value_name = "URL|NAME")]
     repository: Option<RepositoryChoice>,
     /// Which cluster in it, where it holds several
-    #[arg(long, value_name = "NAME", value_parser = argument::cluster_name)]
+    #[arg(long, value_name = "NAME", value_parser = super::argument::cluster_name)]
     cluster: Option<ClusterName>,
     /// Read every object as it was created first: what was overwritten or deleted later in a bucket with versions
     #[arg(long, help_heading = "After an attack on the repository")]
@@ -59,25 +58,12 @@ pub struct RepositoryArguments {
 /// For commands that look at signatures.
 #[derive(Debug, Default, Args)]
 pub struct TrustArguments {
-    /// Restore what this key has signed, as init prints it; may be repeated [env: PGCAIRN_TRUSTED]
-    #[arg(long, value_name = "KEY", value_parser = argument::public_key, value_delimiter = ',')]
+    /// Restore what this key has signed, as init prints it; may be repeated
+    #[arg(
+        long, value_name = "KEY", value_parser = super::argument::public_key, value_delimiter = ',',
+        env = TRUSTED_VARIABLE, hide_env_values = true
+    )]
     trusted: Vec<PublicKey>,
-}
-
-impl TrustArguments {
-    /// Without an argument those of the environment; an empty variable is none.
-    fn keys(&self) -> Result<Vec<PublicKey>> {
-        let variable = std::env::var_os(TRUSTED_VARIABLE).unwrap_or_default();
-        if !self.trusted.is_empty() || variable.is_empty() {
-            return Ok(self.trusted.clone());
-        }
-        let refused = |reason| {
-            let message = format!("environment variable {TRUSTED_VARIABLE} cannot be used: {reason}");
-            Error::new(Code::Usage, message)
-                .hint(format!("set it to public keys with commas between them, or unset {TRUSTED_VARIABLE}"))
-        };
-        variable.to_string_lossy().split(',').map(|key| argument::public_key(key).map_err(refused)).collect()
-    }
 }
 
 /// For commands that change what lies in one repository.
@@ -194,7 +180,7 @@ impl Session {
     /// For `list` and `show`: the same, and whose signatures count. A key of this host that is no use keeps nobody
     /// from looking.
     pub fn looking_context(&self, place: &RepositoryArguments, trust: &TrustArguments) -> Result<Context> {
-        let config = self.config_or(place)?.trusting(trust.keys()?);
+        let config = self.config_or(place)?.trusting(trust.trusted.clone());
         let trusted = signing_key::trusted(&config);
         let context = self.read(config)?;
         let trusted = trusted.unwrap_or_else(|error| {
@@ -213,7 +199,7 @@ impl Session {
         made: Vec<PathBuf>,
         plan: bool,
     ) -> Result<Context> {
-        let config = self.config_or(place)?.trusting(trust.keys()?);
+        let config = self.config_or(place)?.trusting(trust.trusted.clone());
         let identities = self.identities(key)?;
         let trusted = signing_key::trusted(&config)?;
         let owned = made.iter().take(1).cloned().chain(data_dir(&config)).collect();

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::Status;
 use super::argument;
-use super::session::{RepositoryArguments, Session};
+use super::session::{RepositoryArguments, Session, TrustArguments};
 use crate::operation;
 
 /// Show on one screen how everything stands: server, WAL, backups, sizes; needs no key
@@ -21,12 +21,14 @@ pub struct Arguments {
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = argument::duration)]
     wait: Duration,
     #[command(flatten)]
+    trust: TrustArguments,
+    #[command(flatten)]
     place: RepositoryArguments,
 }
 
 impl Arguments {
     pub fn run(self, session: &Session) -> Status {
-        let context = session.reading_context(&self.place)?;
+        let context = session.looking_context(&self.place, &self.trust)?;
         let outcome = operation::status::run(&context, &operation::status::Request { wait: self.wait })?;
         session.output.done(&outcome)
     }

@@ -46,6 +46,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config> {
         recipients,
         repository,
         others,
+        beside: Vec::new(),
         signing: Signing {
             beside: std::path::absolute(path).ok().map(|file| file.with_extension(EXTENSION)),
             ..top.table("signing")?.map(|table| signing(&table)).transpose()?.unwrap_or_default()

@@ -51,6 +51,8 @@ pub struct Config {
     pub repository: Repository,
     /// Further ones, to which backups are copied.
     pub others: Vec<Repository>,
+    /// What is configured beside the one that an argument names.
+    pub beside: Vec<Repository>,
     pub objectives: Objectives,
     pub backup: Backup,
     /// Without it everything is kept.
@@ -132,6 +134,7 @@ impl Config {
             signing: Signing::default(),
             repository: Repository::at(url.clone()),
             others: Vec::new(),
+            beside: Vec::new(),
             objectives: Objectives::default(),
             backup: Backup::default(),
             retention: None,
@@ -146,7 +149,9 @@ impl Config {
         cluster: Option<ClusterName>,
     ) -> Result<Config> {
         if let Some(choice) = &repository {
-            self.repository = repository::chosen(choice, &self)?;
+            let chosen = repository::chosen(choice, &self)?;
+            self.beside = self.repositories().filter(|other| other.name != chosen.name).cloned().collect();
+            self.repository = chosen;
             self.others.clear();
         }
         self.name = cluster.clone().or(self.name);

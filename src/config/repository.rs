@@ -54,16 +54,9 @@ impl FromStr for Price {
 }
 
 impl Repository {
+    /// One that no configuration names is called by its URL.
     pub(super) fn at(url: RepositoryUrl) -> Repository {
-        Repository {
-            name: "argument".to_owned(),
-            url,
-            id: None,
-            required: true,
-            keep: None,
-            retention: None,
-            price: None,
-        }
+        Repository { name: url.to_string(), url, id: None, required: true, keep: None, retention: None, price: None }
     }
 
     /// WAL comes to it from `archive_command` itself.
@@ -176,7 +169,7 @@ pub(super) fn chosen(choice: &RepositoryChoice, config: &Config) -> Result<Repos
                 return Ok(known.clone());
             }
             let url = config.repositories().fold(url.clone(), |url, known| url.or(&known.url));
-            Ok(Repository { url, id: None, ..config.repository.clone() })
+            Ok(Repository::at(url))
         }
     }
 }

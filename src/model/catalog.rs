@@ -67,12 +67,20 @@ pub struct Summary {
     pub recipients: Vec<String>,
     /// Version of the program that wrote the backup.
     pub pgcairn: String,
+    /// Not of the file: its signature is not one of this summary, so a restore refuses the backup. Set by whoever reads it.
+    #[serde(skip)]
+    pub is_forged: bool,
 }
 
 impl Summary {
     /// Something is wrong with the result, though it is complete.
     pub fn is_flagged(&self) -> bool {
-        self.flagged.count > 0 || self.wal_broken_at.is_some()
+        self.flagged.count > 0 || self.is_broken()
+    }
+
+    /// No restore comes to its end.
+    pub fn is_broken(&self) -> bool {
+        self.wal_broken_at.is_some() || self.is_forged
     }
 }
 

@@ -17,7 +17,7 @@ pub struct CommandLine {
 /// The commands that take `--repository`.
 const READING: [&str; 7] = ["list", "show", "status", "verify", "restore", "wal list", "wal fetch"];
 /// Those of them that look at signatures.
-const TRUSTING: [&str; 4] = ["list", "show", "verify", "restore"];
+const TRUSTING: [&str; 5] = ["list", "show", "status", "verify", "restore"];
 /// The commands that take the name of a repository, and nothing else to find it.
 const CHOOSING: [&str; 4] = ["expire", "hold", "release", "undelete"];
 /// Those that read the configuration file. Any other does not care which it is.

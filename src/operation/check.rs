@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::failure::OTHER_STORE;
-use super::repository::{self, sealer};
+use super::repository::{self, distinct, sealer};
 use super::wal::flush;
 use super::{Context, encryption_findings, server_findings, signing_key, store_findings};
 use crate::codec::Identities;
@@ -32,7 +32,13 @@ pub fn run(context: &Context) -> Result<Check> {
     }
     for other in &context.config.others {
         let found = match repository::open_one(&context.config, other) {
-            Ok(repository) => other_findings(context, other, &repository),
+            Ok(repository) => {
+                let mut found = other_findings(context, other, &repository);
+                let first = opened.iter().map(|first| (&context.config.repository, first.clone()));
+                let twice = first.filter_map(|first| distinct(&first, &(other, repository.clone())).err());
+                found.extend(twice.map(|error| Finding::fail("repository", error)));
+                found
+            }
             Err(error) if other.required => vec![Finding::fail("repository", error)],
             Err(error) => vec![Finding::warning("repository", error.message, error.hint.unwrap_or_default())],
         };

@@ -29,8 +29,8 @@ use crate::report::{Listener, Quiet};
 
 use super::expire::generations;
 use super::healed;
-use super::repository::{Named, alike, open_each};
-use super::{Context, chosen, repository};
+use super::repository::{Named, alike, distinct, open_each};
+use super::{Context, repository};
 use crate::store::Repository;
 use choose::Choice;
 use transfer::Transfer;
@@ -124,7 +124,8 @@ fn open(context: &Context, wanted: &config::Repository, listener: &dyn Listener)
     let to = repository::open_one(&context.config, wanted)?;
     let mut sources = open_each(&context.config, listener)?;
     sources.retain(|(named, _)| named.name != wanted.name);
-    sources.iter().try_for_each(|source| alike(source, &(wanted, to.clone())))?;
+    let destination = (wanted, to.clone());
+    sources.iter().try_for_each(|source| distinct(source, &destination).and_then(|()| alike(source, &destination)))?;
     let names: Vec<&str> = sources.iter().map(|(named, _)| named.name.as_str()).collect();
     let names = names.join(" and ");
     let from = united(sources).ok_or_else(|| {
@@ -175,9 +176,10 @@ pub struct Route {
 impl Route {
     pub fn bring(&self, what: &What, listener: &dyn Listener) -> Result<Brought> {
         let mut brought = Brought::new(&self.name, self.to.url());
-        let what = &self.meant(what)?;
+        let mut found = false;
         for keys in generations(&self.from, self.cluster.as_ref())? {
             let choice = Choice::new(self, keys.clone(), what)?;
+            found |= choice.is_found;
             let transfer = Transfer::new(self, &keys);
             for backup in &choice.wanted {
                 self.interrupt.check()?;
@@ -199,17 +201,13 @@ impl Route {
             }
             brought.add(&transfer);
         }
-        Ok(brought)
-    }
-
-    /// What a person calls `latest`, by its id.
-    fn meant(&self, what: &What) -> Result<What> {
-        let What::One(selector) = what else { return Ok(what.clone()) };
-        let found = chosen::backup((&self.from, self.cluster.as_ref()), selector, |_| {
-            let message = format!("no repository has a backup {selector}");
-            Error::new(Code::NotFound, message).hint("what there is: pgcairn list")
-        })?;
-        Ok(What::One(Selector::Prefix(found.id.to_string())))
+        match what {
+            What::One(selector) if !found => {
+                let message = format!("no repository has a backup {selector}");
+                Err(Error::new(Code::NotFound, message).hint("what there is: pgcairn list"))
+            }
+            _ => Ok(brought),
+        }
     }
 
     fn complete(&self, transfer: &Transfer<'_>, choice: &Choice) -> Result<()> {

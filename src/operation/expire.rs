@@ -50,6 +50,7 @@ pub struct Request {
 pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Result<Expire> {
     refuse::unconfirmed(request)?;
     let repository = repository::open(&context.config)?;
+    repository::is_none_of_the_others(&context.config, &repository)?;
     let (cluster, interrupt) = (context.config.name.clone(), context.interrupt.clone());
     let place = Place { repository, cluster, now: context.now, interrupt };
     let policy = context.config.retention_of(&context.config.repository);

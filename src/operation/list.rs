@@ -21,20 +21,16 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
     let several = context.config.repositories().count() > 1;
     let mut backups: Vec<Row> = Vec::new();
     for (named, repository) in &opened {
-        for mut row in rows(context, several.then_some(&named.name), repository, listener)? {
-            let hold = row.hold.take();
+        for row in rows(context, several.then_some(&named.name), repository, listener)? {
             let at = match backups.iter().position(|other| other.id == row.id) {
                 Some(at) => at,
                 None => {
-                    backups.push(row);
+                    backups.push(row.clone());
                     backups.len() - 1
                 }
             };
-            let name = several.then(|| named.name.clone());
-            if let Some(hold) = hold {
-                backups[at].add_hold(HoldRow { repositories: name.iter().cloned().collect(), ..hold });
-            }
-            backups[at].repositories.extend(name);
+            backups[at].hold = backups[at].hold.take().or(row.hold);
+            backups[at].repositories.extend(several.then(|| named.name.clone()));
         }
     }
     if several {
@@ -100,8 +96,7 @@ pub fn row(context: &Context, backup: &CommitMarker, hold: Option<&Hold>) -> Row
         flagged_pages: summary.flagged.count,
         wal_broken_at: summary.wal_broken_at,
         repositories: Vec::new(),
-        hold: hold.map(|hold| HoldRow { reason: hold.reason.clone(), until: hold.until, repositories: Vec::new() }),
-        other_holds: Vec::new(),
+        hold: hold.map(|hold| HoldRow { reason: hold.reason.clone(), until: hold.until }),
         signature: signed.standing(&context.trusted),
     }
 }

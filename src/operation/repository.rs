@@ -78,6 +78,31 @@ pub fn alike((a_name, a): &Named<'_>, (b_name, b): &Named<'_>) -> Result<()> {
         .hint(format!("give {} a new place of its own kind: another url, then pgcairn init", b_name.name)))
 }
 
+/// Two names of one place, by a link or another endpoint, are no two copies: what is dropped in the one is gone from the
+/// other.
+pub fn distinct((a_name, a): &Named<'_>, (b_name, b): &Named<'_>) -> Result<()> {
+    if a.id() != b.id() {
+        return Ok(());
+    }
+    let message = format!("repositories {} and {} are one: both are {}", a_name.name, b_name.name, a.id());
+    Err(Error::new(Code::Config, message).hint(format!(
+        "give {} a place of its own: another url, then pgcairn init; a copy made by other means cannot be told from the original",
+        b_name.name
+    )))
+}
+
+/// The one that is worked on is none of the others that are configured and can be opened.
+pub fn is_none_of_the_others(config: &Config, repository: &Repository) -> Result<()> {
+    let wanted = &config.repository;
+    let is_alike = |other: &&config::Repository| other.url.local_path().is_some() == wanted.url.local_path().is_some();
+    for other in config.others.iter().chain(&config.beside).filter(is_alike) {
+        if let Ok(opened) = open_one(config, other) {
+            distinct(&(wanted, repository.clone()), &(other, opened))?;
+        }
+    }
+    Ok(())
+}
+
 /// `init` would make the configured repository, and `check` ask it: of no use for one that an argument names.
 fn named_by_argument(config: &Config, error: Error) -> Error {
     let is_local = config.repository.url.local_path().is_some();

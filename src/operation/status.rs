@@ -82,7 +82,7 @@ fn next(status: &Status) -> &'static str {
     let any = |test: fn(&Repository) -> bool| status.repositories.iter().any(test);
     if any(|repository| repository.error.is_some()) || status.is_archiving_badly() {
         "check"
-    } else if status.repositories.iter().all(|repository| repository.backups == Some(0)) {
+    } else if status.repositories.iter().all(|one| one.backups == Some(0) || status.has_other_backups(one)) {
         "backup"
     } else if any(Repository::is_behind) {
         "copy --all"

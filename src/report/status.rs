@@ -42,6 +42,9 @@ pub struct Server {
     pub state: State,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// A string, because it has 64 bits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system_identifier: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub standby: Option<bool>,
     /// The last one, where nothing has been archived since.
@@ -75,6 +78,12 @@ pub struct Repository {
     pub backups: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unreadable_backups: Option<u64>,
+    /// Which a restore refuses by their signatures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub untrusted_backups: Option<u64>,
+    /// Of the cluster that made the newest backup.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system_identifier: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_backup: Option<LastBackup>,
     /// Which moments can be restored, by timeline.
@@ -177,7 +186,14 @@ impl Failure {
 impl Server {
     pub fn unknown(error: &Error) -> Server {
         let error = Some(Failure::of(error));
-        Server { state: State::Unknown, version: None, standby: None, archiver_failure: None, error }
+        Server {
+            state: State::Unknown,
+            version: None,
+            system_identifier: None,
+            standby: None,
+            archiver_failure: None,
+            error,
+        }
     }
 
     fn words(&self) -> String {
@@ -217,6 +233,8 @@ impl Repository {
             required,
             backups: None,
             unreadable_backups: None,
+            untrusted_backups: None,
+            system_identifier: None,
             last_backup: None,
             restorable: None,
             stored: None,
@@ -231,7 +249,8 @@ impl Repository {
     }
 
     fn is_flawed(&self) -> bool {
-        self.error.is_some() || self.unreadable_backups > Some(0) || (self.required && self.is_behind())
+        let flaws = [self.unreadable_backups, self.untrusted_backups];
+        self.error.is_some() || flaws.iter().any(|number| *number > Some(0)) || (self.required && self.is_behind())
     }
 
     fn restores_nothing(&self) -> bool {
@@ -239,7 +258,10 @@ impl Repository {
     }
 
     fn lines(&self) -> String {
-        let heading = format!("\n{}, {}\n", self.name, self.url);
+        let heading = match self.name == self.url {
+            true => format!("\n{}\n", self.url),
+            false => format!("\n{}, {}\n", self.name, self.url),
+        };
         let problem = self.error.as_ref().map(Failure::lines).unwrap_or_default();
         let known = [self.about_backups(), self.about_moments(), self.about_size(), self.about_lag()].concat();
         let known: Vec<(&str, String)> = known.iter().map(|(name, value)| (*name, value.clone())).collect();
@@ -250,7 +272,9 @@ impl Repository {
     fn about_backups(&self) -> Vec<(&'static str, String)> {
         let Some(number) = self.backups else { return Vec::new() };
         let unreadable = self.unreadable_backups.filter(|n| *n > 0).map(|n| format!(", {n} UNREADABLE"));
-        let mut lines = vec![("backups", number.to_string() + &unreadable.unwrap_or_default())];
+        let untrusted = self.untrusted_backups.filter(|n| *n > 0).map(|n| format!(", {n} NOT TRUSTED"));
+        let flaws = unreadable.unwrap_or_default() + &untrusted.unwrap_or_default();
+        let mut lines = vec![("backups", number.to_string() + &flaws)];
         lines.extend(self.last_backup.as_ref().map(|last| {
             let (old, data, stored) = (age(last.age_seconds), bytes(last.data_bytes), bytes(last.stored_bytes));
             ("last", format!("{}, {old} ago, {data} in {stored}", last.id))
@@ -332,6 +356,20 @@ impl Status {
         waits_long || self.server.as_ref().is_some_and(|server| server.archiver_failure.is_some())
     }
 
+    /// The cluster that runs has no backup there: after an upgrade, or where the configuration leads to another one.
+    pub fn has_other_backups(&self, repository: &Repository) -> bool {
+        let running = self.server.as_ref().and_then(|server| server.system_identifier.as_ref());
+        let backed_up = repository.system_identifier.as_ref();
+        running.zip(backed_up).is_some_and(|(running, backed_up)| running != backed_up)
+    }
+
+    fn of_another(&self, repository: &Repository) -> String {
+        match self.has_other_backups(repository) {
+            true => "  PROBLEM: the newest backup is of another cluster than the one that runs\n".to_owned(),
+            false => String::new(),
+        }
+    }
+
     fn host(&self) -> String {
         let mut lines =
             vec![("cluster", format!("{} at {}", self.cluster.as_deref().unwrap_or("any"), short(self.at)))];
@@ -347,7 +385,8 @@ impl Report for Status {
     const NAME: &'static str = "status";
 
     fn human(&self) -> String {
-        let repositories: String = self.repositories.iter().map(|repository| repository.lines()).collect();
+        let lines = |repository: &Repository| repository.lines() + &self.of_another(repository);
+        let repositories: String = self.repositories.iter().map(lines).collect();
         self.host() + &repositories
     }
 
@@ -358,7 +397,10 @@ impl Report for Status {
     fn flaw(&self) -> Option<Code> {
         let any = |test: fn(&Repository) -> bool| self.repositories.iter().any(test);
         let nothing = self.repositories.iter().all(Repository::restores_nothing);
-        let flawed = self.is_archiving_badly() || nothing || any(Repository::is_flawed);
+        let flawed = self.is_archiving_badly()
+            || nothing
+            || any(Repository::is_flawed)
+            || self.repositories.iter().any(|one| self.has_other_backups(one));
         flawed.then_some(Code::Flagged)
     }
 }

@@ -20,6 +20,8 @@ fn local() -> Repository {
     Repository {
         backups: Some(37),
         unreadable_backups: Some(0),
+        untrusted_backups: Some(0),
+        system_identifier: Some("7461".to_owned()),
         last_backup: Some(LastBackup {
             id: id.clone(),
             stopped: "2026-11-20T03:04:10Z".parse().unwrap(),
@@ -47,6 +49,7 @@ fn well() -> Status {
     let server = Server {
         state: State::Running,
         version: Some("18.4".to_owned()),
+        system_identifier: Some("7461".to_owned()),
         standby: Some(false),
         archiver_failure: None,
         error: None,
@@ -79,7 +82,8 @@ fn badly() -> Status {
     ];
     offsite.restorable.as_mut().unwrap().extend(idle);
     offsite.restorable.as_mut().unwrap().push(branch);
-    offsite.unreadable_backups = Some(1);
+    (offsite.unreadable_backups, offsite.untrusted_backups) = (Some(1), Some(2));
+    offsite.system_identifier = Some("7399".to_owned());
     let stored = offsite.stored.as_mut().unwrap();
     (stored.free_bytes, stored.full_in_days) = (None, None);
     stored.monthly_cost = Some(Cost { amount: 10.902, currency: "USD".to_owned() });

@@ -106,6 +106,7 @@ impl Maker {
             environment: Environment::default(),
             recipients: Vec::new(),
             pgcairn: String::new(),
+            is_forged: false,
         }
     }
 }

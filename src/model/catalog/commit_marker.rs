@@ -82,12 +82,14 @@ pub fn parse_commit_marker(bytes: &[u8], key: &Key) -> Result<CommitMarker, Cata
     if found != seal.sha256 {
         return Err(CatalogError::Damaged { recorded: seal.sha256, found });
     }
-    let summary: Summary = serde_json::from_slice(line_one).map_err(unreadable)?;
+    let mut summary: Summary = serde_json::from_slice(line_one).map_err(unreadable)?;
     let own = own_key(&summary);
     if own != *key {
         return Err(CatalogError::OtherBackup(own));
     }
-    Ok(CommitMarker { summary, signed: signed(&seal.signature, line_one) })
+    let signed = signed(&seal.signature, line_one);
+    summary.is_forged = matches!(signed, Signed::Wrong(_));
+    Ok(CommitMarker { summary, signed })
 }
 
 fn lines(bytes: &[u8]) -> Result<(&[u8], &[u8]), CatalogError> {

@@ -135,7 +135,7 @@ impl Plan {
 /// How much a backup is worth. One of less worth never displaces one of more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Quality {
-    /// It cannot be restored: its WAL is broken or not all there.
+    /// It cannot be restored: its WAL is broken or not all there, or its signature is wrong.
     Broken,
     /// Pages failed their checksums.
     Flagged,
@@ -159,7 +159,7 @@ impl<'a> Judge<'a> {
         let mut oldest_first: Vec<&Summary> = input.backups.iter().collect();
         oldest_first.sort_by_key(|b| (b.stopped, b.timeline, b.stop_lsn, b.id.clone()));
         let edge = input.now.checked_sub(input.policy.recovery_window).unwrap_or(Timestamp::MIN);
-        let is_broken = |b: &&&Summary| b.wal_broken_at.is_some() || !input.wal.is_complete(b);
+        let is_broken = |b: &&&Summary| b.is_broken() || !input.wal.is_complete(b);
         let broken = oldest_first.iter().filter(is_broken).map(|b| b.id.clone()).collect();
         let young = input.now.checked_sub(FIRST_BACKUP).unwrap_or(Timestamp::MIN);
         let mut judge = Judge { input, oldest_first, edge, young, broken, bases: BTreeSet::new() };

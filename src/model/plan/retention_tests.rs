@@ -53,6 +53,7 @@ pub(super) fn backup(number: u32, timeline: TimelineId, segments: (u64, u64), st
         environment: Environment::default(),
         recipients: Vec::new(),
         pgcairn: String::new(),
+        is_forged: false,
     }
 }
 
@@ -145,8 +146,9 @@ fn a_clean_one_never_goes_in_favour_of_a_flagged_one() {
     daily.backups[2..].iter_mut().for_each(|backup| backup.flagged.count = 1);
     let rules = daily.rules(&Policy { daily: 1, ..policy(1) });
     assert_eq!(rules, ["-", "window rests on it", "-", "-", "-", "window rests on it"]);
-    // WAL that is broken within the backup leaves nothing to restore.
-    daily.backups[1..].iter_mut().for_each(|backup| backup.wal_broken_at = Some(Lsn(1)));
+    // WAL that is broken within the backup leaves nothing to restore, and a signature that is wrong neither.
+    daily.backups[1..4].iter_mut().for_each(|backup| backup.wal_broken_at = Some(Lsn(1)));
+    daily.backups[4..].iter_mut().for_each(|backup| backup.is_forged = true);
     assert_eq!(daily.rules(&policy(1)), ["window rests on it", "-", "-", "-", "-", "-"]);
 }
 

@@ -125,5 +125,6 @@ fn summary(
         },
         recipients: context.config.recipients.iter().map(ToString::to_string).collect(),
         pgcairn: env!("CARGO_PKG_VERSION").to_owned(),
+        is_forged: false,
     }
 }

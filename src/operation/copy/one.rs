@@ -76,7 +76,10 @@ fn marker(transfer: &Transfer<'_>, backup: &Summary) -> Result<Vec<u8>> {
         || Error::new(Code::NotFound, format!("backup {} was dropped a moment ago", backup.id)).hint("pgcairn list");
     healed(&transfer.from, || {
         let bytes = read_small(&transfer.from, &key)?.ok_or_else(gone)?;
-        parse_commit_marker(&bytes, &key).map_err(|error| damaged(&key, error)).map(|_| bytes)
+        match parse_commit_marker(&bytes, &key).map_err(|error| damaged(&key, error))?.summary.is_forged {
+            true => Err(damaged(&key, "its signature is not one of this summary")),
+            false => Ok(bytes),
+        }
     })
 }
 

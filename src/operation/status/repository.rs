@@ -7,11 +7,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Answer, no_answer};
 use crate::config;
-use crate::model::catalog::Summary;
+use crate::model::catalog::{CommitMarker, Summary};
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::ClusterKeys;
 use crate::model::plan::growth::{Growth, SPAN};
 use crate::model::plan::retention::{Archive, Input, Plan, Window};
+use crate::model::signature::Standing;
 use crate::model::wal_name::{Segment, SegmentName, TimelineId, WalName};
 use crate::operation::catalog::Catalog;
 use crate::operation::copy;
@@ -33,8 +34,11 @@ const GIB: f64 = (1u64 << 30) as f64;
 /// One listing of backups and one of WAL, and a small read for each backup.
 #[derive(Default)]
 pub struct Catalogued {
+    system_identifier: u64,
     backups: Vec<Summary>,
     unreadable: u64,
+    /// Which a restore refuses by their signatures.
+    untrusted: u64,
     restorable: Vec<Restorable>,
 }
 
@@ -48,11 +52,18 @@ pub fn catalog(context: &Context, wanted: &config::Repository) -> Result<Catalog
     let reader = opened.repository.reader();
     let catalog = Catalog::read(&reader, &opened.keys)?;
     let unreadable = catalog.unreadable.len() as u64;
+    let is_trusted = |marker: &&CommitMarker| match marker.signed.standing(&context.trusted) {
+        Standing::Pinned { .. } => true,
+        Standing::Unsigned | Standing::Unknown { .. } => context.trusted.is_empty(),
+        Standing::Wrong { .. } => false,
+    };
+    let trusted: Vec<Summary> = catalog.backups.iter().filter(is_trusted).map(|m| m.summary.clone()).collect();
     let backups = catalog.into_summaries();
+    let untrusted = (backups.len() - trusted.len()) as u64;
     let (objects, timelines) = archived::objects(&reader, &opened.keys)?;
-    let windows = Archive::new(objects, &timelines, &backups).windows(&backups);
-    let restorable = windows.iter().map(|window| restorable(&opened, window, &backups)).collect::<Result<_>>()?;
-    Ok(Catalogued { backups, unreadable, restorable })
+    let windows = Archive::new(objects, &timelines, &backups).windows(&trusted);
+    let restorable = windows.iter().map(|window| restorable(&opened, window, &trusted)).collect::<Result<_>>()?;
+    Ok(Catalogued { system_identifier: opened.system_identifier, backups, unreadable, untrusted, restorable })
 }
 
 fn restorable(opened: &Opened, window: &Window, backups: &[Summary]) -> Result<Restorable> {
@@ -189,6 +200,8 @@ impl Repository {
         let newest = known.backups.iter().max_by_key(|backup| backup.stopped);
         self.backups = Some(known.backups.len() as u64);
         self.unreadable_backups = Some(known.unreadable);
+        self.untrusted_backups = Some(known.untrusted);
+        self.system_identifier = newest.map(|_| known.system_identifier.to_string());
         self.last_backup = newest.map(|backup| LastBackup {
             id: backup.id.clone(),
             stopped: backup.stopped,

@@ -19,6 +19,7 @@ pub fn look(context: &Context) -> Server {
         Ok((settings, failure)) => Server {
             state: State::Running,
             version: Some(settings.version_text),
+            system_identifier: Some(settings.system_identifier.to_string()),
             standby: Some(settings.in_recovery),
             archiver_failure: failure.map(|failure| ArchiverFailure { segment: failure.segment, at: failure.at }),
             error: None,

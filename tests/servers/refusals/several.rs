@@ -81,5 +81,13 @@ fn unlike(document: &mut Document, place: &Place) -> Outcome {
     plain.init()?;
     fs::rename(plain.repository(), &root)?;
     other.configure(&format!("[[repository]]\nname = \"plain\"\nurl = \"file://{}\"\n", root.display()))?;
-    document.refuses("repositories of two kinds", &other, &["list"]).map(drop)
+    document.refuses("repositories of two kinds", &other, &["list"])?;
+    let mut linked = place.site.fork()?;
+    let link = linked.path("link");
+    std::os::unix::fs::symlink(place.site.repository(), &link)?;
+    linked.configure(&format!(
+        "[[repository]]\nname = \"link\"\nurl = \"file://{}\"\n[retention]\nminimum = 1\n",
+        link.display()
+    ))?;
+    document.refuses("two repositories are one place", &linked, &["expire"]).map(drop)
 }

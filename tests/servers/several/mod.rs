@@ -4,7 +4,7 @@
 mod away;
 mod drained;
 mod healed;
-mod holds;
+mod judged;
 mod life;
 pub mod place;
 
@@ -15,13 +15,15 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "several::middle_is_away", run: away::middle },
         Scenario { name: "several::required_is_away", run: away::required },
         Scenario { name: "several::life", run: life::life },
-        Scenario { name: "several::holds", run: holds::holds },
-        Scenario { name: "several::fits_several", run: holds::fits_several },
         Scenario { name: "several::healed", run: healed::healed },
         Scenario { name: "several::fetched_from_any", run: healed::fetched_from_any },
         Scenario { name: "several::drained", run: drained::drained },
         Scenario { name: "several::monthly", run: drained::monthly },
         Scenario { name: "several::own_retention", run: drained::own_retention },
         Scenario { name: "several::killed", run: drained::killed },
+        Scenario { name: "several::rotten_signature", run: judged::rotten_signature },
+        Scenario { name: "several::one_place_twice", run: judged::one_place_twice },
+        Scenario { name: "several::another_generation", run: judged::another_generation },
+        Scenario { name: "several::claimed_and_restored", run: judged::claimed_and_restored },
     ]
 }

@@ -182,6 +182,11 @@ impl Archive {
         owner
     }
 
+    /// A recovery that is to follow a timeline looks for its history.
+    pub(super) fn has_history(&self, timeline: TimelineId) -> bool {
+        timeline <= 1 || self.objects.contains_key(&WalName::History(timeline))
+    }
+
     pub(super) fn name(&self, timeline: TimelineId, number: u64) -> Option<SegmentName> {
         Some(Segment { timeline, number }.name(self.segment_size?))
     }

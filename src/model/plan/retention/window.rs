@@ -25,9 +25,10 @@ pub struct Window {
 impl Archive {
     /// By timeline, oldest first. Two of one timeline have a hole in the WAL between them.
     pub fn windows(&self, backups: &[Summary]) -> Vec<Window> {
-        let is_sound = |backup: &&Summary| backup.wal_broken_at.is_none() && self.is_complete(backup);
+        let is_sound = |backup: &&Summary| !backup.is_broken() && self.is_complete(backup);
         let sound: Vec<&Summary> = backups.iter().filter(is_sound).collect();
-        self.known_timelines().into_iter().flat_map(|timeline| self.windows_of(timeline, &sound)).collect()
+        let timelines = self.known_timelines().into_iter().filter(|timeline| self.has_history(*timeline));
+        timelines.flat_map(|timeline| self.windows_of(timeline, &sound)).collect()
     }
 
     fn windows_of(&self, timeline: TimelineId, backups: &[&Summary]) -> Vec<Window> {

@@ -8,6 +8,7 @@ use super::tests::{Daily, SEGMENT, at, backup, live, policy, segment};
 use super::*;
 use crate::model::lsn::Lsn;
 use crate::model::timeline::{Ancestor, Timeline, TimelineJson};
+use crate::model::wal_name::WalName;
 
 /// Timeline, first backup's number in `backups`, last segment.
 fn windows(backups: &[Summary], wal: &[WalObject], facts: &BTreeMap<TimelineId, TimelineJson>) -> Vec<(u32, u64, u64)> {
@@ -26,7 +27,8 @@ fn a_window_ends_at_a_hole() {
     daily.wal.remove(4);
     assert_eq!(windows(&daily.backups, &daily.wal, &none), [(1, 0, 3), (1, 5, 8)]);
     daily.backups[5].wal_broken_at = Some(Lsn(1));
-    assert_eq!(windows(&daily.backups, &daily.wal, &none), [(1, 0, 3), (1, 6, 8)]);
+    daily.backups[6].is_forged = true;
+    assert_eq!(windows(&daily.backups, &daily.wal, &none), [(1, 0, 3), (1, 7, 8)]);
     assert_eq!(windows(&[], &daily.wal, &none), []);
     assert_eq!(windows(&daily.backups, &[], &none), []);
 }
@@ -39,6 +41,8 @@ fn a_later_timeline_rests_on_backups_of_an_earlier_one() {
         BTreeMap::from([(2, TimelineJson::from(&Timeline { id: 2, ancestors: vec![parent] }))])
     };
     wal.extend((4..8).map(|number| segment(2, number, now)));
+    assert_eq!(windows(&backups, &wal, &branched(4)), [(1, 0, 5)], "its history is missing");
+    wal.push(WalObject { name: WalName::History(2), size: 1, modified: now });
     assert_eq!(windows(&backups, &wal, &branched(4)), [(1, 0, 5), (2, 0, 7)]);
     // The segment with the switch itself must be the new timeline's.
     wal.retain(|object| object.name != segment(2, 4, now).name);
