@@ -5,7 +5,7 @@ use crate::config::{self, Config};
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::{ClusterKeys, ClusterName, Encryption};
 use crate::report::Listener;
-use crate::store::Repository;
+use crate::store::{Repository, RepositoryUrl, Told, Versions};
 
 use super::Context;
 
@@ -41,7 +41,12 @@ pub fn open_each<'c>(config: &'c Config, listener: &dyn Listener) -> Result<Vec<
     let (mut opened, mut failed): (Vec<Named<'_>>, Vec<(&config::Repository, Error)>) = (Vec::new(), Vec::new());
     for wanted in config.repositories() {
         match open_one(config, wanted) {
-            Ok(repository) => opened.push((wanted, repository)),
+            Ok(repository) => {
+                if let Some(doubt) = without_versions(wanted, &repository) {
+                    listener.warning(doubt);
+                }
+                opened.push((wanted, repository));
+            }
             Err(error) if error.code == Code::Interrupted => return Err(error),
             Err(error) => failed.push((wanted, error)),
         }
@@ -55,6 +60,18 @@ pub fn open_each<'c>(config: &'c Config, listener: &dyn Listener) -> Result<Vec<
     }
     opened.windows(2).try_for_each(|pair| alike(&pair[0], &pair[1]))?;
     Ok(opened)
+}
+
+/// Asked for its oldest versions it gives what is there, which may be what an attacker has put there.
+fn without_versions(wanted: &config::Repository, repository: &Repository) -> Option<Error> {
+    let RepositoryUrl::S3(settings) = wanted.url.place() else { return None };
+    let bucket = settings.oldest_versions.then(|| repository.bucket().ok().flatten())??;
+    (bucket.versions == Told::Known(Versions::NotKept)).then(|| {
+        let message =
+            format!("the bucket of repository {} keeps no versions: objects are read as they are now", wanted.name);
+        Error::new(Code::Flagged, message)
+            .hint("take nothing in it for what it was before an attack; another repository may have it")
+    })
 }
 
 /// All of them as one, for reading: what one does not have, or not sound, another may.

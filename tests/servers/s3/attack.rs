@@ -65,6 +65,23 @@ pub fn everything_he_may(install: &'static Installation) -> Outcome {
     Ok(())
 }
 
+/// Then the oldest version is what is there, and that must be known.
+pub fn without_versions(install: &'static Installation) -> Outcome {
+    if !full_length() && install.major != MAIN_MAJOR {
+        return skip("tried with the main major; all of them under make test-all");
+    }
+    let Some(moto) = Moto::start(None) else { return skip("moto cannot be had: scripts/moto install") };
+    moto.say("PUT /plain", "", "")?;
+    let port = moto.port;
+    let place = format!("url = \"s3://plain/pg?region={REGION}\"\nendpoint = \"http://127.0.0.1:{port}\"\n");
+    let (server, site) = archiving_into(install, &place)?;
+    ledger::create(&server)?;
+    crate::support::small::backup(&site)?;
+    let silent = discreet(site.run(&["list"])?)?.ok()?;
+    assert!(!silent.report().contains("keeps no versions"));
+    discreet(site.run(&["list", "--oldest-versions"])?)?.ok()?.says(&["keeps no versions"]).map(drop)
+}
+
 fn place(moto: &Moto, prefix: &str) -> String {
     let port = moto.port;
     format!(

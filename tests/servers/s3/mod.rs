@@ -38,6 +38,7 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "s3::memory", run: memory::stalled_objects },
         Scenario { name: "s3::copied", run: copied::copied },
         Scenario { name: "s3::attack", run: attack::everything_he_may },
+        Scenario { name: "s3::without_versions", run: attack::without_versions },
         Scenario { name: "s3::policies", run: policy::policies_suffice },
         Scenario { name: "s3::retention", run: retention::retention },
     ]
