@@ -27,7 +27,8 @@ pub fn open(config: &Config) -> Result<Repository> {
 
 /// Its id must be the configured one, where one is configured.
 pub fn open_one(config: &Config, wanted: &config::Repository) -> Result<Repository> {
-    Repository::open(wanted.url.place(), wanted.id.as_deref()).map_err(|error| match Error::from(error) {
+    let opened = Repository::open(wanted.url.place(), wanted.id.as_deref());
+    opened.map(|repository| repository.called(&wanted.name)).map_err(|error| match Error::from(error) {
         error if config.repository_is_an_argument() => named_by_argument(config, error),
         error => error,
     })
@@ -153,6 +154,12 @@ impl Opened {
     pub fn new(repository: Repository, cluster: ClusterName, system_identifier: u64) -> Opened {
         let keys = ClusterKeys::new(&cluster, system_identifier, repository.encryption());
         Opened { repository, cluster, system_identifier, keys }
+    }
+
+    /// Where several are read as one, each of them by itself.
+    pub fn each(&self) -> Vec<Opened> {
+        let alone = |repository| Opened { repository, ..self.clone() };
+        self.repository.each().into_iter().map(alone).collect()
     }
 
     pub fn sealer(&self, config: &Config) -> Result<Sealer> {

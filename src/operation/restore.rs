@@ -9,6 +9,7 @@ mod execute;
 mod layout;
 mod lock;
 mod objects;
+mod one_history;
 mod refuse;
 mod scan;
 mod tablespaces;

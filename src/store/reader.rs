@@ -118,6 +118,11 @@ impl Reader {
         self.lock().iter().map(|(key, number)| Turned { key: key.clone(), from: url(*number) }).collect()
     }
 
+    /// Of the copies that have the object, by their numbers, the one that is read.
+    pub fn taken_from(&self, key: &Key, having: &[usize]) -> Option<usize> {
+        having.iter().find(|number| !self.is_damaged(**number, key)).or(having.first()).copied()
+    }
+
     /// The first answer; copies that are damaged are asked last. Absent is what is absent everywhere.
     fn ask_each<T>(&self, key: &Key, ask: impl Fn(&Shared) -> Result<T>) -> Result<T> {
         let (mut failed, mut order) = (None, (0..self.copies.len()).collect::<Vec<_>>());

@@ -30,6 +30,8 @@ pub struct Repository {
     damaged: Damaged,
     /// Of all of them.
     urls: String,
+    /// What people call each of them.
+    names: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -96,9 +98,20 @@ impl Repository {
         if let Some(expected) = expected_id {
             same_id(backend.as_ref(), expected, &marker)?;
         }
-        let urls = backend.url().to_owned();
         let shared = Arc::new(Shared { backend, marker, seen });
-        Ok(Repository { shared, besides: Vec::new(), damaged: Damaged::default(), urls })
+        let name = shared.backend.url().to_owned();
+        Ok(Repository::alone(shared, name))
+    }
+
+    fn alone(shared: Arc<Shared>, name: String) -> Repository {
+        let urls = shared.backend.url().to_owned();
+        Repository { shared, besides: Vec::new(), damaged: Damaged::default(), urls, names: vec![name] }
+    }
+
+    /// The same, by the name that people know it by.
+    pub fn called(mut self, name: &str) -> Repository {
+        self.names = vec![name.to_owned()];
+        self
     }
 
     /// The same for writing; reads also look into `others`, which hold the same clusters under the same keys.
@@ -106,8 +119,20 @@ impl Repository {
         for other in others {
             self.urls = format!("{}, {}", self.urls, other.urls);
             self.besides.push(other.shared);
+            self.names.extend(other.names);
         }
         self
+    }
+
+    /// Each of them by itself, in the order in which they are read.
+    pub fn each(&self) -> Vec<Repository> {
+        let all = std::iter::once(&self.shared).chain(&self.besides).cloned();
+        all.zip(self.names.iter().cloned()).map(|(shared, name)| Repository::alone(shared, name)).collect()
+    }
+
+    /// What people call it, or the first of several.
+    pub fn name(&self) -> &str {
+        self.names.first().map_or(&self.urls, String::as_str)
     }
 
     /// Of all of them, where reads look into several.

@@ -1,5 +1,6 @@
 //! Timeline, backup and stopping point: what recovery will do, proven over the WAL itself.
 
+use super::one_history::Copies;
 use super::scan::{Scanned, scan};
 use super::{Request, Source, timeline, unreachable};
 use crate::model::catalog::{CommitMarker, Summary};
@@ -37,6 +38,7 @@ impl Chosen {
 pub fn choose(source: &Source<'_>, request: &Request, listener: &dyn Listener) -> Result<Chosen> {
     let catalog = Catalog::read(&source.opened.repository.reader(), &source.opened.keys)?;
     let (archive, facts) = archived::read(&source.opened)?;
+    let copies = Copies::read(source)?;
     let wanted = request.backup.as_ref().map(|selector| catalog.select(selector)).transpose()?;
     if wanted.is_none() {
         catalog.unreadable.iter().for_each(|unreadable| listener.warning(unreadable.as_error()));
@@ -52,6 +54,8 @@ pub fn choose(source: &Source<'_>, request: &Request, listener: &dyn Listener) -
         let signature = trust::refuse(marker, keys, trusted, request.accept_unsigned)?;
         let backup = &marker.summary;
         let scanned = scan(source, &archive, backup, &timeline, &request.target, listener)?;
+        copies.check(source, backup, &scanned, listener)?;
+        scanned.check_stop(source, backup)?;
         let stop = match scanned.verdict.clone() {
             Verdict::Stops(stop) => Some(stop),
             Verdict::ReadsAll => {

@@ -1,5 +1,7 @@
 //! Reads the WAL that recovery would read, decrypted, record by record, before anything is written.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::Source;
@@ -9,6 +11,7 @@ use crate::model::error::{Code, Error, Result};
 use crate::model::lsn::Lsn;
 use crate::model::plan::coverage::ArchivedWal;
 use crate::model::plan::target::{Reach, Side, Target, TargetSearch, Verdict};
+use crate::model::sha256::Sha256Sum;
 use crate::model::timeline::Timeline;
 use crate::model::timestamp::TimestampTz;
 use crate::model::wal::{Break, Event, Outcome, Record, WalFormat, WalIdentity, WalReader};
@@ -23,15 +26,18 @@ pub struct Scanned {
     pub reach: Reach,
     /// Of the last commit that recovery applies.
     pub last_commit: Option<TimestampTz>,
-    /// The segments that recovery needs, in order.
+    /// The segments that recovery needs, in order, and what each of them holds.
     pub segments: Vec<Segment>,
+    pub digests: BTreeMap<Segment, Sha256Sum>,
     /// Where the chain of records breaks, if that is why reading ended.
     pub broken: Option<Break>,
     /// The segment that is not there, where reading ended for lack of it.
     missing: Option<Segment>,
-    timeline: Timeline,
+    pub timeline: Timeline,
     /// Stop LSN of the backup.
     consistent_at: Lsn,
+    /// Where WAL says that the backup ends.
+    backup_end: Option<Lsn>,
 }
 
 /// From the start of the backup until the stopping point is decided, or as far as the archive goes.
@@ -48,7 +54,7 @@ pub fn scan(
     let mut reader = WalReader::at_record(identity, backup.timeline, backup.start_lsn);
     let search = TargetSearch::new(wanted.clone(), backup.start_lsn, backup.stop_lsn);
     let mut search = Search { search, commits: [None; 2], start: backup.start_lsn, backup_end: None };
-    let (mut segments, mut broken, mut missing, mut floor) = (Vec::new(), None, None, 0);
+    let (mut segments, mut digests, mut broken, mut missing, mut floor) = (Vec::new(), BTreeMap::new(), None, None, 0);
     let mut number = backup.start_lsn.0 / size;
     while !search.search.is_decided() && broken.is_none() {
         source.context.interrupt.check()?;
@@ -59,7 +65,9 @@ pub fn scan(
         };
         let before = search.search.reach().clone();
         let read = read_segment(source, segment, size, &mut reader, &mut search);
-        broken = read.map_err(|error| led_before(error, &before, backup.stop_lsn))?;
+        let (digest, ended) = read.map_err(|error| led_before(error, &before, backup.stop_lsn))?;
+        broken = ended;
+        digests.insert(segment, digest);
         segments.push(segment);
         floor = segment.timeline;
         number += 1;
@@ -68,16 +76,17 @@ pub fn scan(
     }
     let backup_end = search.backup_end;
     let (verdict, reach, last_commit) = search.finish();
-    check_stop(source, backup, backup_end, &verdict)?;
     Ok(Scanned {
         verdict,
         reach,
         last_commit,
         segments,
+        digests,
         broken,
         missing,
         timeline: timeline.clone(),
         consistent_at: backup.stop_lsn,
+        backup_end,
     })
 }
 
@@ -116,21 +125,6 @@ impl Search {
     }
 }
 
-/// PostgreSQL takes the end of a backup from its record in WAL (`xlog_redo`), we take it from the commit
-/// marker, which nothing authenticates yet. A standby writes no such record.
-fn check_stop(source: &Source<'_>, backup: &Summary, found: Option<Lsn>, verdict: &Verdict) -> Result<()> {
-    let says = match found {
-        _ if backup.standby => return Ok(()),
-        Some(end) if end == backup.stop_lsn => return Ok(()),
-        Some(end) => format!("at {end}"),
-        None if matches!(verdict, Verdict::Stops(_) | Verdict::ReadsAll) => "later".to_owned(),
-        // Refused in any case: the copy does not become consistent.
-        None => return Ok(()),
-    };
-    let reason = format!("it says that the backup stops at {}, its WAL says {says}", backup.stop_lsn);
-    Err(contradiction(&source.opened.keys, backup, reason))
-}
-
 fn identity(backup: &Summary) -> Result<WalIdentity> {
     let major = backup.postgresql.major();
     let format = WalFormat::of_major(major).ok_or_else(|| {
@@ -148,7 +142,7 @@ fn read_segment(
     size: u64,
     reader: &mut WalReader,
     search: &mut Search,
-) -> Result<Option<Break>> {
+) -> Result<(Sha256Sum, Option<Break>)> {
     let name = WalName::Segment(segment.name(size));
     let mut broken = None;
     let facts = fetch::read(&source.opened, &source.opener, &name, &mut |pages| {
@@ -168,10 +162,25 @@ fn read_segment(
             format!("{name} has {length} bytes, a segment of this cluster has {size}"),
         ));
     }
-    Ok(broken)
+    Ok((facts.sha256, broken))
 }
 
 impl Scanned {
+    /// PostgreSQL takes the end of a backup from its record in WAL (`xlog_redo`), we take it from the commit
+    /// marker, which nothing authenticates yet. A standby writes no such record.
+    pub fn check_stop(&self, source: &Source<'_>, backup: &Summary) -> Result<()> {
+        let says = match self.backup_end {
+            _ if backup.standby => return Ok(()),
+            Some(end) if end == backup.stop_lsn => return Ok(()),
+            Some(end) => format!("at {end}"),
+            None if matches!(self.verdict, Verdict::Stops(_) | Verdict::ReadsAll) => "later".to_owned(),
+            // Refused in any case: the copy does not become consistent.
+            None => return Ok(()),
+        };
+        let reason = format!("it says that the backup stops at {}, its WAL says {says}", backup.stop_lsn);
+        Err(contradiction(&source.opened.keys, backup, reason))
+    }
+
     /// Refuses what would stop short in silence: a break in the chain of records, or a missing segment
     /// that others follow.
     pub fn refuse_hole(&self, archive: &ArchivedWal) -> Result<()> {

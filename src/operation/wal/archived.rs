@@ -1,6 +1,6 @@
 //! The WAL of one cluster as it lies in the repository.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::sync::Mutex;
 
@@ -8,7 +8,7 @@ use crate::codec::{MAX_HEADER, peek};
 use crate::flow::workers;
 use crate::model::envelope::WalFacts;
 use crate::model::error::{Code, Error, Result};
-use crate::model::key::{ClusterKeys, Key, Kind};
+use crate::model::key::{ClusterKeys, Key};
 use crate::model::plan::coverage::ArchivedWal;
 use crate::model::plan::retention::WalObject;
 use crate::model::timeline::TimelineJson;
@@ -39,6 +39,11 @@ pub fn list(opened: &Opened) -> Result<Listed> {
 pub fn read(opened: &Opened) -> Result<(ArchivedWal, Facts)> {
     let Listed { names, timelines } = list(opened)?;
     Ok((ArchivedWal::new(segment_size(opened, &names)?, names), timelines))
+}
+
+/// The names alone of everything below a directory of the archive.
+pub fn names(reader: &Reader, keys: &ClusterKeys, directory: &str) -> Result<BTreeSet<WalName>> {
+    Ok(reader.list(directory)?.iter().filter_map(|entry| keys.wal_name_of(&entry.key)).collect())
 }
 
 /// One listing, and one small read for each timeline.
@@ -84,20 +89,31 @@ pub fn segment_size(opened: &Opened, names: &[(WalName, u64)]) -> Result<u64> {
 
 /// What a segment's envelope says, and the stored size that follows from it.
 pub fn envelope(opened: &Opened, name: &WalName) -> Result<(WalFacts, u64)> {
+    let (facts, size) = facts(opened, name)?;
+    match crate::model::wal::page::is_segment_size(facts.length) {
+        true => Ok((facts, size)),
+        false => Err(no_segment(opened, name, "its envelope names no segment size")),
+    }
+}
+
+/// The same of any WAL file.
+pub fn facts(opened: &Opened, name: &WalName) -> Result<(WalFacts, u64)> {
     let key = opened.keys.wal_file(name);
-    let damaged =
-        |reason: &str| Error::new(Code::Damaged, format!("{key} is damaged: {reason}")).hint(failure::MOVE_AWAY);
     let start = opened.repository.reader().get_range(&key, 0..MAX_HEADER as u64)?;
     let peeked =
         peek(&start, opened.repository.encryption()).map_err(|e| failure::wal_object(&key, e, failure::MOVE_AWAY))?;
     if peeked.envelope.name != key {
-        return Err(damaged(&format!("it is {}", peeked.envelope.name)));
+        return Err(no_segment(opened, name, &format!("it is {}", peeked.envelope.name)));
     }
-    let facts = peeked.envelope.wal.clone().filter(|_| peeked.envelope.kind == Kind::Wal);
-    let facts = facts.filter(|facts| crate::model::wal::page::is_segment_size(facts.length));
-    let facts = facts.ok_or_else(|| damaged("its envelope names no segment size"))?;
+    let facts =
+        peeked.envelope.wal.clone().ok_or_else(|| no_segment(opened, name, "its envelope names no segment size"))?;
     let size = peeked.stored_size(facts.compressed);
     Ok((facts, size))
+}
+
+fn no_segment(opened: &Opened, name: &WalName, reason: &str) -> Error {
+    let key = opened.keys.wal_file(name);
+    Error::new(Code::Damaged, format!("{key} is damaged: {reason}")).hint(failure::MOVE_AWAY)
 }
 
 /// Small reads that are on their way together: a store far away answers each after a while.

@@ -19,6 +19,7 @@ use crate::operation::failure::cannot;
 use crate::operation::repository::Opened;
 use crate::operation::restore::wal::{Index, IndexedFile, RESTORE_AGAIN};
 use crate::operation::wal::absence;
+use crate::operation::wal::histories::Pair;
 use crate::operation::{Context, catalog, failure, repository};
 use crate::report::wal::Fetch;
 use crate::sink::{BY_UMASK, Durability, Replacement};
@@ -38,10 +39,10 @@ pub struct Request {
 
 /// Out of the first repository that has it. Absent is what every repository proves to be absent.
 pub fn run(context: &Context, request: &Request) -> Result<Fetch> {
-    let mut failed = None;
+    let (mut failed, mut passed) = (None, Vec::new());
     let several = !context.config.others.is_empty();
     for repository in context.config.repositories() {
-        match deliver_out_of(context, repository, request) {
+        match deliver_out_of(context, repository, request, &mut passed) {
             Ok(true) => return Ok(Fetch { name: request.name.to_string(), delivered: true }),
             Ok(false) => {}
             // Nothing may have come to it yet.
@@ -56,15 +57,41 @@ pub fn run(context: &Context, request: &Request) -> Result<Fetch> {
     }
 }
 
-fn deliver_out_of(context: &Context, repository: &config::Repository, request: &Request) -> Result<bool> {
+/// `passed` are those that were reached and have not delivered.
+fn deliver_out_of(
+    context: &Context,
+    repository: &config::Repository,
+    request: &Request,
+    passed: &mut Vec<Opened>,
+) -> Result<bool> {
     let opened = locate(context, repository)?;
     let opener = opened.opener(context)?;
+    let delivered = deliver_from_one(&opened, &opener, request, passed);
+    passed.push(opened);
+    delivered
+}
+
+fn deliver_from_one(opened: &Opened, opener: &Opener, request: &Request, passed: &[Opened]) -> Result<bool> {
     let file = begin(&request.path)?;
-    match fetch(&opened, &opener, &request.name, file)? {
-        Some(file) => deliver(file).map(|()| true),
+    match fetch(opened, opener, &request.name, file)? {
+        Some(file) => {
+            goes_on(opened, opener, &request.name, passed)?;
+            deliver(file).map(|()| true)
+        }
         None if request.standby => Ok(false),
-        None => absence::check(&opened, &request.name).map(|()| false),
+        None => absence::check(opened, &request.name).map(|()| false),
     }
+}
+
+/// What came before may have been taken from one of those that do not have this: they must hold the same history.
+fn goes_on(opened: &Opened, opener: &Opener, name: &WalName, passed: &[Opened]) -> Result<()> {
+    let WalName::Segment(segment) = *name else { return Ok(()) };
+    for earlier in passed {
+        if (Pair { a: earlier, b: opened, opener }).agree_around(segment)? {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// `--from DIR`: out of the WAL that a restore has laid beside the data, with neither key, configuration

@@ -4,5 +4,6 @@ mod absence;
 pub mod archived;
 pub mod fetch;
 pub mod flush;
+pub mod histories;
 pub mod list;
 pub mod push;

@@ -10,7 +10,7 @@ use super::super::support::majors::Installation;
 use super::super::support::site::Site;
 use super::table::Refusal;
 use super::{Document, names, restore_words};
-use crate::several::place::{Place, damage_all, objects};
+use crate::several::place::{self, Place, damage_all, objects};
 
 pub fn refusals(install: &'static Installation) -> Outcome {
     let mut document = Document::new();
@@ -35,6 +35,7 @@ pub fn refusals(install: &'static Installation) -> Outcome {
     fs::remove_file(marker)?;
     site.run(&["copy", "--all"])?.ok()?;
 
+    parted(&mut document, &place)?;
     damage_all(&objects(&site.repository(), "/backups/")?)?;
     let plan = self::plan(site)?;
     document.warned("an object is damaged in one of several repositories", site, &plan, "/backups/")?;
@@ -90,4 +91,15 @@ fn unlike(document: &mut Document, place: &Place) -> Outcome {
         link.display()
     ))?;
     document.refuses("two repositories are one place", &linked, &["expire"]).map(drop)
+}
+
+/// The first has lost all that the second has, and the second has not got what is new.
+fn parted(document: &mut Document, place: &Place) -> Outcome {
+    for copied in place::names(&place.offsite(), "/wal/0")? {
+        fs::remove_file(place.site.repository().join(copied))?;
+    }
+    place.server.sql("insert into t values (1001)")?;
+    place.server.archive_all()?;
+    let plan = plan(&place.site)?;
+    document.warned("two repositories have no segment in common", &place.site, &plan, "nothing proves")
 }

@@ -4,6 +4,7 @@
 mod away;
 mod drained;
 mod healed;
+mod histories;
 mod judged;
 mod life;
 pub mod place;
@@ -17,6 +18,9 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "several::life", run: life::life },
         Scenario { name: "several::healed", run: healed::healed },
         Scenario { name: "several::fetched_from_any", run: healed::fetched_from_any },
+        Scenario { name: "several::split_brain", run: histories::split_brain },
+        Scenario { name: "several::promoted_twice", run: histories::promoted_twice },
+        Scenario { name: "several::shared", run: histories::shared },
         Scenario { name: "several::drained", run: drained::drained },
         Scenario { name: "several::monthly", run: drained::monthly },
         Scenario { name: "several::own_retention", run: drained::own_retention },
