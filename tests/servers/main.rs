@@ -1,7 +1,8 @@
 //! Scenarios on real PostgreSQL servers, each run on every major that is asked for and installed.
 //!
 //! `PGCAIRN_TEST_MAJORS="15 18"` (the default) or `none`; `PGCAIRN_TEST_LENGTH=full` lengthens scenarios;
-//! `PGCAIRN_TEST_KEEP=1` keeps the scratch directories. One trial alone, on one major:
+//! `PGCAIRN_TEST_KEEP=1` keeps the scratch directories; `PGCAIRN_TEST_SEED` repeats what `sweep` chose;
+//! `PGCAIRN_TEST_WITHOUT_MOTO=1` does without moto. One trial alone, on one major:
 //! `cargo test --test servers -- pg18::smoke`.
 
 mod archive;
@@ -26,6 +27,7 @@ mod smoke;
 mod soak;
 mod status;
 mod support;
+mod sweep;
 mod targets;
 mod timelines;
 mod verify;
@@ -68,6 +70,7 @@ fn scenarios() -> Vec<Scenario> {
         session::scenarios(),
         signed::scenarios(),
         status::scenarios(),
+        sweep::scenarios(),
         frozen::scenarios(),
         oracle::scenarios(),
         verify::scenarios(),

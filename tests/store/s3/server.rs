@@ -1,6 +1,9 @@
 //! An S3 server in this process, with what it lacks made up for, every request noted, and answers that can be
 //! broken on their way.
 
+#[path = "plot.rs"]
+pub mod plot;
+
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
@@ -20,6 +23,8 @@ use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+
+use plot::Plots;
 
 pub const BUCKET: &str = "backups";
 pub const ACCESS_KEY: &str = "AKIDOFTHETESTS";
@@ -70,6 +75,7 @@ struct State {
     /// Of the last PUT, those that begin with `x-amz-`.
     headers: Mutex<Vec<(String, String)>>,
     ambushes: Mutex<Vec<Ambush>>,
+    plots: Plots,
     /// Its own test for an existing object is not one step with the creation.
     creating: tokio::sync::Mutex<()>,
     /// Methods that the credentials may not use.
@@ -103,6 +109,7 @@ impl S3Server {
             requests: Mutex::default(),
             headers: Mutex::default(),
             ambushes: Mutex::default(),
+            plots: Plots::default(),
             creating: tokio::sync::Mutex::default(),
             denied: Mutex::default(),
             permits: Mutex::default(),
@@ -172,6 +179,12 @@ impl S3Server {
     pub fn ambush(&self, method: &'static str, name: &str, faults: &[Fault]) {
         let faults = faults.iter().copied().collect();
         self.state.ambushes.lock().unwrap().push(Ambush { method, name: name.to_owned(), faults });
+    }
+
+    /// Faults by the number of a request, whatever it is.
+    #[allow(dead_code)] // only trials on whole processes count requests
+    pub fn plots(&self) -> &Plots {
+        &self.state.plots
     }
 
     /// What was laid and not met goes away.
@@ -253,7 +266,7 @@ impl State {
         if self.forbids(&method, &name, request.headers().contains_key("x-amz-object-lock-mode")) {
             return Ok(refusal(&method, 403, "AccessDenied"));
         }
-        let fault = self.fault(&method, &name);
+        let fault = self.fault(&method, &name).or_else(|| self.plots.meets(request.headers(), &name));
         match fault {
             Some(Fault::Refuse(status, code)) => return Ok(refusal(&method, status, code)),
             Some(Fault::Pretended) => return Ok(pretence()),
