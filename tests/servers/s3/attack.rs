@@ -21,7 +21,7 @@ pub fn everything_he_may(install: &'static Installation) -> Outcome {
     if !full_length() && install.major != MAIN_MAJOR {
         return skip("tried with the main major; all of them under make test-all");
     }
-    let Some(moto) = Moto::start(None) else { return skip("moto cannot be had: scripts/moto install") };
+    let Some(moto) = Moto::start(None) else { return skip("without moto, as PGCAIRN_TEST_WITHOUT_MOTO says") };
     moto.locking_bucket(BUCKET);
     let (server, mut site) = archiving_into(install, &place(&moto, "pg"))?;
     lifecycle(&moto, &mut site)?;

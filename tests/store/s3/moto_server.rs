@@ -11,6 +11,10 @@ use pgcairn::store::{Credentials, S3Settings};
 use super::server::{self, BUCKET, REGION, SECRET_KEY};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/moto");
+/// Set where it cannot be had.
+const WITHOUT: &str = "PGCAIRN_TEST_WITHOUT_MOTO";
+/// Names of the tests that did without.
+const SKIPPED: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/without-moto");
 /// It imports half of Amazon.
 const START: Duration = Duration::from_secs(60);
 
@@ -23,13 +27,18 @@ pub struct Moto {
 }
 
 impl Moto {
-    /// `None` where it cannot be had, which is said. `certificate` is a directory for it, to serve over TLS.
+    /// `None` where one does without it, which is noted for the end of `scripts/run-tests`. `certificate` is a directory
+    /// for it, to serve over TLS.
     pub fn start(certificate: Option<&Path>) -> Option<Moto> {
-        if !Command::new(SCRIPT).arg("install").status().is_ok_and(|status| status.success()) {
-            println!("SKIPPED: moto cannot be had; scripts/packages test, then scripts/moto install");
-            eprintln!("SKIPPED: moto cannot be had; scripts/packages test, then scripts/moto install");
+        if std::env::var_os(WITHOUT).is_some_and(|value| !value.is_empty()) {
+            note_skipped();
             return None;
         }
+        let installed = Command::new(SCRIPT).arg("install").status().is_ok_and(|status| status.success());
+        assert!(
+            installed,
+            "moto cannot be had: scripts/packages test, scripts/moto install, or {WITHOUT}=1 to do without"
+        );
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut command = Command::new(SCRIPT);
         command.args(["serve", &port.to_string()]);
@@ -94,6 +103,13 @@ impl Moto {
             ..S3Settings::default()
         }
     }
+}
+
+/// What a test prints is seen only where it fails.
+fn note_skipped() {
+    let name = std::thread::current().name().unwrap_or("a test").to_owned();
+    let mut file = std::fs::File::options().create(true).append(true).open(SKIPPED).unwrap();
+    writeln!(file, "{name}").unwrap();
 }
 
 impl Drop for Moto {
