@@ -93,7 +93,10 @@ pub fn alike((a_name, a): &Named<'_>, (b_name, b): &Named<'_>) -> Result<()> {
     };
     let message = format!("repository {} {}, and {} {}", a_name.name, words(a), b_name.name, words(b));
     Err(Error::new(Code::Config, message)
-        .hint(format!("give {} a new place of its own kind: another url, then pgcairn init", b_name.name)))
+        .hint(format!(
+            "give one a new place of its own kind: another url, then pgcairn init; to read one alone: --repository {} or --repository {}",
+            a_name.name, b_name.name
+        )))
 }
 
 /// Two names of one place, by a link or another endpoint, are no two copies: what is dropped in the one is gone from the

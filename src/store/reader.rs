@@ -112,6 +112,12 @@ impl Reader {
         }
     }
 
+    /// Whether [`Reader::turn_from`] would find another copy.
+    pub fn has_another(&self, key: &Key) -> bool {
+        let has = |number: &usize| self.copies[*number].backend.stat(key).is_ok();
+        (0..self.copies.len()).filter(|number| !self.is_damaged(*number, key)).filter(has).nth(1).is_some()
+    }
+
     /// All that was turned from, in order.
     pub fn turned(&self) -> Vec<Turned> {
         let url = |number: usize| self.copies[number].backend.url().to_owned();

@@ -74,7 +74,10 @@ fn hosts(install: &'static Installation) -> Outcome {
     fs::rename(site.path("away"), site.signing_key())?;
     server.stop(Shutdown::Fast)?;
     assert_eq!(states(&site, &[])?[2], json!({"state": "unsigned"}));
-    restore(&site, "a", &["--to", "latest"])?.status_is(4)?.says(&["is not signed", "--accept-unsigned"])?;
+    restore(&site, "a", &["--backup", "latest"])?.status_is(4)?.says(&["is not signed", "--accept-unsigned"])?;
+    // The one before it leads to the same target.
+    let plan = restore(&site, "a", &["--to", "latest", "--plan"])?.ok()?.says(&["passed over", "is not signed"])?;
+    assert_eq!(plan.result()?["plan"]["signature"], pinned);
     assert!(!site.path("a").exists(), "refused, and something was made");
     restore(&site, "a", &["--to", "latest", "--accept-unsigned"])?.ok()?;
     let done = restore(&site, "b", &["--backup", "latest~1"])?.ok()?.result()?;

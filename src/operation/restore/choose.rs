@@ -5,6 +5,7 @@ use super::scan::{Scanned, scan};
 use super::{Request, Source, timeline, unreachable};
 use crate::model::catalog::{CommitMarker, Summary};
 use crate::model::error::{Code, Error, Result};
+use crate::model::plan::coverage::ArchivedWal;
 use crate::model::plan::target::{StopPoint, Target, Unreachable, Verdict};
 use crate::model::signature::Standing;
 use crate::model::timeline::Timeline;
@@ -12,7 +13,7 @@ use crate::model::timestamp::TimestampTz;
 use crate::model::wal_name::TimelineId;
 use crate::operation::catalog::Catalog;
 use crate::operation::trust;
-use crate::operation::wal::archived;
+use crate::operation::wal::archived::{self, Listed};
 use crate::report::{Listener, Phase};
 
 /// What will be restored.
@@ -37,9 +38,13 @@ impl Chosen {
 
 pub fn choose(source: &Source<'_>, request: &Request, listener: &dyn Listener) -> Result<Chosen> {
     let catalog = Catalog::read(&source.opened.repository.reader(), &source.opened.keys)?;
-    let (archive, facts) = archived::read(&source.opened)?;
+    let Listed { names, timelines: facts } = archived::list(&source.opened)?;
     let copies = Copies::read(source)?;
     let wanted = request.backup.as_ref().map(|selector| catalog.select(selector)).transpose()?;
+    let size = wanted.map(|backup| &backup.summary).or_else(|| catalog.summaries().last());
+    let size =
+        size.map_or_else(|| archived::segment_size(&source.opened, &names), |b| Ok(b.postgresql.wal_segment_size))?;
+    let mut archive = ArchivedWal::new(size, names.iter().copied());
     if wanted.is_none() {
         catalog.unreadable.iter().for_each(|unreadable| listener.warning(unreadable.as_error()));
     }
@@ -47,12 +52,24 @@ pub fn choose(source: &Source<'_>, request: &Request, listener: &dyn Listener) -
     timeline::agree(source, &timeline, &facts)?;
     let candidates = candidates(&catalog, wanted, &timeline, request)?;
     listener.phase(Phase::ReadingWal);
-    let mut refusal = None;
+    let (mut refusal, mut passed_over) = (None, Vec::new());
     for marker in candidates {
         source.context.interrupt.check()?;
         let (keys, trusted) = (&source.opened.keys, &source.context.trusted);
-        let signature = trust::refuse(marker, keys, trusted, request.accept_unsigned)?;
+        let signature = match trust::refuse(marker, keys, trusted, request.accept_unsigned) {
+            // Somebody may have put it there. The one before it leads to the same target.
+            Err(error) if wanted.is_none() && !has_another(source, marker) => {
+                passed_over.push(passed(&error));
+                refusal.get_or_insert(error);
+                continue;
+            }
+            judged => judged?,
+        };
         let backup = &marker.summary;
+        // A planted backup may tell another size.
+        if archive.segment_size != backup.postgresql.wal_segment_size {
+            archive = ArchivedWal::new(backup.postgresql.wal_segment_size, names.iter().copied());
+        }
         let scanned = scan(source, &archive, backup, &timeline, &request.target, listener)?;
         copies.check(source, backup, &scanned, listener)?;
         scanned.check_stop(source, backup)?;
@@ -74,11 +91,21 @@ pub fn choose(source: &Source<'_>, request: &Request, listener: &dyn Listener) -
                 continue;
             }
         };
+        passed_over.into_iter().for_each(|warning| listener.warning(warning));
         trust::doubt(marker, &signature).into_iter().for_each(|doubt| listener.notice(doubt));
         let (backup, histories) = (backup.clone(), timeline::histories(&timeline, &archive));
         return Ok(Chosen { backup, signature, timeline, stop, scanned, histories });
     }
     Err(refusal.unwrap_or_else(|| unreachable::no_backup_before(source, &catalog, &timeline, request)))
+}
+
+/// Of several repositories another may have it as it was signed.
+fn has_another(source: &Source<'_>, marker: &CommitMarker) -> bool {
+    source.opened.repository.reader().has_another(&source.opened.keys.backup(&marker.summary.id))
+}
+
+fn passed(error: &Error) -> Error {
+    Error { code: Code::Flagged, message: format!("passed over: {}", error.message), ..error.clone() }
 }
 
 /// What was not found after this backup may be found before it.

@@ -6,13 +6,14 @@ use std::sync::Mutex;
 
 use crate::codec::{MAX_HEADER, peek};
 use crate::flow::workers;
+use crate::model::catalog::parse_commit_marker;
 use crate::model::envelope::WalFacts;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::{ClusterKeys, Key};
-use crate::model::plan::coverage::ArchivedWal;
 use crate::model::plan::retention::WalObject;
 use crate::model::timeline::TimelineJson;
 use crate::model::wal_name::{TimelineId, WalName};
+use crate::operation::catalog::read_small;
 use crate::operation::failure;
 use crate::operation::repository::Opened;
 use crate::report::wal::Flaw;
@@ -34,11 +35,6 @@ pub fn list(opened: &Opened) -> Result<Listed> {
     let (objects, timelines) = objects(&opened.repository.reader(), &opened.keys)?;
     let names = objects.into_iter().map(|object| (object.name, object.size)).collect();
     Ok(Listed { names, timelines })
-}
-
-pub fn read(opened: &Opened) -> Result<(ArchivedWal, Facts)> {
-    let Listed { names, timelines } = list(opened)?;
-    Ok((ArchivedWal::new(segment_size(opened, &names)?, names), timelines))
 }
 
 /// The names alone of everything below a directory of the archive.
@@ -73,9 +69,12 @@ pub fn damaged_timeline(key: &Key, reason: String) -> Error {
         .hint("move it out of the repository: a restore needs the .history file alone")
 }
 
-/// Every segment has the cluster's segment size, which the envelope of any one tells without a key. A
+/// Every segment has the cluster's segment size, which its backups tell; without any, the envelope of a segment does. A
 /// damaged one must not keep anybody from the others.
 pub fn segment_size(opened: &Opened, names: &[(WalName, u64)]) -> Result<u64> {
+    if let Some(size) = segment_size_of_backups(opened)? {
+        return Ok(size);
+    }
     let mut damage = None;
     for (name, _) in names.iter().filter(|(name, _)| matches!(name, WalName::Segment(_))) {
         match envelope(opened, name) {
@@ -85,6 +84,18 @@ pub fn segment_size(opened: &Opened, names: &[(WalName, u64)]) -> Result<u64> {
         }
     }
     damage.map_or(Ok(DEFAULT_SEGMENT_SIZE), Err)
+}
+
+/// By the newest that can be read.
+fn segment_size_of_backups(opened: &Opened) -> Result<Option<u64>> {
+    let reader = opened.repository.reader();
+    for entry in reader.list(&opened.keys.backups())?.iter().rev() {
+        let Some(marker) = read_small(&reader, &entry.key)? else { continue };
+        if let Ok(marker) = parse_commit_marker(&marker, &entry.key) {
+            return Ok(Some(marker.summary.postgresql.wal_segment_size));
+        }
+    }
+    Ok(None)
 }
 
 /// What a segment's envelope says, and the stored size that follows from it.

@@ -99,7 +99,7 @@ impl Document {
     }
 
     /// The run went on, with a warning that contains `text`; the status is the one that the warning carries.
-    fn warned(&mut self, when: &str, site: &Site, run: &Run, text: &str) -> Outcome {
+    pub fn warned(&mut self, when: &str, site: &Site, run: &Run, text: &str) -> Outcome {
         let events = run.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let mut warnings = events.filter(|event| event["event"] == "warning");
         let warning = warnings.find(|warning| warning["message"].as_str().is_some_and(|said| said.contains(text)));

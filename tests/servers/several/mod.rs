@@ -8,6 +8,7 @@ mod histories;
 mod judged;
 mod life;
 pub mod place;
+mod planted;
 
 use super::support::Scenario;
 
@@ -21,6 +22,9 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "several::split_brain", run: histories::split_brain },
         Scenario { name: "several::promoted_twice", run: histories::promoted_twice },
         Scenario { name: "several::shared", run: histories::shared },
+        Scenario { name: "several::planted_segment", run: planted::segment },
+        Scenario { name: "several::planted_backup", run: planted::backup },
+        Scenario { name: "several::planted_kind", run: planted::kind },
         Scenario { name: "several::drained", run: drained::drained },
         Scenario { name: "several::monthly", run: drained::monthly },
         Scenario { name: "several::own_retention", run: drained::own_retention },
