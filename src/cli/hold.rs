@@ -21,7 +21,7 @@ pub struct Arguments {
     /// Why, for whoever finds it
     #[arg(long, value_name = "TEXT", value_parser = argument::reason)]
     reason: String,
-    /// When the hold ends by itself
+    /// When the hold ends by itself: a time, or 30d from now
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
     #[command(flatten)]
@@ -30,9 +30,9 @@ pub struct Arguments {
 
 impl Arguments {
     pub fn run(self, session: &Session) -> Status {
-        let until = self.until.map(|text| time::resolve(&text, session.now)).transpose()?;
+        let until = self.until.map(|text| time::resolve_ahead(&text, session.now)).transpose()?;
         let request = operation::hold::Request { backup: self.backup, reason: self.reason, until };
-        session.output.done(&operation::hold::run(&session.context_of(&self.place)?, &request)?)
+        session.output.done(&operation::hold::run(&session.context_of(&self.place)?, &request, &session.output)?)
     }
 }
 
@@ -52,7 +52,11 @@ pub struct Release {
 
 impl Release {
     pub fn run(self, session: &Session) -> Status {
-        session.output.done(&operation::hold::release(&session.context_of(&self.place)?, &self.backup)?)
+        session.output.done(&operation::hold::release(
+            &session.context_of(&self.place)?,
+            &self.backup,
+            &session.output,
+        )?)
     }
 }
 

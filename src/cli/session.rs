@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use jiff::Timestamp;
 
+use super::argument;
 use super::exit::Protocol;
 use super::ownership::{self, Belongings};
 use super::prompt::{self, Answer};
@@ -48,7 +49,7 @@ pub struct RepositoryArguments {
     #[arg(long, value_name = "URL|NAME")]
     repository: Option<RepositoryChoice>,
     /// Which cluster in it, where it holds several
-    #[arg(long, value_name = "NAME", value_parser = super::argument::cluster_name)]
+    #[arg(long, value_name = "NAME", value_parser = argument::cluster_name)]
     cluster: Option<ClusterName>,
     /// Read every object as it was created first: what was overwritten or deleted later in a bucket with versions
     #[arg(long, help_heading = "After an attack on the repository")]
@@ -58,12 +59,25 @@ pub struct RepositoryArguments {
 /// For commands that look at signatures.
 #[derive(Debug, Default, Args)]
 pub struct TrustArguments {
-    /// Restore what this key has signed, as init prints it; may be repeated
-    #[arg(
-        long, value_name = "KEY", value_parser = super::argument::public_key, value_delimiter = ',',
-        env = TRUSTED_VARIABLE, hide_env_values = true
-    )]
+    /// Restore what this key has signed, as init prints it; may be repeated [env: PGCAIRN_TRUSTED]
+    #[arg(long, value_name = "KEY", value_parser = argument::public_key, value_delimiter = ',')]
     trusted: Vec<PublicKey>,
+}
+
+impl TrustArguments {
+    /// Without an argument those of the environment; an empty variable is none.
+    fn keys(&self) -> Result<Vec<PublicKey>> {
+        let variable = std::env::var_os(TRUSTED_VARIABLE).unwrap_or_default();
+        if !self.trusted.is_empty() || variable.is_empty() {
+            return Ok(self.trusted.clone());
+        }
+        let refused = |reason| {
+            let message = format!("environment variable {TRUSTED_VARIABLE} cannot be used: {reason}");
+            Error::new(Code::Usage, message)
+                .hint(format!("set it to public keys with commas between them, or unset {TRUSTED_VARIABLE}"))
+        };
+        variable.to_string_lossy().split(',').map(|key| argument::public_key(key).map_err(refused)).collect()
+    }
 }
 
 /// For commands that change what lies in one repository.
@@ -180,7 +194,7 @@ impl Session {
     /// For `list` and `show`: the same, and whose signatures count. A key of this host that is no use keeps nobody
     /// from looking.
     pub fn looking_context(&self, place: &RepositoryArguments, trust: &TrustArguments) -> Result<Context> {
-        let config = self.config_or(place)?.trusting(trust.trusted.clone());
+        let config = self.config_or(place)?.trusting(trust.keys()?);
         let trusted = signing_key::trusted(&config);
         let context = self.read(config)?;
         let trusted = trusted.unwrap_or_else(|error| {
@@ -199,7 +213,7 @@ impl Session {
         made: Vec<PathBuf>,
         plan: bool,
     ) -> Result<Context> {
-        let config = self.config_or(place)?.trusting(trust.trusted.clone());
+        let config = self.config_or(place)?.trusting(trust.keys()?);
         let identities = self.identities(key)?;
         let trusted = signing_key::trusted(&config)?;
         let owned = made.iter().take(1).cloned().chain(data_dir(&config)).collect();

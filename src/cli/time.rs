@@ -19,6 +19,22 @@ pub fn resolve(text: &str, now: Timestamp) -> Result<Timestamp> {
     }
 }
 
+/// The same of what is to come, and `30d` or `2 weeks` for a time from now.
+pub fn resolve_ahead(text: &str, now: Timestamp) -> Result<Timestamp> {
+    let ahead = text.trim();
+    match ahead.parse::<Span>() {
+        Ok(span) if span.is_positive() => relative(ahead, now),
+        _ => resolve(text, now),
+    }
+    .map_err(|error| match ahead.parse::<DateTime>() {
+        Err(_) if error.hint.as_deref() == Some(PAST) => error.hint(FUTURE),
+        _ => error,
+    })
+}
+
+const PAST: &str = "such as \"2026-11-20T14:05:00Z\", \"2026-11-20 14:05 Europe/Berlin\" or \"10 minutes ago\"";
+const FUTURE: &str = "such as \"2027-06-30T00:00:00Z\", \"2027-06-30 18:00 Europe/Berlin\" or \"30d\"";
+
 fn relative(text: &str, now: Timestamp) -> Result<Timestamp> {
     let span: Option<Span> = text.parse().ok();
     let moment = span.and_then(|span| now.to_zoned(TimeZone::system()).checked_add(span).ok());
@@ -68,9 +84,7 @@ fn not_a_time(text: &str) -> Error {
             let here = zone.iana_name().filter(|name| *name != "UTC").map(|name| format!("\"{text} {name}\" or "));
             error.hint(format!("add the zone: {}\"{text}Z\"", here.unwrap_or_default()))
         }
-        Err(_) => {
-            error.hint("such as \"2026-11-20T14:05:00Z\", \"2026-11-20 14:05 Europe/Berlin\" or \"10 minutes ago\"")
-        }
+        Err(_) => error.hint(PAST),
     }
 }
 
@@ -103,6 +117,24 @@ mod tests {
             ("2 days ago", "2026-11-18T12:00:00Z"),
         ] {
             assert_eq!(at(text).as_deref(), Ok(moment), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_to_come() {
+        let now = "2026-11-20T12:00:00.5Z".parse().unwrap();
+        let at = |text: &str| resolve_ahead(text, now).map(|moment| moment.to_string()).map_err(|e| e.to_string());
+        for (text, moment) in [
+            ("30d", "2026-12-20T12:00:00Z"),
+            ("2 weeks", "2026-12-04T12:00:00Z"),
+            (" 1y 6mo ", "2028-05-20T12:00:00Z"),
+            ("2027-06-30T00:00:00Z", "2027-06-30T00:00:00Z"),
+        ] {
+            assert_eq!(at(text).as_deref(), Ok(moment), "{text}");
+        }
+        for text in ["yesterday", "30", "d", "-30d", ""] {
+            let said = at(text).unwrap_err();
+            assert!(said.contains("\"30d\"") && !said.contains("ago"), "{text}: {said}");
         }
     }
 

@@ -30,7 +30,7 @@ use crate::report::{Listener, Quiet};
 use super::expire::generations;
 use super::healed;
 use super::repository::{Named, alike, distinct, open_each};
-use super::{Context, repository};
+use super::{Context, chosen, repository};
 use crate::store::Repository;
 use choose::Choice;
 use transfer::Transfer;
@@ -176,10 +176,9 @@ pub struct Route {
 impl Route {
     pub fn bring(&self, what: &What, listener: &dyn Listener) -> Result<Brought> {
         let mut brought = Brought::new(&self.name, self.to.url());
-        let mut found = false;
+        let what = &self.meant(what)?;
         for keys in generations(&self.from, self.cluster.as_ref())? {
             let choice = Choice::new(self, keys.clone(), what)?;
-            found |= choice.is_found;
             let transfer = Transfer::new(self, &keys);
             for backup in &choice.wanted {
                 self.interrupt.check()?;
@@ -201,13 +200,17 @@ impl Route {
             }
             brought.add(&transfer);
         }
-        match what {
-            What::One(selector) if !found => {
-                let message = format!("no repository has a backup {selector}");
-                Err(Error::new(Code::NotFound, message).hint("what there is: pgcairn list"))
-            }
-            _ => Ok(brought),
-        }
+        Ok(brought)
+    }
+
+    /// What a person calls `latest`, by its id.
+    fn meant(&self, what: &What) -> Result<What> {
+        let What::One(selector) = what else { return Ok(what.clone()) };
+        let found = chosen::backup((&self.from, self.cluster.as_ref()), selector, |_| {
+            let message = format!("no repository has a backup {selector}");
+            Error::new(Code::NotFound, message).hint("what there is: pgcairn list")
+        })?;
+        Ok(What::One(Selector::Prefix(found.id.to_string())))
     }
 
     fn complete(&self, transfer: &Transfer<'_>, choice: &Choice) -> Result<()> {

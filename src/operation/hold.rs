@@ -8,14 +8,17 @@ use std::io::Cursor;
 
 use jiff::Timestamp;
 
-use super::catalog::{Catalog, read_small};
-use super::expire::{Observed, clock_skew, generations};
-use super::{Context, legal_hold, repository};
+use super::catalog::read_small;
+use super::chosen::{self, Found};
+use super::expire::{Observed, clock_skew};
+use super::{Context, held_elsewhere, legal_hold, repository};
 use crate::model::deletion::{self, BEING_COPIED, BROUGHT_BACK, GRACE, Hold, LONGEST_SILENCE, MAX_CLOCK_SKEW};
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::{BackupId, ClusterKeys};
 use crate::model::selector::Selector;
-use crate::report::hold::{Held, Released};
+use crate::model::shell_word::shell_word;
+use crate::report::Listener;
+use crate::report::hold::{Elsewhere, Held, Released};
 use crate::store::{self, Creator, Reader, Repository};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,30 +28,37 @@ pub struct Request {
     pub until: Option<Timestamp>,
 }
 
-pub fn run(context: &Context, request: &Request) -> Result<Held> {
+pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Result<Held> {
     if request.until.is_some_and(|until| until <= context.now) {
         let message = "the end of the hold is not in the future";
-        return Err(Error::new(Code::Usage, message).hint("name a later --until, or leave it out"));
+        return Err(Error::new(Code::Usage, message).hint("name a later --until, such as 30d, or leave it out"));
     }
     let repository = repository::open(&context.config)?;
-    let mut keys_of = BTreeMap::new();
-    let mut all = Catalog { backups: Vec::new(), unreadable: Vec::new() };
-    for keys in generations(&repository, context.config.name.as_ref())? {
-        let catalog = Catalog::read(&repository.reader(), &keys)?;
-        let ids = catalog.backups.iter().map(|b| &b.summary.id).chain(catalog.unreadable.iter().map(|u| &u.id));
-        keys_of.extend(ids.map(|id| (id.clone(), keys.clone())));
-        all.backups.extend(catalog.backups);
-        all.unreadable.extend(catalog.unreadable);
-    }
-    all.backups.sort_by_key(|backup| backup.summary.stopped);
-    let backup = &all.select(&request.backup)?.summary;
-    let id = backup.id.clone();
-    let keys = keys_of.remove(&id).ok_or_else(|| Error::new(Code::Internal, format!("backup {id} is nobody's")))?;
+    let all = (&repository, context.config.name.as_ref());
+    let Found { id, keys, what: backup } = chosen::backup(all, &request.backup, |error| {
+        Error::new(Code::NotFound, error.to_string()).hint("what there is: pgcairn list")
+    })?;
     let hold = new(&id, &request.reason, request.until, context.now);
     place(&repository, &keys, &hold)?;
-    let locked = legal_hold::put(&repository, &keys, backup)?;
-    let next = context.command("list --held");
-    Ok(Held { repository: repository.url().to_owned(), id, reason: hold.reason, until: hold.until, locked, next })
+    let locked = legal_hold::put(&repository, &keys, &backup)?;
+    let lacking = held_elsewhere::names(context, &keys, &id, false, listener);
+    let not_held_in =
+        lacking.into_iter().map(|name| Elsewhere { command: same(context, &name, &hold), name }).collect();
+    let name = several(context);
+    let (repository, next) = (repository.url().to_owned(), context.command("list --held"));
+    Ok(Held { repository, name, id, reason: hold.reason, until: hold.until, locked, not_held_in, next })
+}
+
+/// The name of the repository that is worked on, where there are others.
+fn several(context: &Context) -> Option<String> {
+    (!context.config.others.is_empty()).then(|| context.config.repository.name.clone())
+}
+
+/// The command that holds it there likewise.
+fn same(context: &Context, name: &str, hold: &Hold) -> String {
+    let until = hold.until.map(|until| format!(" --until {until}")).unwrap_or_default();
+    let (id, name, reason) = (&hold.backup, shell_word(name), shell_word(&hold.reason));
+    context.command(&format!("hold {id} --repository {name} --reason {reason}{until}"))
 }
 
 pub(super) fn new(id: &BackupId, reason: &str, until: Option<Timestamp>, now: Timestamp) -> Hold {
@@ -183,22 +193,23 @@ pub(super) fn read_all(reader: &Reader, keys: &ClusterKeys) -> Result<BTreeMap<B
     Ok(holds)
 }
 
-pub fn release(context: &Context, backup: &Selector) -> Result<Released> {
+pub fn release(context: &Context, backup: &Selector, listener: &dyn Listener) -> Result<Released> {
     let repository = repository::open(&context.config)?;
-    let mut keys_of = BTreeMap::new();
-    for keys in generations(&repository, context.config.name.as_ref())? {
-        let holds = read_all(&repository.reader(), &keys)?;
-        keys_of.extend(holds.into_iter().map(|(id, hold)| (id, (keys.clone(), hold))));
-    }
-    let ids: Vec<&BackupId> = keys_of.keys().collect();
-    let id = backup.resolve(&ids).map_err(|_| not_held(backup))?.clone();
-    let (keys, hold) = keys_of.remove(&id).ok_or_else(|| not_held(backup))?;
+    let held = |keys: &ClusterKeys| {
+        let holds = read_all(&repository.reader(), keys)?;
+        Ok(holds.into_iter().map(|(id, hold)| ((), id, hold)).collect())
+    };
+    let all = (&repository, context.config.name.as_ref());
+    let Found { id, keys, what: hold } = chosen::find(all, backup, held, |_, _| not_held(backup))?;
     legal_hold::take_off(&repository, &keys, &id)?;
     repository.remover().remove(&keys.hold(&id))?;
-    let next = context.command("expire --dry-run");
-    Ok(Released { repository: repository.url().to_owned(), id, reason: hold.reason, next })
+    let command = |name: &str| context.command(&format!("release {id} --repository {}", shell_word(name)));
+    let holding = held_elsewhere::names(context, &keys, &id, true, listener);
+    let still_held_in = holding.into_iter().map(|name| Elsewhere { command: command(&name), name }).collect();
+    let (repository, next) = (repository.url().to_owned(), context.command("expire --dry-run"));
+    Ok(Released { repository, name: several(context), id, reason: hold.reason, still_held_in, next })
 }
 
 fn not_held(backup: &Selector) -> Error {
-    Error::new(Code::NotFound, format!("no one backup {backup} is held")).hint("which are: pgcairn list --held")
+    Error::new(Code::NotFound, format!("no backup {backup} is held")).hint("which are: pgcairn list --held")
 }

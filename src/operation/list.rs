@@ -21,16 +21,20 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
     let several = context.config.repositories().count() > 1;
     let mut backups: Vec<Row> = Vec::new();
     for (named, repository) in &opened {
-        for row in rows(context, several.then_some(&named.name), repository, listener)? {
+        for mut row in rows(context, several.then_some(&named.name), repository, listener)? {
+            let hold = row.hold.take();
             let at = match backups.iter().position(|other| other.id == row.id) {
                 Some(at) => at,
                 None => {
-                    backups.push(row.clone());
+                    backups.push(row);
                     backups.len() - 1
                 }
             };
-            backups[at].hold = backups[at].hold.take().or(row.hold);
-            backups[at].repositories.extend(several.then(|| named.name.clone()));
+            let name = several.then(|| named.name.clone());
+            if let Some(hold) = hold {
+                backups[at].add_hold(HoldRow { repositories: name.iter().cloned().collect(), ..hold });
+            }
+            backups[at].repositories.extend(name);
         }
     }
     if several {
@@ -96,7 +100,8 @@ pub fn row(context: &Context, backup: &CommitMarker, hold: Option<&Hold>) -> Row
         flagged_pages: summary.flagged.count,
         wal_broken_at: summary.wal_broken_at,
         repositories: Vec::new(),
-        hold: hold.map(|hold| HoldRow { reason: hold.reason.clone(), until: hold.until }),
+        hold: hold.map(|hold| HoldRow { reason: hold.reason.clone(), until: hold.until, repositories: Vec::new() }),
+        other_holds: Vec::new(),
         signature: signed.standing(&context.trusted),
     }
 }

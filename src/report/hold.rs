@@ -4,12 +4,22 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Report;
-use super::text::utc_and_local;
+use super::text::{utc_and_local, whole_second};
 use crate::model::key::BackupId;
+
+/// Another repository that has the backup, and what to do there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Elsewhere {
+    pub name: String,
+    pub command: String,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Held {
     pub repository: String,
+    /// What the configuration calls it, where it names several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     pub id: BackupId,
     pub reason: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -17,16 +27,35 @@ pub struct Held {
     /// How many objects the store itself holds, where objects are locked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locked: Option<usize>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_held_in: Vec<Elsewhere>,
     pub next: String,
+}
+
+/// ` in NAME`, where there are several.
+fn within(name: Option<&str>) -> String {
+    name.map(|name| format!(" in {name}")).unwrap_or_default()
+}
+
+fn until(end: Option<Timestamp>) -> String {
+    end.map_or("released".to_owned(), |end| utc_and_local(whole_second(end)))
 }
 
 impl Report for Held {
     const NAME: &'static str = "hold";
 
     fn human(&self) -> String {
-        let until = self.until.map_or("released".to_owned(), utc_and_local);
+        let until = until(self.until);
         let locked = self.locked.map(|number| format!("legal holds are on its {number} objects\n")).unwrap_or_default();
-        format!("backup {} is held until {until}: {}\n{locked}", self.id, self.reason)
+        let others =
+            self.not_held_in.iter().map(|it| format!("{} does not hold it; to do so: {}\n", it.name, it.command));
+        let others: String = others.collect();
+        format!(
+            "backup {} is held{} until {until}: {}\n{locked}{others}",
+            self.id,
+            within(self.name.as_deref()),
+            self.reason
+        )
     }
 
     fn next(&self) -> Option<String> {
@@ -37,9 +66,13 @@ impl Report for Held {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Released {
     pub repository: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     pub id: BackupId,
     /// For which it was held.
     pub reason: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub still_held_in: Vec<Elsewhere>,
     pub next: String,
 }
 
@@ -47,7 +80,15 @@ impl Report for Released {
     const NAME: &'static str = "release";
 
     fn human(&self) -> String {
-        format!("backup {} is held no more (it was: {})\n", self.id, self.reason)
+        let others =
+            self.still_held_in.iter().map(|it| format!("{} holds it still; to end that: {}\n", it.name, it.command));
+        let others: String = others.collect();
+        format!(
+            "backup {} is held no more{} (it was: {})\n{others}",
+            self.id,
+            within(self.name.as_deref()),
+            self.reason
+        )
     }
 
     fn next(&self) -> Option<String> {
@@ -71,7 +112,7 @@ impl Report for Undeleted {
 
     fn human(&self) -> String {
         let usable = utc_and_local(self.stopped);
-        let until = self.held_until.map_or("released".to_owned(), utc_and_local);
+        let until = until(self.held_until);
         format!("backup {} is back, usable from {usable}\nit is held until {until}\n", self.id)
     }
 

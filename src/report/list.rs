@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::text::{bytes, count, table, utc};
+use super::text::{bytes, count, table, utc, whole_second};
 use super::{Report, signature};
 use crate::model::key::BackupId;
 use crate::model::lsn::Lsn;
@@ -47,6 +47,9 @@ pub struct Row {
     pub repositories: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hold: Option<HoldRow>,
+    /// Where another repository holds it for another reason, or for another time.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub other_holds: Vec<HoldRow>,
 }
 
 /// Why expiry keeps it.
@@ -55,16 +58,32 @@ pub struct HoldRow {
     pub reason: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
+    /// Which repositories hold it so, by name; empty where one is configured.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub repositories: Vec<String>,
 }
 
 impl HoldRow {
-    pub fn words(&self) -> String {
-        let until = self.until.map(|until| format!(" until {}", utc(until)));
-        format!("held{}: {}", until.unwrap_or_default(), self.reason)
+    /// `everywhere` are the repositories that have the backup.
+    pub fn words(&self, everywhere: &[String]) -> String {
+        let places = (self.repositories != everywhere).then(|| format!(" in {}", self.repositories.join(" and ")));
+        let until = self.until.map(|until| format!(" until {}", utc(whole_second(until))));
+        format!("held{}{}: {}", places.unwrap_or_default(), until.unwrap_or_default(), self.reason)
     }
 }
 
 impl Row {
+    /// As the repository of this name holds it.
+    pub fn add_hold(&mut self, hold: HoldRow) {
+        let is_first = self.hold.is_none();
+        let mut same = self.hold.iter_mut().chain(&mut self.other_holds);
+        match same.find(|known| (&known.reason, known.until) == (&hold.reason, hold.until)) {
+            Some(known) => known.repositories.extend(hold.repositories),
+            None if is_first => self.hold = Some(hold),
+            None => self.other_holds.push(hold),
+        }
+    }
+
     fn remarks(&self) -> String {
         let mut remarks: Vec<String> = Vec::new();
         if self.flagged_pages > 0 {
@@ -72,7 +91,7 @@ impl Row {
         }
         remarks.extend((!self.repositories.is_empty()).then(|| format!("in {}", self.repositories.join(" and "))));
         remarks.extend(self.wal_broken_at.map(|lsn| format!("DAMAGED: WAL breaks at {lsn}")));
-        remarks.extend(self.hold.iter().map(HoldRow::words));
+        remarks.extend(self.hold.iter().chain(&self.other_holds).map(|hold| hold.words(&self.repositories)));
         remarks.extend(self.labels.iter().map(|(key, value)| format!("{key}={value}")));
         remarks.join(", ")
     }

@@ -51,6 +51,11 @@ pub fn utc(time: Timestamp) -> String {
     time.to_string().replacen('T', " ", 1)
 }
 
+/// For an end that nobody needs to know to the nanosecond.
+pub fn whole_second(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
 /// The same moment in UTC and in the zone of this host.
 pub fn utc_and_local(time: Timestamp) -> String {
     let zone = TimeZone::system();

@@ -101,6 +101,7 @@ fn a_list() {
         flagged_pages,
         wal_broken_at: None,
         hold: None,
+        other_holds: Vec::new(),
         signature,
     };
     let key = host();

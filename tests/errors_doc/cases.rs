@@ -158,6 +158,13 @@ pub const ALL: &[Case] = &[
         place.configure("");
         place.refused(&["list", "--trusted", "x"])
     }),
+    case("PGCAIRN_TRUSTED with what is no public key", |place| {
+        place.configure("");
+        // Empty it is none, and the repository is looked for.
+        let empty = place.refused_in(&[("PGCAIRN_TRUSTED", "")], &["list"]);
+        assert_eq!(empty.code, "not-a-repository", "{empty:?}");
+        place.refused_in(&[("PGCAIRN_TRUSTED", "x")], &["list"])
+    }),
     case("what should be a recipient is none", |place| {
         place.configure_with("", &format!("recipients = [\"{}\"]", &RECIPIENT[..20]));
         check(place)
@@ -274,6 +281,10 @@ pub const ALL: &[Case] = &[
     case("a hold that ends in the past", |place| {
         place.configure("");
         place.refused(&["hold", "latest", "--reason", "case 7", "--until", "2026-01-01T00:00:00Z"])
+    }),
+    case("a hold until what is no time", |place| {
+        place.configure("");
+        place.refused(&["hold", "latest", "--reason", "case 7", "--until", "yesterday"])
     }),
     case("a hold without a reason", |place| place.refused(&["hold", "latest", "--reason", " "])),
     case("--cluster with what is no cluster's name", |place| {

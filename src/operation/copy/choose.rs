@@ -27,8 +27,6 @@ pub struct Choice {
     pub obscured: Vec<Summary>,
     /// Whose commit marker cannot be read, at the destination or wherever it is.
     pub unreadable: Vec<(BackupId, Error)>,
-    /// Whether what was asked for is of this generation of the cluster.
-    pub is_found: bool,
 }
 
 impl Choice {
@@ -52,14 +50,14 @@ impl Choice {
         let obscured = catalog.summaries().filter(|backup| unreadable.contains(&backup.id)).cloned().collect();
         let unreadable = marker::unreadable(route, &catalog, &present, &trashed);
         let wanted = Vec::new();
-        let mut choice = Choice { wanted, there, in_both, archive, holds, obscured, unreadable, is_found: false };
+        let mut choice = Choice { wanted, there, in_both, archive, holds, obscured, unreadable };
         match what {
             What::One(selector) => {
+                // Which one is meant is known; it is of one generation.
                 let Ok(CommitMarker { summary: backup, .. }) = catalog.select(selector) else {
                     choice.unreadable.clear();
                     return Ok(choice);
                 };
-                choice.is_found = true;
                 choice.unreadable.retain(|(id, _)| *id == backup.id);
                 if trashed.contains(&backup.id) && !is_there(backup) {
                     return Err(dropped(route, &backup.id));

@@ -1,13 +1,13 @@
 //! `undelete`: brings a dropped backup back, as long as all that it needs is there, and holds it for a grace time: the
 //! rule that dropped it would drop it again.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::io::Cursor;
 
 use jiff::Timestamp;
 
 use super::observed::newest_first;
-use super::{generations, trash};
+use super::trash;
 use crate::model::catalog::Summary;
 use crate::model::deletion::Hold;
 use crate::model::error::{Code, Error, Result};
@@ -15,6 +15,7 @@ use crate::model::key::{BackupId, ClusterKeys, Key};
 use crate::model::plan::retention::Archive;
 use crate::model::selector::Selector;
 use crate::operation::catalog::read_small;
+use crate::operation::chosen::{self, Found};
 use crate::operation::wal::archived;
 use crate::operation::{Context, hold, objects_list, repository};
 use crate::report::hold::Undeleted;
@@ -22,32 +23,30 @@ use crate::store::{self, Repository};
 
 pub fn run(context: &Context, backup: &Selector) -> Result<Undeleted> {
     let repository = repository::open(&context.config)?;
-    let (id, keys) = find(context, &repository, backup)?;
+    let Found { id, keys, .. } = find(context, &repository, backup)?;
     let (summary, hold) = bring_back(&repository, &keys, &id, context.now)?;
     let next = context.command(&format!("show {id}"));
     let Summary { stopped, .. } = summary;
     Ok(Undeleted { repository: repository.url().to_owned(), id, stopped, held_until: hold.until, next })
 }
 
-fn find(context: &Context, repository: &Repository, backup: &Selector) -> Result<(BackupId, ClusterKeys)> {
+fn find(context: &Context, repository: &Repository, backup: &Selector) -> Result<Found<()>> {
     let reader = repository.reader();
-    let mut trashed = BTreeMap::new();
-    for keys in generations(repository, context.config.name.as_ref())? {
+    let trashed = |keys: &ClusterKeys| {
         let there: BTreeSet<BackupId> =
             reader.list(&keys.backups())?.iter().filter_map(|entry| keys.backup_id_of(&entry.key)).collect();
-        let ids = reader.list(&keys.trash())?.into_iter().filter_map(|entry| keys.trashed_id_of(&entry.key));
-        trashed.extend(ids.filter(|id| !there.contains(id)).map(|id| (id, keys.clone())));
-    }
-    let ids: Vec<&BackupId> = trashed.keys().collect();
-    let id = backup.resolve(&ids).map_err(|_| not_in_trash(backup, &ids))?.clone();
-    let keys = trashed.remove(&id).ok_or_else(|| not_in_trash(backup, &[]))?;
-    Ok((id, keys))
+        let trashed = reader.list(&keys.trash())?;
+        // One that was dropped twice is there twice.
+        let ids: BTreeSet<BackupId> = trashed.iter().filter_map(|entry| keys.trashed_id_of(&entry.key)).collect();
+        Ok(ids.into_iter().filter(|id| !there.contains(id)).map(|id| ((), id, ())).collect())
+    };
+    chosen::find((repository, context.config.name.as_ref()), backup, trashed, |_, ids| not_in_trash(backup, ids))
 }
 
 fn not_in_trash(backup: &Selector, ids: &[&BackupId]) -> Error {
     let there: Vec<String> = ids.iter().map(ToString::to_string).collect();
     let there = if there.is_empty() { "none can".to_owned() } else { format!("these can: {}", there.join(", ")) };
-    Error::new(Code::NotFound, format!("no one dropped backup {backup} can be brought back: {there}"))
+    Error::new(Code::NotFound, format!("no dropped backup {backup} can be brought back: {there}"))
         .hint("which are there: pgcairn list")
 }
 

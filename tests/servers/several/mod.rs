@@ -5,6 +5,7 @@ mod away;
 mod drained;
 mod healed;
 mod histories;
+mod holds;
 mod judged;
 mod life;
 pub mod place;
@@ -17,6 +18,8 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "several::middle_is_away", run: away::middle },
         Scenario { name: "several::required_is_away", run: away::required },
         Scenario { name: "several::life", run: life::life },
+        Scenario { name: "several::holds", run: holds::holds },
+        Scenario { name: "several::fits_several", run: holds::fits_several },
         Scenario { name: "several::healed", run: healed::healed },
         Scenario { name: "several::fetched_from_any", run: healed::fetched_from_any },
         Scenario { name: "several::split_brain", run: histories::split_brain },
