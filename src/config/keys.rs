@@ -96,7 +96,8 @@ pub const KEYS: &[Key] = &[
     optional("repository", "sse", Form::Choice(&["AES256", "aws:kms"]), "encryption that the store adds"),
     optional("repository", "kms_key_id", Form::Text, "the key of sse = \"aws:kms\""),
     optional("repository", "object_lock", Form::Choice(&["governance", "compliance"]), "how every object is locked"),
-    optional("repository", "object_lock_for", Form::Duration, "how long from its creation on nobody can delete it"),
+    optional("repository", "object_lock_for", Form::Duration, "how long from its creation on nobody can delete it")
+        .or("as long as [retention] keeps a backup"),
     optional("repository", "ca_file", Form::Path, "PEM certificates that are trusted instead of the system's"),
     optional("repository", "proxy", Form::Text, "http://host:port through which the store is reached"),
     optional("repository", "concurrency", Form::Integer(1, MAX_CONCURRENCY), "requests at once").or("16"),

@@ -25,6 +25,7 @@ use crate::model::signature::PublicKey;
 pub use keys::{KEYS, Key};
 pub use locate::{CONFIG_DIRECTORY, ENVIRONMENT_VARIABLE, locate};
 pub use repository::{Price, Repository, RepositoryChoice};
+pub use s3::usual_lock_period;
 pub use schema::schema;
 pub use value::{ConnectionString, RepositoryUrl, duration, public_key};
 

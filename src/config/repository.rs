@@ -105,25 +105,27 @@ pub(super) fn all(top: &Table) -> Result<(Repository, Vec<Repository>)> {
             return Err(first.wrong_value(key, found.span(), wrong.to_owned()));
         }
     }
-    let first = one(first)?;
+    let usual = top.table("retention")?.map(|table| file::retention(&table)).transpose()?;
+    let first = one(first, usual.as_ref())?;
     let mut read: Vec<Repository> = Vec::with_capacity(others.len());
     for table in others {
-        let other = one(table)?;
+        let other = one(table, usual.as_ref())?;
         refuse_twice(table, &other, std::iter::once(&first).chain(&read))?;
         read.push(other);
     }
     Ok((first, read))
 }
 
-fn one(table: &Table) -> Result<Repository> {
+fn one(table: &Table, usual: Option<&Policy>) -> Result<Repository> {
+    let retention = table.table("retention")?.map(|table| file::retention(&table)).transpose()?;
     let keep = table.parsed("keep", period)?;
     Ok(Repository {
         name: table.required("name", name)?,
-        url: s3::url(table)?,
+        url: s3::url(table, retention.as_ref().or(usual))?,
         id: table.parsed("id", not_empty)?,
         required: table.boolean("required")?.unwrap_or(true),
         keep,
-        retention: table.table("retention")?.map(|table| file::retention(&table)).transpose()?,
+        retention,
         price: table.parsed("price", Price::from_str)?,
     })
 }

@@ -11,6 +11,7 @@ use super::file::Table;
 use super::keys::{self, CREDENTIALS};
 use super::value::{self, Parsed, RepositoryUrl};
 use crate::model::error::{Code, Result};
+use crate::model::plan::retention::Policy;
 use crate::store::{self, Credentials, LockMode, ObjectLock, S3Settings, ServerSideEncryption};
 
 const AES256: &str = "AES256";
@@ -33,12 +34,12 @@ const KEYS: [&str; 12] = [
 ];
 
 /// The URL with what the other keys say.
-pub(super) fn url(table: &Table) -> Result<RepositoryUrl> {
+pub(super) fn url(table: &Table, retention: Option<&Policy>) -> Result<RepositoryUrl> {
     let url: RepositoryUrl = table.required("url", str::parse)?;
     match url.place() {
         store::RepositoryUrl::File(_) => refuse_all(table).map(|()| url),
         store::RepositoryUrl::S3(said) => {
-            let settings = settings(table, said)?;
+            let settings = settings(table, said, retention)?;
             Ok(url.with_settings(settings))
         }
     }
@@ -49,7 +50,7 @@ fn refuse_all(table: &Table) -> Result<()> {
     Err(table.wrong_value(key, found.span(), "it belongs to a repository whose url begins with s3://".to_owned()))
 }
 
-fn settings(table: &Table, said: &S3Settings) -> Result<S3Settings> {
+fn settings(table: &Table, said: &S3Settings, retention: Option<&Policy>) -> Result<S3Settings> {
     Ok(S3Settings {
         bucket: said.bucket.clone(),
         prefix: said.prefix.clone(),
@@ -58,7 +59,7 @@ fn settings(table: &Table, said: &S3Settings) -> Result<S3Settings> {
         path_style: once(table, "path_style", said.path_style, table.boolean("path_style")?)?,
         storage_class: table.parsed("storage_class", header_value)?,
         encryption: encryption(table)?,
-        lock: lock(table)?,
+        lock: lock(table, retention)?,
         ca_file: table.parsed("ca_file", value::absolute_path)?,
         proxy: table.parsed("proxy", proxy)?,
         concurrency: table.integer("concurrency", 1..=keys::MAX_CONCURRENCY)?.and_then(|n| usize::try_from(n).ok()),
@@ -106,8 +107,8 @@ fn encryption(table: &Table) -> Result<Option<ServerSideEncryption>> {
     }
 }
 
-/// One says nothing without the other.
-fn lock(table: &Table) -> Result<Option<ObjectLock>> {
+/// Without a period of its own the lock lasts as long as retention keeps a backup.
+fn lock(table: &Table, retention: Option<&Policy>) -> Result<Option<ObjectLock>> {
     let mode = |text: &str| {
         let known = [LockMode::Governance, LockMode::Compliance].into_iter().find(|mode| mode.word() == text);
         known.ok_or_else(|| format!("\"{text}\" is neither \"governance\" nor \"compliance\""))
@@ -115,8 +116,10 @@ fn lock(table: &Table) -> Result<Option<ObjectLock>> {
     match (table.parsed("object_lock", mode)?, table.parsed("object_lock_for", lock_period)?) {
         (None, None) => Ok(None),
         (Some(mode), Some(period)) => Ok(Some(ObjectLock { mode, period })),
-        (Some(_), None) => {
-            Err(table.error(Code::ConfigValue, table.at("object_lock"), "object_lock needs object_lock_for"))
+        (Some(mode), None) => {
+            let wanting = "object_lock needs object_lock_for where no [retention] says how long backups are kept";
+            let wanting = || table.error(Code::ConfigValue, table.at("object_lock"), wanting);
+            Ok(Some(ObjectLock { mode, period: usual_lock_period(retention.ok_or_else(wanting)?) }))
         }
         (None, Some(_)) => {
             Err(table.error(Code::ConfigValue, table.at("object_lock_for"), "object_lock_for needs object_lock"))
@@ -131,6 +134,11 @@ fn lock_period(text: &str) -> Parsed<Duration> {
         true => Ok(period),
         false => Err(format!("\"{text}\" is not between 1d and 3650d")),
     }
+}
+
+/// As long as a backup is kept, and no longer than could be configured.
+pub fn usual_lock_period(retention: &Policy) -> Duration {
+    retention.longest().min(*LOCK_PERIODS.end())
 }
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);

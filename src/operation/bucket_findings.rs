@@ -25,7 +25,7 @@ const OTHER_BUCKET: &str =
 #[derive(Debug, Clone, Copy, Default)]
 struct Wanted {
     lock: Option<ObjectLock>,
-    /// The longest that `[retention]` keeps a backup.
+    /// The longest that `[retention]` keeps a backup where none is missing.
     kept: Option<Duration>,
 }
 

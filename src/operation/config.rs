@@ -1,8 +1,10 @@
 //! `config check`, `config show`, `config schema`: the file as pgcairn understands it.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
-use crate::config::{Backup, Config, DEFAULT_CONNECTION, KEYS, Repository};
+use crate::config::{self, Backup, Config, DEFAULT_CONNECTION, KEYS, Repository};
 use crate::model::plan::retention::{Period, Policy};
 use crate::report::config::{ConfigCheck, ConfigShow, Schema, Shown};
 use crate::store::{Credentials, RepositoryUrl, S3Settings, ServerSideEncryption};
@@ -69,7 +71,10 @@ fn setting(config: &Config, repository: &Repository, path: &str) -> (Value, Valu
         "repository.kms_key_id" => s3(repository, |s3| encryption(s3).1),
         "repository.object_lock" => s3(repository, |s3| json!(s3.lock.map(|lock| lock.mode.word()))),
         "repository.object_lock_for" => {
-            s3(repository, |s3| json!(s3.lock.map(|lock| format!("{}s", lock.period.as_secs_f64()))))
+            let told = |period: Duration| json!(format!("{}s", period.as_secs_f64()));
+            let locked = s3(repository, |s3| s3.lock.map_or(Value::Null, |lock| told(lock.period))).0;
+            let usual = config.retention_of(repository).filter(|_| !locked.is_null());
+            (locked, usual.map_or(Value::Null, |policy| told(config::usual_lock_period(policy))))
         }
         "repository.ca_file" => s3(repository, |s3| json!(s3.ca_file)),
         "repository.proxy" => s3(repository, |s3| json!(s3.proxy)),

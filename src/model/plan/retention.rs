@@ -40,6 +40,9 @@ pub struct Policy {
 /// How long WAL is spared of which no backup can be told yet.
 const FIRST_BACKUP: Duration = Duration::from_secs(DAY);
 
+/// A weekly backup that is a day late.
+const BETWEEN_BACKUPS: Duration = Duration::from_secs(8 * DAY);
+
 const DAY: u64 = 24 * 60 * 60;
 
 impl Default for Policy {
@@ -50,11 +53,14 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// No rule but `minimum` and a hold keeps a backup for longer.
+    /// For so long the rules keep a backup where two are never further apart than [`BETWEEN_BACKUPS`]: what the window
+    /// rests on is older than it by what lies between two, and so is the last of a day or month when the first of
+    /// another takes its place. Longer are kept: what is held, `minimum`, the last good one, and what stands for periods
+    /// where some have no backup, for those do not count.
     pub fn longest(&self) -> Duration {
         let days = |(period, number): (Period, u32)| period.most_days() * u64::from(number);
         let days = self.periods().into_iter().map(days).max().unwrap_or_default();
-        self.recovery_window.max(Duration::from_secs(days * DAY))
+        self.recovery_window.max(Duration::from_secs(days * DAY)).saturating_add(BETWEEN_BACKUPS)
     }
 
     fn periods(&self) -> [(Period, u32); 4] {

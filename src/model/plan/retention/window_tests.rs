@@ -1,7 +1,9 @@
 //! Windows and what is freed ahead, by example and over random lives of a cluster.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use jiff::SignedDuration;
 use proptest::prelude::*;
 
 use super::tests::{Daily, SEGMENT, at, backup, live, policy, segment};
@@ -105,4 +107,39 @@ fn a_backup_of_several_segments_needs_them_all() {
     assert_eq!(windows(&backups, &wal, &BTreeMap::new()), [(1, 0, 8)]);
     assert_eq!(windows(&backups, &wal[1..], &BTreeMap::new()), []);
     assert_eq!(windows(&backups, &wal[..2], &BTreeMap::new()), []);
+}
+
+/// Backups every week, and an expiry every day: none is older than what a lock is set for.
+#[test]
+fn none_is_kept_longer_than_is_said() {
+    let weekly = |policy: Policy| {
+        let (first, mut oldest) = (at("2026-01-05T03:00:00Z"), Duration::ZERO);
+        let made = |n: u32| first + SignedDuration::from_hours(24 * 7 * i64::from(n));
+        let (mut backups, mut wal): (Vec<Summary>, Vec<WalObject>) = Default::default();
+        for day in 0..400u32 {
+            let now = first + SignedDuration::from_hours(24 * i64::from(day) + 1);
+            if day % 7 == 0 {
+                let number = day / 7;
+                backups.push(backup(number, 1, (number.into(), number.into()), made(number)));
+                wal.push(segment(1, number.into(), made(number)));
+            }
+            let archive = Archive::new(wal.iter().copied(), &BTreeMap::new(), &backups);
+            let holds = BTreeMap::new();
+            let input = Input { policy: &policy, backups: &backups, holds: &holds, proven: None, wal: &archive, now };
+            let dropped: Vec<BackupId> = Plan::new(&input).dropped().cloned().collect();
+            backups.retain(|backup| !dropped.contains(&backup.id));
+            let age = now.duration_since(backups[0].stopped);
+            oldest = oldest.max(age.try_into().unwrap());
+        }
+        (oldest, policy.longest())
+    };
+    let days = |days: u64| Duration::from_secs(days * DAY);
+    let window = Policy { recovery_window: days(30), minimum: 1, ..Policy::default() };
+    let (oldest, longest) = weekly(window.clone());
+    assert_eq!(longest, days(38));
+    assert!(oldest > days(30) && oldest <= longest, "what the window rests on: {oldest:?}");
+    for policy in [Policy { weekly: 10, ..window.clone() }, Policy { monthly: 3, ..window }] {
+        let (oldest, longest) = weekly(policy);
+        assert!(oldest > days(60) && oldest <= longest, "{oldest:?} {longest:?}");
+    }
 }
