@@ -29,6 +29,8 @@ use plot::Plots;
 pub const BUCKET: &str = "backups";
 pub const ACCESS_KEY: &str = "AKIDOFTHETESTS";
 pub const SECRET_KEY: &str = "hush-hush-secret";
+/// By which a container is known where it asks for a key.
+pub const CONTAINER_TOKEN: &str = "token-of-the-container";
 pub const REGION: &str = "eu-test-1";
 
 /// Whether an action such as `s3:PutObject` is permitted.
@@ -214,6 +216,12 @@ impl S3Server {
     }
 }
 
+/// Another one in every run, so that nothing else looks like it.
+pub fn session_token() -> &'static str {
+    static TOKEN: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    TOKEN.get_or_init(|| format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>()))
+}
+
 /// Made for the owner alone, as everything that holds a key.
 pub fn credentials(directory: &Path, secret: &str) -> PathBuf {
     use std::os::unix::fs::PermissionsExt;
@@ -255,7 +263,7 @@ impl State {
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let name = uri.path_and_query().map_or("", |path| path.as_str()).trim_start_matches('/').to_owned();
         self.requests.lock().unwrap().push(format!("{method} {name}"));
-        if let Some(answer) = metadata(&name) {
+        if let Some(answer) = metadata(&name, request.headers()) {
             return Ok(answer);
         }
         if method == Method::PUT {
@@ -345,14 +353,20 @@ fn actions(method: &Method, name: &str, locks: bool) -> Vec<&'static str> {
     }
 }
 
-/// What the machines of a cloud are told about themselves, the key of their role among it.
-fn metadata(name: &str) -> Option<Response<Body>> {
-    let text = match name.strip_prefix("latest/")? {
+/// What the machines of a cloud are told about themselves, the key of their role among it; a container that shows its
+/// token likewise.
+fn metadata(name: &str, headers: &hyper::HeaderMap) -> Option<Response<Body>> {
+    let asked = name.strip_prefix("latest/")?;
+    if asked == "container" && headers.get("authorization").is_none_or(|shown| shown != CONTAINER_TOKEN) {
+        return Some(refusal(&Method::GET, 401, "Unauthorized"));
+    }
+    let text = match asked {
         "api/token" => "token".to_owned(),
         "meta-data/iam/security-credentials/" => "role".to_owned(),
         _ => format!(
-            "{{\"AccessKeyId\":\"{ACCESS_KEY}\",\"SecretAccessKey\":\"{SECRET_KEY}\",\"Token\":\"t\",\
-             \"Expiration\":\"2100-01-01T00:00:00Z\"}}"
+            "{{\"AccessKeyId\":\"{ACCESS_KEY}\",\"SecretAccessKey\":\"{SECRET_KEY}\",\"Token\":\"{}\",\
+             \"Expiration\":\"2100-01-01T00:00:00Z\"}}",
+            session_token()
         ),
     };
     let body = Full::new(Bytes::from(text)).map_err(|never: Infallible| match never {}).boxed_unsync();
