@@ -12,6 +12,7 @@ mod moto_server;
 
 mod attack;
 mod copied;
+mod hidden;
 mod memory;
 mod policy;
 mod retention;
@@ -25,7 +26,8 @@ use super::support::scratch::Scratch;
 use super::support::server::Server;
 use super::support::site::{Run, Site};
 use super::support::{Outcome, Scenario, full_length, ledger, skip};
-use server::{ACCESS_KEY, BUCKET, REGION, S3Server, SECRET_KEY};
+use hidden::Hidden;
+use server::{ACCESS_KEY, BUCKET, Fault, REGION, S3Server, SECRET_KEY, session_token};
 
 /// How long sessions write while the backup is taken.
 const LOAD: Duration = Duration::from_secs(2);
@@ -59,7 +61,10 @@ fn archiving_segments(install: &'static Installation, place: &str, mib: u32) -> 
     let server = Server::builder(install).segment_mib(mib).setting("archive_mode", "on").create()?;
     let mut site = Site::new(&server)?;
     let credentials = site.path("credentials");
-    let text = format!("[backup]\naws_access_key_id = {ACCESS_KEY}\naws_secret_access_key = {SECRET_KEY}\n");
+    let token = session_token();
+    let text = format!(
+        "[backup]\naws_access_key_id = {ACCESS_KEY}\naws_secret_access_key = {SECRET_KEY}\naws_session_token = {token}\n"
+    );
     account().write(&credentials, text, 0o600)?;
     site.move_to(&format!("{place}credentials = {{ file = {credentials:?}, profile = \"backup\" }}\n"))?;
     site.init()?;
@@ -70,7 +75,7 @@ fn archiving_segments(install: &'static Installation, place: &str, mib: u32) -> 
 
 /// What a run said, without a key in it.
 fn discreet(run: Run) -> Outcome<Run> {
-    for secret in [ACCESS_KEY, SECRET_KEY] {
+    for secret in [ACCESS_KEY, SECRET_KEY, session_token()] {
         assert!(!run.stdout.contains(secret) && !run.stderr.contains(secret), "{}", run.report());
     }
     Ok(run)
@@ -79,44 +84,61 @@ fn discreet(run: Run) -> Outcome<Run> {
 fn whole_cycle(install: &'static Installation) -> Outcome {
     let store = S3Server::start();
     let (server, site) = archiving(install, &store)?;
-    discreet(site.run(&["check"])?)?.says(&[
+    let hidden = Hidden::of(&site)?;
+    let ((), seen) = hidden.watched(|| cycle(install, &store, &server, &site, &hidden))?;
+    assert_eq!(seen.len(), 4, "every command was looked at while it ran: {seen:?}");
+    hidden.is_not_in("the server's log", server.log().as_bytes());
+    assert!(!server.log().contains(ACCESS_KEY));
+    hidden.from_objects(&store)?;
+    objects_were_put_once(&store.take());
+    Ok(())
+}
+
+fn cycle(install: &'static Installation, store: &S3Server, server: &Server, site: &Site, hidden: &Hidden) -> Outcome {
+    let quiet = |run: Run| discreet(hidden.from(run)?);
+    quiet(site.run(&["check"])?)?.says(&[
         "of 16 writers of one object one wins",
         "a part of an object is that part",
         "a body that does not match its checksum is refused",
         "the store's clock is",
         "segment",
     ])?;
-    ledger::create(&server)?;
+    ledger::create(server)?;
     let backup = std::thread::scope(|scope| {
-        let load = scope.spawn(|| ledger::churn(&server, 4, LOAD));
-        let backup = discreet(site.run(&["backup"])?)?.ok();
+        let load = scope.spawn(|| ledger::churn(server, 4, LOAD));
+        let backup = quiet(site.run(&["backup"])?)?.ok();
         load.join().map_err(|_| "the load panicked")??;
         backup
     })?;
     assert!(!backup.stdout.is_empty());
-    ledger::commit(&server)?;
-    let expected = ledger::rows(&server)?;
+    ledger::commit(server)?;
+    let expected = ledger::rows(server)?;
     let time =
         server.value("select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")?;
     std::thread::sleep(Duration::from_millis(20));
     for _ in 0..10 {
-        ledger::commit(&server)?;
+        ledger::commit(server)?;
     }
     server.archive_all()?;
-    discreet(site.run(&["list"])?)?.ok()?.says(&["full"])?;
-    discreet(site.run(&["wal", "list"])?)?.ok()?;
-    discreet(site.run(&["config", "show"])?)?.ok()?;
+    quiet(site.run(&["list"])?)?.ok()?.says(&["full"])?;
+    quiet(site.run(&["wal", "list"])?)?.ok()?;
+    quiet(site.run(&["config", "show"])?)?.ok()?;
+    hidden.from_reports(site)?;
 
     let room = Scratch::new()?;
     let data = room.join("restored");
     let target = data.display().to_string();
-    discreet(site.run_with_identity(&["restore", "--target-dir", &target, "--to", &time])?)?.ok()?;
+    let words = ["restore", "--target-dir", &target, "--to", &time];
+    store.ambush("GET", "/packs/", &[Fault::Refuse(403, "SignatureDoesNotMatch"); 40]);
+    quiet(site.run_with_identity(&words)?)?.status_in(4..=12)?;
+    store.clear();
+    quiet(site.run_with_identity(&words)?)?.ok()?;
+    hidden.from_file(&data.join("postgresql.auto.conf"))?;
     let copy = Server::adopt(install, &data)?;
     copy.launch()?;
     copy.wait_paused()?;
     assert_eq!(ledger::rows(&copy)?, expected);
-    assert!(!server.log().contains(SECRET_KEY) && !server.log().contains(ACCESS_KEY));
-    objects_were_put_once(&store.take());
+    hidden.is_not_in("the log of the restored server", copy.log().as_bytes());
     Ok(())
 }
 
