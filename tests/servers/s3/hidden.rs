@@ -36,14 +36,14 @@ impl Hidden {
     }
 
     /// What the run said, without a secret in it.
-    pub fn from(&self, run: Run) -> Outcome<Run> {
+    pub fn run(&self, run: Run) -> Outcome<Run> {
         self.is_not_in("standard output", run.stdout.as_bytes());
         self.is_not_in("standard error", run.stderr.as_bytes());
         Ok(run)
     }
 
     /// What says much, to people and as JSON.
-    pub fn from_reports(&self, site: &Site) -> Outcome {
+    pub fn reports(&self, site: &Site) -> Outcome {
         for words in [
             &["check"][..],
             &["list"],
@@ -59,14 +59,14 @@ impl Hidden {
             &["show", "19990101"],
         ] {
             for form in [&[][..], &["--json"]] {
-                self.from(site.run_with_identity(&[words, form].concat())?)?;
+                self.run(site.run_with_identity(&[words, form].concat())?)?;
             }
         }
         Ok(())
     }
 
     /// Every object, its name included.
-    pub fn from_objects(&self, store: &S3Server) -> Outcome {
+    pub fn objects(&self, store: &S3Server) -> Outcome {
         let mut looked_at = 0;
         let mut open = vec![store.directory.path().join("buckets")];
         while let Some(directory) = open.pop() {
@@ -86,7 +86,7 @@ impl Hidden {
         Ok(())
     }
 
-    pub fn from_file(&self, path: &Path) -> Outcome {
+    pub fn file(&self, path: &Path) -> Outcome {
         self.is_not_in(&path.display().to_string(), &fs::read(path)?);
         Ok(())
     }

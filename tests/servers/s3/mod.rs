@@ -89,13 +89,13 @@ fn whole_cycle(install: &'static Installation) -> Outcome {
     assert_eq!(seen.len(), 4, "every command was looked at while it ran: {seen:?}");
     hidden.is_not_in("the server's log", server.log().as_bytes());
     assert!(!server.log().contains(ACCESS_KEY));
-    hidden.from_objects(&store)?;
+    hidden.objects(&store)?;
     objects_were_put_once(&store.take());
     Ok(())
 }
 
 fn cycle(install: &'static Installation, store: &S3Server, server: &Server, site: &Site, hidden: &Hidden) -> Outcome {
-    let quiet = |run: Run| discreet(hidden.from(run)?);
+    let quiet = |run: Run| discreet(hidden.run(run)?);
     quiet(site.run(&["check"])?)?.says(&[
         "of 16 writers of one object one wins",
         "a part of an object is that part",
@@ -123,7 +123,7 @@ fn cycle(install: &'static Installation, store: &S3Server, server: &Server, site
     quiet(site.run(&["list"])?)?.ok()?.says(&["full"])?;
     quiet(site.run(&["wal", "list"])?)?.ok()?;
     quiet(site.run(&["config", "show"])?)?.ok()?;
-    hidden.from_reports(site)?;
+    hidden.reports(site)?;
 
     let room = Scratch::new()?;
     let data = room.join("restored");
@@ -133,7 +133,7 @@ fn cycle(install: &'static Installation, store: &S3Server, server: &Server, site
     quiet(site.run_with_identity(&words)?)?.status_in(4..=12)?;
     store.clear();
     quiet(site.run_with_identity(&words)?)?.ok()?;
-    hidden.from_file(&data.join("postgresql.auto.conf"))?;
+    hidden.file(&data.join("postgresql.auto.conf"))?;
     let copy = Server::adopt(install, &data)?;
     copy.launch()?;
     copy.wait_paused()?;
