@@ -16,6 +16,8 @@ mod one;
 mod transfer;
 mod wal;
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use crate::config;
@@ -109,7 +111,7 @@ pub fn behind(context: &Context, wanted: &config::Repository) -> Result<Behind> 
     let route = open(context, wanted, &Quiet)?;
     let mut behind = Behind::default();
     for keys in generations(&route.from, context.config.name.as_ref())? {
-        let choice = Choice::new(&route, keys.clone(), &What::New)?;
+        let choice = Choice::new(&route, keys.clone(), &What::New, &BTreeSet::new())?;
         let wal = if wanted.keep.is_none() { wal::missing(&route, &keys, &choice)? } else { Vec::new() };
         behind.backups += (choice.wanted.len() + choice.obscured.len()) as u64;
         behind.wal_files += wal.len() as u64;
@@ -178,19 +180,8 @@ impl Route {
         let mut brought = Brought::new(&self.name, self.to.url());
         let what = &self.meant(what)?;
         for keys in generations(&self.from, self.cluster.as_ref())? {
-            let choice = Choice::new(self, keys.clone(), what)?;
             let transfer = Transfer::new(self, &keys);
-            for backup in &choice.wanted {
-                self.interrupt.check()?;
-                listener.notice(format!("copying backup {} to {}", backup.id, self.name));
-                match one::copy(&transfer, backup, &choice) {
-                    Ok(()) => brought.backups.push(backup.id.clone()),
-                    Err(error) if is_of_this_backup(&error) => {
-                        transfer.fail(format_args!("backup {}", backup.id), error);
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
+            let choice = self.bring_backups(&transfer, what, listener, &mut brought)?;
             if *what == What::All {
                 self.complete(&transfer, &choice)?;
             }
@@ -211,6 +202,36 @@ impl Route {
             Error::new(Code::NotFound, message).hint("what there is: pgcairn list")
         })?;
         Ok(What::One(Selector::Prefix(found.id.to_string())))
+    }
+
+    /// What cannot be brought stands in no other's way: without it is chosen once more.
+    fn bring_backups(
+        &self,
+        transfer: &Transfer<'_>,
+        what: &What,
+        listener: &dyn Listener,
+        brought: &mut Brought,
+    ) -> Result<Choice> {
+        let mut failed = BTreeSet::new();
+        loop {
+            let choice = Choice::new(self, transfer.keys.clone(), what, &failed)?;
+            let before = failed.len();
+            for backup in &choice.wanted {
+                self.interrupt.check()?;
+                listener.notice(format!("copying backup {} to {}", backup.id, self.name));
+                match one::copy(transfer, backup, &choice) {
+                    Ok(()) => brought.backups.push(backup.id.clone()),
+                    Err(error) if is_of_this_backup(&error) => {
+                        transfer.fail(format_args!("backup {}", backup.id), error);
+                        failed.insert(backup.id.clone());
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            if failed.len() == before {
+                return Ok(choice);
+            }
+        }
     }
 
     fn complete(&self, transfer: &Transfer<'_>, choice: &Choice) -> Result<()> {

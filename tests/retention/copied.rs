@@ -402,3 +402,27 @@ fn what_is_held_is_held_there() {
         assert_eq!((hold.reason.as_str(), hold.until), ("x", None), "killed at {killed_at}");
     }
 }
+
+#[test]
+fn a_clock_that_is_ahead_copies_no_less() {
+    let prepared = || {
+        let mut source = World::new(policy());
+        let destination = source.beside(policy(), false);
+        for _ in 0..4 {
+            source.backup();
+            source.push();
+            pass([&source, &destination], DAY / 2);
+        }
+        (source, destination)
+    };
+    let (source, mut destination) = prepared();
+    assert!(copy(source.store.clone(), &destination, destination.store.clone()).is_whole());
+    destination.adopt();
+    let due = destination.there().len();
+    let (source, mut destination) = prepared();
+    let to = destination.store.clone();
+    let outcome = Outcome(destination.hand(to).copy(source.store.clone(), &What::All, DAY * 60));
+    destination.adopt();
+    let there = destination.there().len();
+    assert_eq!(there, due, "{outcome:?}");
+}

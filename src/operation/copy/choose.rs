@@ -30,13 +30,18 @@ pub struct Choice {
 }
 
 impl Choice {
-    pub fn new(route: &Route, keys: ClusterKeys, what: &What) -> Result<Choice> {
+    /// `failed` could not be brought.
+    pub fn new(route: &Route, keys: ClusterKeys, what: &What, failed: &BTreeSet<BackupId>) -> Result<Choice> {
         let (from, to) = (route.from.reader(), route.to.reader());
         let catalog = Catalog::read(&from, &keys)?;
         let present = Catalog::read(&to, &keys)?;
         let unreadable: BTreeSet<&BackupId> = present.unreadable.iter().map(|unreadable| &unreadable.id).collect();
         let trashed = to.list(&keys.trash())?;
-        let trashed: BTreeSet<BackupId> = trashed.iter().filter_map(|entry| keys.trashed_id_of(&entry.key)).collect();
+        let mut trashed: BTreeSet<BackupId> =
+            trashed.iter().filter_map(|entry| keys.trashed_id_of(&entry.key)).collect();
+        // What was brought back is held, and its trash stays.
+        let kept = hold::read_all(&to, &keys)?;
+        trashed.retain(|id| !kept.get(id).is_some_and(|hold| hold.counts_at(route.now)));
         let holds = hold::read_all(&from, &keys)?;
         // A backup that is there may rest on WAL that the others have dropped.
         let both = route.from.clone().besides([route.to.clone()]);
@@ -62,11 +67,11 @@ impl Choice {
                 if trashed.contains(&backup.id) && !is_there(backup) {
                     return Err(dropped(route, &backup.id));
                 }
-                choice.wanted.extend((!is_there(backup)).then(|| backup.clone()));
+                choice.wanted.extend((!is_there(backup) && !failed.contains(&backup.id)).then(|| backup.clone()));
             }
             What::All | What::New => {
                 let missing = catalog.summaries().filter(|b| !is_there(b) && !trashed.contains(&b.id));
-                choice.wanted = missing.cloned().collect();
+                choice.wanted = missing.filter(|backup| !failed.contains(&backup.id)).cloned().collect();
                 choice.keep_one_of_each(route.keep);
                 choice.leave_out_what_expires(route);
             }
@@ -114,7 +119,10 @@ impl Choice {
     fn judged<T>(&self, route: &Route, judge: impl FnOnce(&Input<'_>) -> T) -> Option<T> {
         let policy = route.retention.as_ref()?;
         let backups: Vec<Summary> = self.there.iter().chain(&self.wanted).cloned().collect();
-        let (holds, wal, now) = (&self.holds, &self.archive, route.now);
+        // A clock that is ahead must not let anything expire that the last thing archived does not.
+        let newest = self.archive.objects().map(|object| object.modified).max();
+        let now = newest.map_or(route.now, |newest| newest.min(route.now));
+        let (holds, wal) = (&self.holds, &self.archive);
         Some(judge(&Input { policy, backups: &backups, holds, proven: None, wal, now }))
     }
 }

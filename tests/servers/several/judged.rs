@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::place::{Place, objects};
+use super::place::{Place, damage_all, objects};
 use crate::support::account::account;
 use crate::support::majors::Installation;
 use crate::support::server::{Server, Shutdown};
@@ -123,4 +123,34 @@ fn accepted(place: &Place, exit_status: i32) -> Outcome<usize> {
         plan(place, &["--to", to, "--timeline", &timeline, "--repository", "local"])?.ok()?;
     }
     Ok(with_end.len())
+}
+
+/// A backup that cannot be copied stands in no other's way: neither with `keep`, nor where expiry would prefer it.
+pub fn in_nobody_s_way(install: &'static Installation) -> Outcome {
+    for (lines, damaged) in [("keep = \"yearly\"", 0), ("retention = { recovery_window = \"1s\", minimum = 1 }", 1)] {
+        let place = Place::new(install, &format!("required = false\n{lines}\n"))?;
+        let both = [place.backup()?, place.backup()?];
+        damage_all(&objects(&place.site.repository(), &format!("/packs/{}/", both[damaged]))?)?;
+        std::thread::sleep(std::time::Duration::from_millis(1100));
+        place.site.run(&["copy", "--all"])?.status_is(3)?.says(&["NOT COPIED", &both[damaged]])?;
+        let sound = &both[1 - damaged];
+        assert!(place.listed()?.contains(&(sound.clone(), "local+offsite".to_owned())), "{lines}");
+    }
+    Ok(())
+}
+
+/// The trash of a backup that was brought back does not keep `copy` from bringing it once more.
+pub fn undeleted_and_lost(install: &'static Installation) -> Outcome {
+    let lines = "required = false\nretention = { recovery_window = \"30d\" }\n[retention]\nrecovery_window = \"1s\"\n\
+                 minimum = 1\n";
+    let place = Place::new(install, lines)?;
+    let (first, _) = (place.backup()?, place.backup()?);
+    place.site.run(&["copy", "--all"])?.ok()?;
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    place.site.run(&["expire"])?.ok()?;
+    place.site.run(&["undelete", &first])?.ok()?;
+    fs::remove_file(objects(&place.site.repository(), &format!("/backups/{first}"))?.remove(0))?;
+    place.site.run(&["copy", &first, "--to", "local"])?.ok()?;
+    assert!(place.listed()?.contains(&(first, "local+offsite".to_owned())));
+    Ok(())
 }

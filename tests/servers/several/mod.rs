@@ -36,5 +36,7 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "several::one_place_twice", run: judged::one_place_twice },
         Scenario { name: "several::another_generation", run: judged::another_generation },
         Scenario { name: "several::claimed_and_restored", run: judged::claimed_and_restored },
+        Scenario { name: "several::in_nobody_s_way", run: judged::in_nobody_s_way },
+        Scenario { name: "several::undeleted_and_lost", run: judged::undeleted_and_lost },
     ]
 }
