@@ -7,7 +7,7 @@ use crate::model::deletion::Hold;
 use crate::model::error::{Error, Result};
 use crate::model::key::ClusterKeys;
 use crate::report::Listener;
-use crate::report::list::{HoldRow, List, Row};
+use crate::report::list::{HoldRow, List, OtherSignature, Row};
 use crate::store::Repository;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,7 +24,13 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
         for mut row in rows(context, several.then_some(&named.name), repository, listener)? {
             let hold = row.hold.take();
             let at = match backups.iter().position(|other| other.id == row.id) {
-                Some(at) => at,
+                Some(at) => {
+                    if backups[at].signature != row.signature {
+                        let (repository, signature) = (named.name.clone(), row.signature);
+                        backups[at].other_signatures.push(OtherSignature { repository, signature });
+                    }
+                    at
+                }
                 None => {
                     backups.push(row);
                     backups.len() - 1
@@ -102,6 +108,7 @@ pub fn row(context: &Context, backup: &CommitMarker, hold: Option<&Hold>) -> Row
         repositories: Vec::new(),
         hold: hold.map(|hold| HoldRow { reason: hold.reason.clone(), until: hold.until, repositories: Vec::new() }),
         other_holds: Vec::new(),
+        other_signatures: Vec::new(),
         signature: signed.standing(&context.trusted),
     }
 }

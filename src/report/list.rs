@@ -42,6 +42,9 @@ pub struct Row {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wal_broken_at: Option<Lsn>,
     pub signature: Standing,
+    /// Where a copy is vouched for otherwise.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub other_signatures: Vec<OtherSignature>,
     /// Where it lies, by name; empty where one repository is configured.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub repositories: Vec<String>,
@@ -50,6 +53,13 @@ pub struct Row {
     /// Where another repository holds it for another reason, or for another time.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub other_holds: Vec<HoldRow>,
+}
+
+/// The same backup with another second line.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct OtherSignature {
+    pub repository: String,
+    pub signature: Standing,
 }
 
 /// Why expiry keeps it.
@@ -90,6 +100,10 @@ impl Row {
             remarks.push(format!("DAMAGED: {}", count(self.flagged_pages, "page")));
         }
         remarks.extend((!self.repositories.is_empty()).then(|| format!("in {}", self.repositories.join(" and "))));
+        let other = |other: &OtherSignature| {
+            format!("signature in {}: {}", other.repository, signature::word(&other.signature))
+        };
+        remarks.extend(self.other_signatures.iter().map(other));
         remarks.extend(self.wal_broken_at.map(|lsn| format!("DAMAGED: WAL breaks at {lsn}")));
         remarks.extend(self.hold.iter().chain(&self.other_holds).map(|hold| hold.words(&self.repositories)));
         remarks.extend(self.labels.iter().map(|(key, value)| format!("{key}={value}")));

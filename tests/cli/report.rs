@@ -102,6 +102,7 @@ fn a_list() {
         wal_broken_at: None,
         hold: None,
         other_holds: Vec::new(),
+        other_signatures: Vec::new(),
         signature,
     };
     let key = host();

@@ -20,6 +20,8 @@ use crate::operation::healed::healed;
 use crate::operation::{hold, legal_hold, objects_list};
 use crate::store::{Error as StoreError, Reader};
 
+const MOVE_THERE: &str = "move the damaged object out of that repository";
+
 /// Lines of the list of objects that are held at once.
 const BATCH: usize = 4096;
 
@@ -105,8 +107,20 @@ fn bring_objects(transfer: &Transfer<'_>, backup: &Summary) -> Result<bool> {
     Ok(was_there || transfer.met() > met)
 }
 
+/// Read in full: nothing of the backup can be told there by a list that is damaged.
 fn has_list(transfer: &Transfer<'_>, backup: &Summary) -> Result<bool> {
-    Ok(transfer.to.stat_if_there(&transfer.keys.objects(&backup.id))?.is_some())
+    let key = transfer.keys.objects(&backup.id);
+    if transfer.to.stat_if_there(&key)?.is_none() {
+        return Ok(false);
+    }
+    let read = objects_list::read(&transfer.to, &key, &backup.objects, |_| Ok(()));
+    read.map(|()| true).map_err(|error| match error.code {
+        Code::Damaged => {
+            let message = format!("where it is to be copied to {}", error.message);
+            Error::new(Code::Conflict, message).hint(MOVE_THERE)
+        }
+        _ => error,
+    })
 }
 
 fn bring_list(transfer: &Transfer<'_>, backup: &Summary) -> Result<()> {
@@ -137,7 +151,7 @@ impl Census<'_> {
             Some(size) if *size == line.size => Ok(true),
             Some(size) => {
                 let message = format!("{} has {size} bytes where it is to be copied to, not {}", line.key, line.size);
-                Err(Error::new(Code::Conflict, message).hint("move the damaged object out of that repository"))
+                Err(Error::new(Code::Conflict, message).hint(MOVE_THERE))
             }
         }
     }

@@ -44,6 +44,7 @@ pub fn rotten_signature(install: &'static Installation) -> Outcome {
     let third = place.backup()?;
     place.site.run(&["copy", &third, "--to", "offsite"])?.ok()?;
     rot_signature(&objects(&place.offsite(), &format!("/backups/{third}"))?.remove(0))?;
+    place.site.run(&["list"])?.ok()?.says(&["signature in offsite: WRONG"])?;
     std::thread::sleep(std::time::Duration::from_millis(1100));
     place.site.run(&["expire", "--repository", "offsite", "--now", "--yes"])?.ok()?;
     plan(&place, &["--backup", &first, "--repository", "offsite"])?.ok().map(drop)
@@ -153,4 +154,18 @@ pub fn undeleted_and_lost(install: &'static Installation) -> Outcome {
     place.site.run(&["copy", &first, "--to", "local"])?.ok()?;
     assert!(place.listed()?.contains(&(first, "local+offsite".to_owned())));
     Ok(())
+}
+
+/// A list of objects that a killed copy left, and that is not what it should be, is not relied on.
+pub fn a_list_that_is_cut(install: &'static Installation) -> Outcome {
+    let place = Place::new(install, "required = false\n")?;
+    let id = place.backup()?;
+    place.site.run(&["copy", "--all"])?.ok()?;
+    fs::remove_file(objects(&place.offsite(), "/backups/")?.remove(0))?;
+    let list = objects(&place.offsite(), "/objects/")?.remove(0);
+    damage::truncate(&list, fs::metadata(&list)?.len() as usize - 1)?;
+    place.site.run(&["copy", "--all"])?.status_is(3)?.says(&["NOT COPIED", &id, "/objects/"])?;
+    assert!(objects(&place.offsite(), "/backups/")?.is_empty());
+    fs::remove_file(&list)?;
+    place.site.run(&["copy", "--all"])?.ok().map(drop)
 }

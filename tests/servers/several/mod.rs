@@ -38,5 +38,6 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "several::claimed_and_restored", run: judged::claimed_and_restored },
         Scenario { name: "several::in_nobody_s_way", run: judged::in_nobody_s_way },
         Scenario { name: "several::undeleted_and_lost", run: judged::undeleted_and_lost },
+        Scenario { name: "several::a_list_that_is_cut", run: judged::a_list_that_is_cut },
     ]
 }
