@@ -53,7 +53,7 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// For so long the rules keep a backup where two are never further apart than [`BETWEEN_BACKUPS`]: what the window
+    /// For so long the rules keep a backup where two are never further apart than `BETWEEN_BACKUPS`: what the window
     /// rests on is older than it by what lies between two, and so is the last of a day or month when the first of
     /// another takes its place. Longer are kept: what is held, `minimum`, the last good one, and what stands for periods
     /// where some have no backup, for those do not count.
