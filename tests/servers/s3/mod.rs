@@ -194,7 +194,9 @@ fn requests(install: &'static Installation) -> Outcome {
     assert_eq!(about(&segment).len(), 1, "one PUT for a segment: {pushed:?}");
     assert!(about(&segment)[0].starts_with("PUT "), "{pushed:?}");
     let puts = pushed.iter().filter(|request| request.starts_with("PUT ")).count();
-    assert_eq!((pushed.len(), connections), (2 * puts, puts), "the marker and the segment, one connection: {pushed:?}");
+    assert_eq!(pushed.len(), 2 * puts, "the marker and the segment: {pushed:?}");
+    // One connection does; where the second request comes before the first one is free again, there are two.
+    assert!((puts..=2 * puts).contains(&connections), "{connections} {pushed:?}");
 
     let place = Scratch::new()?;
     let file = place.join("RECOVERYXLOG").display().to_string();
@@ -204,7 +206,8 @@ fn requests(install: &'static Installation) -> Outcome {
         Run::of(command.env("PGCAIRN_IDENTITY", site.identity()).current_dir(server.data()))
     };
     fetch(&segment)?.ok()?;
-    assert_eq!(store.connections(), 1);
+    let connections = store.connections();
+    assert!((1..=2).contains(&connections), "{connections}");
     let fetched = store.take();
     assert_eq!(fetched.len(), 2, "the marker and the segment: {fetched:?}");
     assert!(fetched.iter().all(|request| request.starts_with("GET ") && !request.contains("list-type")), "{fetched:?}");
