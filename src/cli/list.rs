@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::Status;
-use super::session::{RepositoryArguments, Session, TrustArguments};
+use super::session::{LookingArguments, Session};
 use crate::operation;
 
 /// List the backups; needs no key
@@ -19,15 +19,13 @@ pub struct Arguments {
     #[arg(long)]
     held: bool,
     #[command(flatten)]
-    trust: TrustArguments,
-    #[command(flatten)]
-    place: RepositoryArguments,
+    look: LookingArguments,
 }
 
 impl Arguments {
     pub fn run(self, session: &Session) -> Status {
         let request = operation::list::Request { held: self.held };
-        let context = session.looking_context(&self.place, &self.trust)?;
+        let context = session.looking_context(&self.look)?;
         let outcome = operation::list::run(&context, &request, &session.output)?;
         session.output.done(&outcome)
     }

@@ -80,6 +80,15 @@ impl TrustArguments {
     }
 }
 
+/// For commands that only look, and say whose signatures they found.
+#[derive(Debug, Default, Args)]
+pub struct LookingArguments {
+    #[command(flatten)]
+    trust: TrustArguments,
+    #[command(flatten)]
+    place: RepositoryArguments,
+}
+
 /// For commands that change what lies in one repository.
 #[derive(Debug, Default, Args)]
 pub struct OneRepository {
@@ -191,10 +200,9 @@ impl Session {
         self.begin(config, None, &belongings)
     }
 
-    /// For `list` and `show`: the same, and whose signatures count. A key of this host that is no use keeps nobody
-    /// from looking.
-    pub fn looking_context(&self, place: &RepositoryArguments, trust: &TrustArguments) -> Result<Context> {
-        let config = self.config_or(place)?.trusting(trust.keys()?);
+    /// The same, and whose signatures count. A key of this host that is no use keeps nobody from looking.
+    pub fn looking_context(&self, look: &LookingArguments) -> Result<Context> {
+        let config = self.config_or(&look.place)?.trusting(look.trust.keys()?);
         let trusted = signing_key::trusted(&config);
         let context = self.read(config)?;
         let trusted = trusted.unwrap_or_else(|error| {

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::session::{RepositoryArguments, Session, TrustArguments};
+use super::session::{LookingArguments, Session};
 use super::{Status, argument};
 use crate::model::selector::Selector;
 use crate::operation;
@@ -19,14 +19,12 @@ pub struct Arguments {
     #[arg(value_name = "ID", value_parser = argument::selector)]
     backup: Selector,
     #[command(flatten)]
-    trust: TrustArguments,
-    #[command(flatten)]
-    place: RepositoryArguments,
+    look: LookingArguments,
 }
 
 impl Arguments {
     pub fn run(self, session: &Session) -> Status {
-        let context = session.looking_context(&self.place, &self.trust)?;
+        let context = session.looking_context(&self.look)?;
         let request = operation::show::Request { backup: self.backup };
         let outcome = operation::show::run(&context, &request, &session.output)?;
         session.output.done(&outcome)

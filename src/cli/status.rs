@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::Status;
 use super::argument;
-use super::session::{RepositoryArguments, Session, TrustArguments};
+use super::session::{LookingArguments, Session};
 use crate::operation;
 
 /// Show on one screen how everything stands: server, WAL, backups, sizes; needs no key
@@ -21,14 +21,12 @@ pub struct Arguments {
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = argument::duration)]
     wait: Duration,
     #[command(flatten)]
-    trust: TrustArguments,
-    #[command(flatten)]
-    place: RepositoryArguments,
+    look: LookingArguments,
 }
 
 impl Arguments {
     pub fn run(self, session: &Session) -> Status {
-        let context = session.looking_context(&self.place, &self.trust)?;
+        let context = session.looking_context(&self.look)?;
         let outcome = operation::status::run(&context, &operation::status::Request { wait: self.wait })?;
         session.output.done(&outcome)
     }

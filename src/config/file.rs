@@ -38,7 +38,8 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config> {
     let name = Some(cluster_name(&top)?);
     let postgres = top.table("postgres")?.map(|table| postgres(&table)).transpose()?;
     let recipients = top.table("encryption")?.map(|table| recipients(&table)).transpose()?.unwrap_or_default();
-    let (repository, others) = repository::all(&top)?;
+    let retention = top.table("retention")?.map(|table| retention(&table)).transpose()?;
+    let (repository, others) = repository::all(&top, retention.as_ref())?;
     Ok(Config {
         file: Some(path.to_owned()),
         name,
@@ -55,7 +56,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config> {
             rpo: top.table("objectives")?.map(|t| t.parsed("rpo", value::duration)).transpose()?.flatten(),
         },
         backup: top.table("backup")?.map(|table| backup(&table)).transpose()?.unwrap_or_default(),
-        retention: top.table("retention")?.map(|table| retention(&table)).transpose()?,
+        retention,
         arguments: Arguments::default(),
     })
 }

@@ -92,8 +92,8 @@ impl fmt::Display for RepositoryChoice {
     }
 }
 
-/// The first and the others.
-pub(super) fn all(top: &Table) -> Result<(Repository, Vec<Repository>)> {
+/// The first and the others; `usual` holds where one has no retention of its own.
+pub(super) fn all(top: &Table, usual: Option<&Policy>) -> Result<(Repository, Vec<Repository>)> {
     let tables = top.tables(keys::ARRAY_SECTION)?;
     let Some((first, others)) = tables.split_first() else {
         let missing = top.error(Code::ConfigValue, 0..0, "there is no [[repository]]");
@@ -105,11 +105,10 @@ pub(super) fn all(top: &Table) -> Result<(Repository, Vec<Repository>)> {
             return Err(first.wrong_value(key, found.span(), wrong.to_owned()));
         }
     }
-    let usual = top.table("retention")?.map(|table| file::retention(&table)).transpose()?;
-    let first = one(first, usual.as_ref())?;
+    let first = one(first, usual)?;
     let mut read: Vec<Repository> = Vec::with_capacity(others.len());
     for table in others {
-        let other = one(table, usual.as_ref())?;
+        let other = one(table, usual)?;
         refuse_twice(table, &other, std::iter::once(&first).chain(&read))?;
         read.push(other);
     }

@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::model::catalog::{CatalogError, CommitMarker, MAX_COMMIT_MARKER, Summary, parse_commit_marker};
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::{BackupId, ClusterKeys, ClusterName, Key};
-use crate::model::selector::Selector;
+use crate::model::selector::{Selector, SelectorError};
 use crate::store::{Reader, Repository};
 
 use super::failure;
@@ -71,14 +71,22 @@ impl Catalog {
         if matches!(selector, Selector::Prefix(_)) {
             ids.extend(self.unreadable.iter().map(|unreadable| &unreadable.id));
         }
-        let id = selector
-            .resolve(&ids)
-            .map_err(|e| Error::new(Code::NotFound, e.to_string()).hint("what there is: pgcairn list"))?;
+        let id = selector.resolve(&ids).map_err(|error| unresolved(&error))?;
         if let Some(unreadable) = self.unreadable.iter().find(|unreadable| unreadable.id == *id) {
             return Err(unreadable.as_error());
         }
         let found = self.backups.iter().find(|backup| backup.summary.id == *id);
         found.ok_or_else(|| Error::new(Code::Internal, format!("backup {id} is selected and not in the catalog")))
+    }
+}
+
+/// What fits several is not absent.
+pub fn unresolved(error: &SelectorError) -> Error {
+    match error {
+        SelectorError::Ambiguous { .. } => {
+            Error::new(Code::Usage, error.to_string()).hint("give more of its id: pgcairn list")
+        }
+        _ => Error::new(Code::NotFound, error.to_string()).hint("what there is: pgcairn list"),
     }
 }
 
@@ -138,28 +146,32 @@ pub fn clusters(reader: &Reader) -> Result<BTreeSet<KnownCluster>> {
     Ok(known)
 }
 
+/// Every system identifier of a cluster's name: an upgraded cluster leaves one behind. Without a name those of all.
+pub fn generations(repository: &Repository, name: Option<&ClusterName>) -> Result<Vec<Opened>> {
+    let known = clusters(&repository.reader())?;
+    let ours = known.into_iter().filter(|cluster| name.is_none_or(|name| *name == cluster.name));
+    Ok(ours.map(|cluster| Opened::new(repository.clone(), cluster.name, cluster.system_identifier)).collect())
+}
+
 /// The one cluster meant: by name where one is given, and by its newest backup where the name was used
 /// for several system identifiers in turn (after a major upgrade).
 pub fn choose_cluster(config: &Config, repository: Repository) -> Result<Opened> {
-    let reader = repository.reader();
-    let known = clusters(&reader)?;
-    let named: BTreeSet<_> = known.iter().filter(|c| config.name.as_ref().is_none_or(|name| *name == c.name)).collect();
-    let names: BTreeSet<&ClusterName> = named.iter().map(|c| &c.name).collect();
+    let named = generations(&repository, config.name.as_ref())?;
+    let names: BTreeSet<&ClusterName> = named.iter().map(|generation| &generation.cluster).collect();
     if names.len() > 1 {
         let held = names.iter().map(|n| n.as_str()).collect::<Vec<_>>().join(", ");
         return Err(Error::new(Code::Usage, format!("{} holds several clusters: {held}", config.repository.url))
             .hint(one_of(names.iter())));
     }
-    let mut newest: Option<(jiff::Timestamp, &KnownCluster)> = None;
-    for cluster in named {
-        let keys = ClusterKeys::new(&cluster.name, cluster.system_identifier, repository.encryption());
-        let catalog = Catalog::read(&reader, &keys)?;
+    let mut newest: Option<(jiff::Timestamp, Opened)> = None;
+    for generation in named {
+        let catalog = Catalog::read(&repository.reader(), &generation.keys)?;
         let last = catalog.summaries().map(|b| b.stopped).max().unwrap_or(jiff::Timestamp::MIN);
-        newest = newest.filter(|(time, _)| *time >= last).or(Some((last, cluster)));
+        newest = newest.filter(|(time, _)| *time >= last).or(Some((last, generation)));
     }
-    match newest.map(|(_, cluster)| cluster.clone()) {
-        Some(cluster) => Ok(Opened::new(repository, cluster.name, cluster.system_identifier)),
-        None => Err(no_cluster(config, &known)),
+    match newest {
+        Some((_, generation)) => Ok(generation),
+        None => Err(no_cluster(config, &clusters(&repository.reader())?)),
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::failure::OTHER_STORE;
-use super::repository::{self, distinct, sealer};
+use super::repository::{self, Named, distinct, sealer};
 use super::wal::flush;
 use super::{Context, encryption_findings, server_findings, signing_key, store_findings};
 use crate::codec::Identities;
@@ -25,18 +25,23 @@ const LITTLE_SPACE: u64 = 10;
 
 pub fn run(context: &Context) -> Result<Check> {
     let mut findings = Vec::new();
-    let opened = repository::open(&context.config);
-    match &opened {
-        Ok(repository) => findings.extend(repository_findings(context, &context.config.repository, repository)),
-        Err(error) => findings.push(Finding::fail("repository", error.clone())),
+    let mut opened: Vec<Named<'_>> = Vec::new();
+    match repository::open(&context.config) {
+        Ok(repository) => {
+            findings.extend(repository_findings(context, &context.config.repository, &repository));
+            opened.push((&context.config.repository, repository));
+        }
+        Err(error) => findings.push(Finding::fail("repository", error)),
     }
+    let can_archive = !opened.is_empty();
     for other in &context.config.others {
         let found = match repository::open_one(&context.config, other) {
             Ok(repository) => {
                 let mut found = other_findings(context, other, &repository);
-                let first = opened.iter().map(|first| (&context.config.repository, first.clone()));
-                let twice = first.filter_map(|first| distinct(&first, &(other, repository.clone())).err());
+                let named = (other, repository);
+                let twice = opened.iter().find_map(|before| distinct(before, &named).err());
                 found.extend(twice.map(|error| Finding::fail("repository", error)));
+                opened.push(named);
                 found
             }
             Err(error) if other.required => vec![Finding::fail("repository", error)],
@@ -44,7 +49,7 @@ pub fn run(context: &Context) -> Result<Check> {
         };
         findings.extend(found.into_iter().map(|finding| finding.of(&other.name)));
     }
-    findings.extend(server(context, opened.is_ok()));
+    findings.extend(server(context, can_archive));
     Ok(Check {
         cluster: context.config.name.as_ref().map(ToString::to_string).unwrap_or_default(),
         repository: context.config.repositories().map(|r| r.url.to_string()).collect::<Vec<_>>().join(", "),

@@ -1,17 +1,19 @@
 //! One backup of all generations of a cluster, by what a person calls it. What fits several is never taken for absent.
 
-use super::catalog::Catalog;
-use super::expire::generations;
-use crate::model::catalog::Summary;
-use crate::model::error::{Error, Result};
-use crate::model::key::{BackupId, ClusterKeys, ClusterName};
+use super::catalog::{Catalog, choose_cluster, generations, unresolved};
+use super::repository::Opened;
+use crate::config::Config;
+use crate::model::catalog::CommitMarker;
+use crate::model::error::{Code, Error, Result};
+use crate::model::key::{BackupId, ClusterName};
 use crate::model::selector::{Selector, SelectorError};
 use crate::store::Repository;
 
 /// What a name means.
 pub struct Found<T> {
     pub id: BackupId,
-    pub keys: ClusterKeys,
+    /// Of the generation that has it.
+    pub opened: Opened,
     pub what: T,
 }
 
@@ -22,17 +24,18 @@ pub type Candidates<K, T> = Vec<(K, BackupId, T)>;
 pub fn find<K: Ord, T>(
     (repository, cluster): (&Repository, Option<&ClusterName>),
     selector: &Selector,
-    look: impl Fn(&ClusterKeys) -> Result<Candidates<K, T>>,
+    look: impl Fn(&Opened) -> Result<Candidates<K, T>>,
     missing: impl Fn(&SelectorError, &[&BackupId]) -> Error,
 ) -> Result<Found<T>> {
     let mut all = Vec::new();
-    for keys in generations(repository, cluster)? {
-        all.extend(look(&keys)?.into_iter().map(|(order, id, what)| (order, Found { id, keys: keys.clone(), what })));
+    for opened in generations(repository, cluster)? {
+        let found = |(order, id, what)| (order, Found { id, opened: opened.clone(), what });
+        all.extend(look(&opened)?.into_iter().map(found));
     }
     all.sort_by(|(a_order, a), (b_order, b)| (a_order, &a.id).cmp(&(b_order, &b.id)));
     let ids: Vec<&BackupId> = all.iter().map(|(_, found)| &found.id).collect();
     let id = selector.resolve(&ids).map_err(|error| match error {
-        SelectorError::Ambiguous { .. } => Error { message: error.to_string(), ..missing(&error, &ids) },
+        SelectorError::Ambiguous { .. } => unresolved(&error),
         error => missing(&error, &ids),
     })?;
     let id = id.clone();
@@ -40,21 +43,32 @@ pub fn find<K: Ord, T>(
     found.ok_or_else(|| missing(&SelectorError::NotFound { wanted: selector.clone(), there_are: 0 }, &[]))
 }
 
+/// The generation that `backup` is of, where it is called by its id; else the cluster's newest.
+pub fn generation(config: &Config, repository: Repository, backup: Option<&Selector>) -> Result<Opened> {
+    let named = backup.filter(|selector| matches!(selector, Selector::Prefix(_)));
+    let found = named.map(|selector| self::backup((&repository, config.name.as_ref()), selector, unresolved));
+    match found.transpose() {
+        Ok(Some(found)) => Ok(found.opened),
+        Err(error) if error.code != Code::NotFound => Err(error),
+        Ok(None) | Err(_) => choose_cluster(config, repository),
+    }
+}
+
 /// A complete backup, the latest by when it ended.
 pub fn backup(
     place: (&Repository, Option<&ClusterName>),
     selector: &Selector,
     missing: impl Fn(&SelectorError) -> Error,
-) -> Result<Found<Summary>> {
-    let look = |keys: &ClusterKeys| {
-        let catalog = Catalog::read(&place.0.reader(), keys)?;
+) -> Result<Found<CommitMarker>> {
+    let look = |opened: &Opened| {
+        let catalog = Catalog::read(&opened.repository.reader(), &opened.keys)?;
         // Nobody knows how new an unreadable one is.
         let is_named = matches!(selector, Selector::Prefix(_));
         let unreadable = catalog.unreadable.iter().filter(|_| is_named);
         let unreadable = unreadable.map(|marker| (None, marker.id.clone(), Err(marker.as_error()))).collect::<Vec<_>>();
-        let sound = catalog.into_summaries().into_iter().map(|b| (Some(b.stopped), b.id.clone(), Ok(b)));
+        let sound = catalog.backups.into_iter().map(|b| (Some(b.summary.stopped), b.summary.id.clone(), Ok(b)));
         Ok(sound.chain(unreadable).collect())
     };
-    let Found { id, keys, what } = find(place, selector, look, |error, _| missing(error))?;
-    Ok(Found { id, keys, what: what? })
+    let Found { id, opened, what } = find(place, selector, look, |error, _| missing(error))?;
+    Ok(Found { id, opened, what: what? })
 }

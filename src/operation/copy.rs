@@ -29,9 +29,9 @@ use crate::model::selector::Selector;
 use crate::report::copy::{Brought, Copy};
 use crate::report::{Listener, Quiet};
 
-use super::expire::generations;
+use super::catalog::generations;
 use super::healed;
-use super::repository::{Named, alike, distinct, open_each};
+use super::repository::{Named, Opened, alike, distinct, open_each};
 use super::{Context, chosen, repository};
 use crate::store::Repository;
 use choose::Choice;
@@ -110,7 +110,7 @@ pub struct Behind {
 pub fn behind(context: &Context, wanted: &config::Repository) -> Result<Behind> {
     let route = open(context, wanted, &Quiet)?;
     let mut behind = Behind::default();
-    for keys in generations(&route.from, context.config.name.as_ref())? {
+    for Opened { keys, .. } in generations(&route.from, context.config.name.as_ref())? {
         let choice = Choice::new(&route, keys.clone(), &What::New, &BTreeSet::new())?;
         let wal = if wanted.keep.is_none() { wal::missing(&route, &keys, &choice)? } else { Vec::new() };
         behind.backups += (choice.wanted.len() + choice.obscured.len()) as u64;
@@ -179,7 +179,7 @@ impl Route {
     pub fn bring(&self, what: &What, listener: &dyn Listener) -> Result<Brought> {
         let mut brought = Brought::new(&self.name, self.to.url());
         let what = &self.meant(what)?;
-        for keys in generations(&self.from, self.cluster.as_ref())? {
+        for Opened { keys, .. } in generations(&self.from, self.cluster.as_ref())? {
             let transfer = Transfer::new(self, &keys);
             let choice = self.bring_backups(&transfer, what, listener, &mut brought)?;
             if *what == What::All {

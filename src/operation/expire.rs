@@ -22,12 +22,12 @@ pub mod undelete;
 
 use jiff::Timestamp;
 
-use super::catalog::clusters;
+use super::catalog::generations;
 use super::{Context, repository};
 use crate::model::deletion::GRACE;
 use crate::model::error::Result;
 use crate::model::interrupt::Interrupt;
-use crate::model::key::{ClusterKeys, ClusterName};
+use crate::model::key::ClusterName;
 use crate::model::plan::retention::{Plan, Policy};
 use crate::report::Listener;
 use crate::report::expire::{Expire, Manner, Row};
@@ -67,15 +67,6 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
     Ok(Expire { next, only_backups: context.config.repository.keep.is_some(), ..report })
 }
 
-/// Every system identifier of a cluster's name: an upgraded cluster leaves one behind.
-pub(super) fn generations(repository: &Repository, name: Option<&ClusterName>) -> Result<Vec<ClusterKeys>> {
-    let known = clusters(&repository.reader())?;
-    let ours = known.into_iter().filter(|cluster| name.is_none_or(|name| *name == cluster.name));
-    let keys =
-        |c: super::catalog::KnownCluster| ClusterKeys::new(&c.name, c.system_identifier, repository.encryption());
-    Ok(ours.map(keys).collect())
-}
-
 /// What expiry works on, and when.
 pub struct Place {
     pub repository: Repository,
@@ -89,8 +80,8 @@ impl Place {
     /// All of it; without a policy nothing is dropped and nothing changed.
     pub fn expire(&self, policy: Option<&Policy>, request: &Request, listener: &dyn Listener) -> Result<Expire> {
         let mut observed = Vec::new();
-        for keys in generations(&self.repository, self.cluster.as_ref())? {
-            observed.push(Observed::read(&self.repository.reader(), keys)?);
+        for generation in generations(&self.repository, self.cluster.as_ref())? {
+            observed.push(Observed::read(&self.repository.reader(), generation.keys)?);
         }
         let Some(policy) = policy else { return Ok(self.everything_kept(&observed)) };
         let plans: Vec<Plan> = observed.iter().map(|o| o.plan(policy, self.now)).collect();

@@ -8,10 +8,11 @@ use std::io::Cursor;
 
 use jiff::Timestamp;
 
-use super::catalog::read_small;
+use super::catalog::{read_small, unresolved};
 use super::chosen::{self, Found};
 use super::expire::{Observed, clock_skew};
-use super::{Context, held_elsewhere, legal_hold, repository};
+use super::repository::{self, Opened};
+use super::{Context, held_elsewhere, legal_hold};
 use crate::model::deletion::{self, BEING_COPIED, BROUGHT_BACK, GRACE, Hold, LONGEST_SILENCE, MAX_CLOCK_SKEW};
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::{BackupId, ClusterKeys};
@@ -35,12 +36,10 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
     }
     let repository = repository::open(&context.config)?;
     let all = (&repository, context.config.name.as_ref());
-    let Found { id, keys, what: backup } = chosen::backup(all, &request.backup, |error| {
-        Error::new(Code::NotFound, error.to_string()).hint("what there is: pgcairn list")
-    })?;
+    let Found { id, opened: Opened { keys, .. }, what: backup } = chosen::backup(all, &request.backup, unresolved)?;
     let hold = new(&id, &request.reason, request.until, context.now);
     place(&repository, &keys, &hold)?;
-    let locked = legal_hold::put(&repository, &keys, &backup)?;
+    let locked = legal_hold::put(&repository, &keys, &backup.summary)?;
     let lacking = held_elsewhere::names(context, &keys, &id, false, listener);
     let not_held_in =
         lacking.into_iter().map(|name| Elsewhere { command: same(context, &name, &hold), name }).collect();
@@ -195,12 +194,13 @@ pub(super) fn read_all(reader: &Reader, keys: &ClusterKeys) -> Result<BTreeMap<B
 
 pub fn release(context: &Context, backup: &Selector, listener: &dyn Listener) -> Result<Released> {
     let repository = repository::open(&context.config)?;
-    let held = |keys: &ClusterKeys| {
-        let holds = read_all(&repository.reader(), keys)?;
+    let held = |opened: &Opened| {
+        let holds = read_all(&repository.reader(), &opened.keys)?;
         Ok(holds.into_iter().map(|(id, hold)| ((), id, hold)).collect())
     };
     let all = (&repository, context.config.name.as_ref());
-    let Found { id, keys, what: hold } = chosen::find(all, backup, held, |_, _| not_held(backup))?;
+    let Found { id, opened: Opened { keys, .. }, what: hold } =
+        chosen::find(all, backup, held, |_, _| not_held(backup))?;
     legal_hold::take_off(&repository, &keys, &id)?;
     repository.remover().remove(&keys.hold(&id))?;
     let command = |name: &str| context.command(&format!("release {id} --repository {}", shell_word(name)));

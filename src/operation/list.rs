@@ -1,11 +1,11 @@
 //! `list`: the backups, and where several repositories are configured, which of them has each. Needs no key.
 
-use super::catalog::{Catalog, Unreadable, clusters};
-use super::{Context, hold, repository};
+use super::catalog::{Catalog, Unreadable, generations};
+use super::repository::{self, Opened};
+use super::{Context, hold};
 use crate::model::catalog::{CommitMarker, Method};
 use crate::model::deletion::Hold;
 use crate::model::error::{Error, Result};
-use crate::model::key::ClusterKeys;
 use crate::report::Listener;
 use crate::report::list::{HoldRow, List, OtherSignature, Row};
 use crate::store::Repository;
@@ -73,11 +73,7 @@ fn rows(
     listener: &dyn Listener,
 ) -> Result<Vec<Row>> {
     let (reader, mut rows) = (repository.reader(), Vec::new());
-    for cluster in clusters(&reader)? {
-        if context.config.name.as_ref().is_some_and(|name| *name != cluster.name) {
-            continue;
-        }
-        let keys = ClusterKeys::new(&cluster.name, cluster.system_identifier, repository.encryption());
+    for Opened { keys, .. } in generations(repository, context.config.name.as_ref())? {
         let catalog = Catalog::read(&reader, &keys)?;
         catalog.unreadable.iter().for_each(|marker| listener.warning(unreadable(marker, name)));
         let mut holds = hold::read_all(&reader, &keys)?;

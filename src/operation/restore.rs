@@ -24,10 +24,9 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
-use super::catalog::choose_cluster;
 use super::healed::{self, healed};
 use super::repository::Opened;
-use super::{Context, repository};
+use super::{Context, chosen, repository};
 use crate::codec::Opener;
 use crate::flow::inward::Inward;
 use crate::flow::memory::share;
@@ -136,7 +135,8 @@ impl Source<'_> {
 pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Result<Restore> {
     let began = Instant::now();
     refuse::unspeakable(&request.target_dir)?;
-    let opened = choose_cluster(&context.config, repository::open_all(&context.config, listener)?)?;
+    let all = repository::open_all(&context.config, listener)?;
+    let opened = chosen::generation(&context.config, all, request.backup.as_ref())?;
     let opener = opened.opener(context)?;
     let reader = opened.repository.reader();
     let source = Source { context, opened, opener };

@@ -1,7 +1,7 @@
 //! `show`: one backup in full. Needs no key.
 
-use super::catalog::{Catalog, choose_cluster};
-use super::{Context, hold, list, repository};
+use super::catalog::Catalog;
+use super::{Context, chosen, hold, list, repository};
 use crate::model::error::Result;
 use crate::model::selector::Selector;
 use crate::report::Listener;
@@ -14,7 +14,8 @@ pub struct Request {
 }
 
 pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Result<Show> {
-    let opened = choose_cluster(&context.config, repository::open_all(&context.config, listener)?)?;
+    let all = repository::open_all(&context.config, listener)?;
+    let opened = chosen::generation(&context.config, all, Some(&request.backup))?;
     let catalog = Catalog::read(&opened.repository.reader(), &opened.keys)?;
     let backup = catalog.select(&request.backup)?;
     let summary = &backup.summary;

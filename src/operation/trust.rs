@@ -18,22 +18,31 @@ pub fn refuse(
     let marker = keys.backup(id);
     let standing = backup.signed.standing(trusted);
     match &standing {
-        Standing::Wrong { reason } => return Err(wrong(&marker, reason)),
-        Standing::Unsigned if !trusted.is_empty() && !accept_unsigned => {
-            let message = format!("backup {id} is not signed, and {}", due(trusted));
-            return Err(Error::new(Code::Untrusted, message).about(&marker).hint(
-                "restore a signed one: pgcairn list; or, where nobody else could write to the repository, add --accept-unsigned",
-            ));
-        }
-        Standing::Unknown { key } if !trusted.is_empty() => {
+        accepted if is_accepted(accepted, trusted) => Ok(standing),
+        Standing::Unsigned if accept_unsigned => Ok(standing),
+        Standing::Wrong { reason } => Err(wrong(&marker, reason)),
+        Standing::Unknown { key } => {
             let message = format!("backup {id} is signed by {key}, and {}", due(trusted));
-            return Err(Error::new(Code::Untrusted, message).about(&marker).hint(format!(
+            Err(Error::new(Code::Untrusted, message).about(&marker).hint(format!(
                 "if it is the key that init prints on the host of the backup, add --trusted {key}; else restore another one: pgcairn list"
-            )));
+            )))
         }
-        _ => {}
+        Standing::Unsigned | Standing::Pinned { .. } => {
+            let message = format!("backup {id} is not signed, and {}", due(trusted));
+            Err(Error::new(Code::Untrusted, message).about(&marker).hint(
+                "restore a signed one: pgcairn list; or, where nobody else could write to the repository, add --accept-unsigned",
+            ))
+        }
     }
-    Ok(standing)
+}
+
+/// Without any word of the person who restores.
+pub fn is_accepted(standing: &Standing, trusted: &[PublicKey]) -> bool {
+    match standing {
+        Standing::Pinned { .. } => true,
+        Standing::Unsigned | Standing::Unknown { .. } => trusted.is_empty(),
+        Standing::Wrong { .. } => false,
+    }
 }
 
 fn due(trusted: &[PublicKey]) -> String {

@@ -9,7 +9,7 @@ mod wal;
 
 use crate::config;
 use crate::flow::workers;
-use crate::model::catalog::{ObjectLine, Summary};
+use crate::model::catalog::{CommitMarker, ObjectLine, Summary};
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::BackupId;
 use crate::model::selector::Selector;
@@ -17,7 +17,8 @@ use crate::model::signature::Standing;
 use crate::report::Listener;
 use crate::report::verify::{Damage, Repository, Unvouched, Verify};
 
-use super::catalog::{Catalog, clusters};
+use super::catalog::{Catalog, generations};
+use super::chosen::{self, Found};
 use super::repository::{Opened, open_each};
 use super::{Context, objects_list};
 use tally::Tally;
@@ -32,58 +33,82 @@ pub struct Request {
 const BATCH: usize = 4096;
 
 pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Result<Verify> {
-    let mut found = false;
+    let (mut found, mut missing) = (false, None);
     let mut repositories = Vec::new();
-    for named in &open_each(&context.config, listener)? {
-        let mut verified = Repository::new(&named.0.name, named.1.url());
-        for cluster in clusters(&named.1.reader())? {
-            if context.config.name.as_ref().is_none_or(|name| *name == cluster.name) {
-                let opened = Opened::new(named.1.clone(), cluster.name, cluster.system_identifier);
-                found |= generation(context, named.0, &opened, request, &mut verified, listener)?;
+    for (wanted, repository) in open_each(&context.config, listener)? {
+        let mut verified = Repository::new(&wanted.name, repository.url());
+        let work = Work { context, wanted, listener };
+        let cluster = context.config.name.as_ref();
+        match &request.backup {
+            None => {
+                for opened in generations(&repository, cluster)? {
+                    work.everything(&opened, &mut verified)?;
+                }
             }
+            Some(selector) => match chosen::backup((&repository, cluster), selector, |_| absent(selector)) {
+                Ok(Found { opened, what: marker, .. }) => {
+                    work.one(&opened, &marker, &mut verified)?;
+                    found = true;
+                }
+                // Another repository may have it.
+                Err(error) if error.code == Code::NotFound => missing = Some(error),
+                Err(error) => return Err(error),
+            },
         }
         repositories.push(verified);
     }
-    if let Some(selector) = request.backup.as_ref().filter(|_| !found) {
-        let message = format!("no repository has a backup {selector}");
-        return Err(Error::new(Code::NotFound, message).hint("what there is: pgcairn list"));
+    if let Some(missing) = missing.filter(|_| !found) {
+        return Err(missing);
     }
     let is_sound = repositories.iter().all(|repository| repository.damaged.is_empty());
     let next = context.command(if is_sound { "list" } else { "backup" });
     Ok(Verify { repositories, next })
 }
 
-/// One system identifier's backups; whether what was asked for is among them.
-fn generation(
-    context: &Context,
-    wanted: &config::Repository,
-    opened: &Opened,
-    request: &Request,
-    verified: &mut Repository,
-    listener: &dyn Listener,
-) -> Result<bool> {
-    let catalog = Catalog::read(&opened.repository.reader(), &opened.keys)?;
-    let chosen = match &request.backup {
-        None => None,
-        Some(selector) => match catalog.select(selector) {
-            Ok(marker) => Some(marker.summary.id.clone()),
-            Err(error) if error.code == Code::NotFound => return Ok(false),
-            Err(error) => return Err(error),
-        },
-    };
-    for unreadable in catalog.unreadable.iter().filter(|_| chosen.is_none()) {
-        verified.damaged.push(Damage {
+fn absent(selector: &Selector) -> Error {
+    Error::new(Code::NotFound, format!("no repository has a backup {selector}")).hint("what there is: pgcairn list")
+}
+
+/// What is done in one repository.
+struct Work<'w> {
+    context: &'w Context,
+    wanted: &'w config::Repository,
+    listener: &'w dyn Listener,
+}
+
+impl Work<'_> {
+    /// All that one system identifier left, and what of it nobody needs.
+    fn everything(&self, opened: &Opened, verified: &mut Repository) -> Result<()> {
+        let catalog = Catalog::read(&opened.repository.reader(), &opened.keys)?;
+        verified.damaged.extend(catalog.unreadable.iter().map(|unreadable| Damage {
             object: unreadable.key.to_string(),
             reason: unreadable.error.to_string(),
             hurts: vec![unreadable.id.clone()],
-        });
+        }));
+        let tally = Tally::default();
+        for marker in &catalog.backups {
+            self.backup(opened, marker, &tally, verified)?;
+        }
+        let summaries: Vec<&Summary> = catalog.summaries().collect();
+        wal::whole(self.context, self.wanted, opened, &summaries, &tally, verified)?;
+        unreferenced(opened, &catalog, verified)?;
+        tally.into(verified);
+        Ok(())
     }
-    let tally = Tally::default();
-    let mut summaries: Vec<&Summary> = Vec::new();
-    for marker in catalog.backups.iter().filter(|marker| chosen.as_ref().is_none_or(|id| *id == marker.summary.id)) {
+
+    /// A backup with the WAL that it needs.
+    fn one(&self, opened: &Opened, marker: &CommitMarker, verified: &mut Repository) -> Result<()> {
+        let tally = Tally::default();
+        self.backup(opened, marker, &tally, verified)?;
+        wal::of_backup(opened, &marker.summary, &tally, verified)?;
+        tally.into(verified);
+        Ok(())
+    }
+
+    fn backup(&self, opened: &Opened, marker: &CommitMarker, tally: &Tally, verified: &mut Repository) -> Result<()> {
         let summary = &marker.summary;
-        listener.notice(format!("reading backup {} in {}", summary.id, verified.name));
-        match marker.signed.standing(&context.trusted) {
+        self.listener.notice(format!("reading backup {} in {}", summary.id, verified.name));
+        match marker.signed.standing(&self.context.trusted) {
             Standing::Wrong { reason } => tally.damage(Damage {
                 object: opened.keys.backup(&summary.id).to_string(),
                 reason: format!("its signature is wrong: {reason}"),
@@ -95,20 +120,9 @@ fn generation(
             }
             Standing::Pinned { .. } => {}
         }
-        objects(context, opened, summary, &tally)?;
-        summaries.push(summary);
+        verified.backups += 1;
+        objects(self.context, opened, summary, tally)
     }
-    match (&chosen, summaries.first()) {
-        (Some(_), Some(backup)) => wal::of_backup(opened, backup, &tally, verified)?,
-        (Some(_), None) => {}
-        (None, _) => {
-            wal::whole(context, wanted, opened, &summaries, &tally, verified)?;
-            unreferenced(opened, &catalog, verified)?;
-        }
-    }
-    verified.backups += summaries.len() as u64;
-    tally.into(verified);
-    Ok(chosen.is_some())
 }
 
 /// Every object that the list names, and the list itself. What another backup wrote that is there is read with that one.

@@ -104,18 +104,23 @@ impl Reader {
 
     /// Told that the object is damaged where it was read: from here on another copy of it is, if there is one.
     pub fn turn_from(&self, key: &Key) -> bool {
-        let has = |number: &usize| self.copies[*number].backend.stat(key).is_ok();
-        let mut sound = (0..self.copies.len()).filter(|number| !self.is_damaged(*number, key)).filter(has);
-        match (sound.next(), sound.next()) {
-            (Some(from), Some(_)) => self.lock().insert((key.clone(), from)),
-            _ => false,
+        match self.turning(key) {
+            Some(from) => self.lock().insert((key.clone(), from)),
+            None => false,
         }
     }
 
     /// Whether [`Reader::turn_from`] would find another copy.
     pub fn has_another(&self, key: &Key) -> bool {
+        self.turning(key).is_some()
+    }
+
+    /// The copy that is read, where there is another.
+    fn turning(&self, key: &Key) -> Option<usize> {
         let has = |number: &usize| self.copies[*number].backend.stat(key).is_ok();
-        (0..self.copies.len()).filter(|number| !self.is_damaged(*number, key)).filter(has).nth(1).is_some()
+        let mut sound = (0..self.copies.len()).filter(|number| !self.is_damaged(*number, key)).filter(has);
+        let from = sound.next()?;
+        sound.next().map(|_| from)
     }
 
     /// All that was turned from, in order.

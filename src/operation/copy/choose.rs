@@ -11,7 +11,7 @@ use crate::model::plan::retention::{Archive, Input, Period, Plan};
 use crate::model::wal_name::WalName;
 use crate::operation::catalog::Catalog;
 use crate::operation::hold;
-use crate::operation::wal::archived;
+use crate::operation::wal::archived::Listed;
 
 pub struct Choice {
     /// Newest first: of an interrupted copy the newest is worth most.
@@ -45,8 +45,8 @@ impl Choice {
         let holds = hold::read_all(&from, &keys)?;
         // A backup that is there may rest on WAL that the others have dropped.
         let both = route.from.clone().besides([route.to.clone()]);
-        let (names, timelines) = archived::objects(&both.reader(), &keys)?;
-        let archive = Archive::new(names, &timelines, catalog.summaries().chain(present.summaries()));
+        let wal = Listed::read(&both.reader(), &keys)?;
+        let archive = wal.archive(catalog.summaries().chain(present.summaries()));
         let is_there = |backup: &Summary| {
             unreadable.contains(&backup.id) || present.summaries().any(|there| there.id == backup.id)
         };

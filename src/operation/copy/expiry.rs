@@ -4,7 +4,8 @@ use super::Route;
 use super::transfer::Transfer;
 use crate::model::catalog::Summary;
 use crate::model::error::{Code, Error, Result};
-use crate::operation::expire::generations;
+use crate::operation::catalog::generations;
+use crate::operation::repository::Opened;
 
 /// Whether one was at work there at one moment. One that begins later sees what there is by then.
 pub struct Expiry {
@@ -16,7 +17,7 @@ impl Expiry {
     /// of a repository at one of them.
     pub fn at_work(route: &Route) -> Result<Expiry> {
         let reader = route.to.reader();
-        for keys in generations(&route.to, None)? {
+        for Opened { keys, .. } in generations(&route.to, None)? {
             if !reader.list(&keys.runs())?.is_empty() {
                 return Ok(Expiry { is_at_work: true });
             }

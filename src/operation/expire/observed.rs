@@ -11,7 +11,7 @@ use crate::model::key::{BackupId, ClusterKeys};
 use crate::model::plan::retention::{Archive, Input, Plan, Policy};
 use crate::operation::catalog::Catalog;
 use crate::operation::hold;
-use crate::operation::wal::archived;
+use crate::operation::wal::archived::Listed;
 use crate::report::expire::Row;
 use crate::store::{Entry, Reader};
 
@@ -38,13 +38,13 @@ impl Observed {
         for directory in keys.parts() {
             parts.extend(reader.list(&directory)?);
         }
-        let (names, timelines) = archived::objects(reader, &keys)?;
+        let listed = Listed::read(reader, &keys)?;
         let mut trashed = reader.list(&keys.trash())?;
         let condemned = reader.list(&keys.condemned())?;
         let backups = committed(reader, &keys)?;
         let holds = hold::read_all(reader, &keys)?;
         trashed.extend(reader.list(&keys.trash())?);
-        let wal = Archive::new(names, &timelines, &backups);
+        let wal = listed.archive(&backups);
         let trash = newest_first(&keys, trashed);
         Ok(Observed { keys, backups, holds, trash, condemned, parts, wal })
     }

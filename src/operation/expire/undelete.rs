@@ -12,18 +12,18 @@ use crate::model::catalog::Summary;
 use crate::model::deletion::Hold;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::{BackupId, ClusterKeys, Key};
-use crate::model::plan::retention::Archive;
 use crate::model::selector::Selector;
 use crate::operation::catalog::read_small;
 use crate::operation::chosen::{self, Found};
-use crate::operation::wal::archived;
-use crate::operation::{Context, hold, objects_list, repository};
+use crate::operation::repository::{self, Opened};
+use crate::operation::wal::archived::Listed;
+use crate::operation::{Context, hold, objects_list};
 use crate::report::hold::Undeleted;
 use crate::store::{self, Repository};
 
 pub fn run(context: &Context, backup: &Selector) -> Result<Undeleted> {
     let repository = repository::open(&context.config)?;
-    let Found { id, keys, .. } = find(context, &repository, backup)?;
+    let Found { id, opened: Opened { keys, .. }, .. } = find(context, &repository, backup)?;
     let (summary, hold) = bring_back(&repository, &keys, &id, context.now)?;
     let next = context.command(&format!("show {id}"));
     let Summary { stopped, .. } = summary;
@@ -32,7 +32,7 @@ pub fn run(context: &Context, backup: &Selector) -> Result<Undeleted> {
 
 fn find(context: &Context, repository: &Repository, backup: &Selector) -> Result<Found<()>> {
     let reader = repository.reader();
-    let trashed = |keys: &ClusterKeys| {
+    let trashed = |Opened { keys, .. }: &Opened| {
         let there: BTreeSet<BackupId> =
             reader.list(&keys.backups())?.iter().filter_map(|entry| keys.backup_id_of(&entry.key)).collect();
         let trashed = reader.list(&keys.trash())?;
@@ -109,8 +109,7 @@ fn complete(repository: &Repository, keys: &ClusterKeys, summary: &Summary) -> R
         Some(size) if *size == line.size => Ok(()),
         _ => Err(missing(&format!("{} is deleted", line.key))),
     })?;
-    let (objects, timelines) = archived::objects(&reader, keys)?;
-    match Archive::new(objects, &timelines, [summary]).is_complete(summary) {
+    match Listed::read(&reader, keys)?.archive([summary]).is_complete(summary) {
         true => Ok(()),
         false => Err(missing(&format!("its WAL from {} to {} is not all there", summary.start_lsn, summary.stop_lsn))),
     }

@@ -38,7 +38,8 @@ impl Chosen {
 
 pub fn choose(source: &Source<'_>, request: &Request, listener: &dyn Listener) -> Result<Chosen> {
     let catalog = Catalog::read(&source.opened.repository.reader(), &source.opened.keys)?;
-    let Listed { names, timelines: facts } = archived::list(&source.opened)?;
+    let wal = Listed::read(&source.opened.repository.reader(), &source.opened.keys)?;
+    let names = wal.sizes();
     let copies = Copies::read(source)?;
     let wanted = request.backup.as_ref().map(|selector| catalog.select(selector)).transpose()?;
     let size = wanted.map(|backup| &backup.summary).or_else(|| catalog.summaries().last());
@@ -49,7 +50,7 @@ pub fn choose(source: &Source<'_>, request: &Request, listener: &dyn Listener) -
         catalog.unreadable.iter().for_each(|unreadable| listener.warning(unreadable.as_error()));
     }
     let timeline = timeline::follow(source, request, &catalog, wanted.map(|backup| &backup.summary), &archive)?;
-    timeline::agree(source, &timeline, &facts)?;
+    timeline::agree(source, &timeline, &wal.timelines)?;
     let candidates = candidates(&catalog, wanted, &timeline, request)?;
     listener.phase(Phase::ReadingWal);
     let (mut refusal, mut passed_over) = (None, Vec::new());

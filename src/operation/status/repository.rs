@@ -11,18 +11,17 @@ use crate::model::catalog::{CommitMarker, Summary};
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::ClusterKeys;
 use crate::model::plan::growth::{Growth, SPAN};
-use crate::model::plan::retention::{Archive, Input, Plan, Window};
-use crate::model::signature::Standing;
+use crate::model::plan::retention::{Input, Plan, Window};
 use crate::model::wal_name::{Segment, SegmentName, TimelineId, WalName};
-use crate::operation::catalog::Catalog;
+use crate::operation::catalog::{Catalog, generations};
 use crate::operation::copy;
-use crate::operation::expire::{self, generations};
+use crate::operation::expire;
 use crate::operation::hold;
 use crate::operation::repository::{self, Opened};
-use crate::operation::wal::archived;
-use crate::operation::{Context, catalog};
+use crate::operation::wal::archived::{self, Listed};
+use crate::operation::{Context, catalog, trust};
 use crate::report::status::{self, LastBackup, Repository, Restorable};
-use crate::store::Space;
+use crate::store::{Entry, Reader, Space};
 
 pub use crate::operation::copy::Behind;
 
@@ -52,16 +51,12 @@ pub fn catalog(context: &Context, wanted: &config::Repository) -> Result<Catalog
     let reader = opened.repository.reader();
     let catalog = Catalog::read(&reader, &opened.keys)?;
     let unreadable = catalog.unreadable.len() as u64;
-    let is_trusted = |marker: &&CommitMarker| match marker.signed.standing(&context.trusted) {
-        Standing::Pinned { .. } => true,
-        Standing::Unsigned | Standing::Unknown { .. } => context.trusted.is_empty(),
-        Standing::Wrong { .. } => false,
-    };
+    let is_trusted =
+        |marker: &&CommitMarker| trust::is_accepted(&marker.signed.standing(&context.trusted), &context.trusted);
     let trusted: Vec<Summary> = catalog.backups.iter().filter(is_trusted).map(|m| m.summary.clone()).collect();
     let backups = catalog.into_summaries();
     let untrusted = (backups.len() - trusted.len()) as u64;
-    let (objects, timelines) = archived::objects(&reader, &opened.keys)?;
-    let windows = Archive::new(objects, &timelines, &backups).windows(&trusted);
+    let windows = Listed::read(&reader, &opened.keys)?.archive(&backups).windows(&trusted);
     let restorable = windows.iter().map(|window| restorable(&opened, window, &trusted)).collect::<Result<_>>()?;
     Ok(Catalogued { system_identifier: opened.system_identifier, backups, unreadable, untrusted, restorable })
 }
@@ -121,13 +116,13 @@ pub fn stored(context: &Context, wanted: &config::Repository) -> Result<Stored> 
     let repository = repository::open_one(&context.config, wanted)?;
     let mut stored = Stored { backup_bytes: 0, wal_bytes: 0, other_bytes: 0, growth: None, space: repository.space()? };
     let (mut objects, mut freed) = (Vec::new(), 0);
-    for keys in generations(&repository, context.config.name.as_ref())? {
+    for Opened { keys, .. } in generations(&repository, context.config.name.as_ref())? {
         let entries = repository.reader().list(&keys.all())?;
         for entry in &entries {
             *stored.kind(&keys, entry.key.as_str()) += entry.size;
         }
         objects.extend(entries.iter().map(|entry| (entry.modified, entry.size)));
-        freed += freed_within(context, wanted, &repository, keys)?;
+        freed += freed_within(context, wanted, &repository.reader(), &keys, &entries)?;
     }
     stored.growth = Growth::of(objects.into_iter(), freed, context.now);
     Ok(stored)
@@ -152,15 +147,14 @@ impl Stored {
 fn freed_within(
     context: &Context,
     wanted: &config::Repository,
-    repository: &crate::store::Repository,
-    keys: ClusterKeys,
+    reader: &Reader,
+    keys: &ClusterKeys,
+    entries: &[Entry],
 ) -> Result<u64> {
     let Some(policy) = context.config.retention_of(wanted) else { return Ok(0) };
-    let reader = repository.reader();
-    let (names, timelines) = archived::objects(&reader, &keys)?;
-    let Ok(backups) = expire::committed(&reader, &keys) else { return Ok(0) };
-    let holds = hold::read_all(&reader, &keys)?;
-    let wal = Archive::new(names, &timelines, &backups);
+    let Ok(backups) = expire::committed(reader, keys) else { return Ok(0) };
+    let holds = hold::read_all(reader, keys)?;
+    let wal = Listed::among(entries, reader, keys)?.archive(&backups);
     let input = Input { policy, backups: &backups, holds: &holds, proven: None, wal: &wal, now: context.now };
     Ok(Plan::freed_within(&input, SPAN))
 }
@@ -177,26 +171,21 @@ pub fn behind(context: &Context, wanted: &config::Repository) -> Result<Option<B
 pub fn report(context: &Context, wanted: &config::Repository, own: Vec<Option<Answer>>, wait: Duration) -> Repository {
     let mut report = Repository::new(&wanted.name, wanted.url.as_str(), wanted.required);
     for answer in own {
-        let failed = match answer {
+        match answer {
             Some(Answer::Catalog(Ok(known))) => report.tell(context.now, known),
             Some(Answer::Stored(Ok(stored))) => report.weigh(wanted, &stored),
             Some(Answer::Behind(Ok(behind))) => report.compare(context.now, behind.as_ref()),
-            Some(Answer::Behind(Err(error))) => {
-                report.behind_unknown = Some(error.message);
-                None
-            }
-            Some(Answer::Catalog(Err(error)) | Answer::Stored(Err(error))) => Some(error),
-            Some(Answer::Server(_)) => None,
-            None => Some(no_answer(wait)),
-        };
-        let failed = failed.map(|error| context.addressed_error(error));
-        report.error = report.error.take().or(failed.as_ref().map(status::Failure::of));
+            Some(Answer::Behind(Err(error))) => report.behind_unknown = Some(error.message),
+            Some(Answer::Catalog(Err(error)) | Answer::Stored(Err(error))) => report.fail(context, error),
+            Some(Answer::Server(_)) => {}
+            None => report.fail(context, no_answer(wait)),
+        }
     }
     report
 }
 
 impl Repository {
-    fn tell(&mut self, now: Timestamp, known: Catalogued) -> Option<Error> {
+    fn tell(&mut self, now: Timestamp, known: Catalogued) {
         let newest = known.backups.iter().max_by_key(|backup| backup.stopped);
         self.backups = Some(known.backups.len() as u64);
         self.unreadable_backups = Some(known.unreadable);
@@ -210,10 +199,9 @@ impl Repository {
             stored_bytes: backup.totals.stored_bytes,
         });
         self.restorable = Some(known.restorable);
-        None
     }
 
-    fn weigh(&mut self, wanted: &config::Repository, stored: &Stored) -> Option<Error> {
+    fn weigh(&mut self, wanted: &config::Repository, stored: &Stored) {
         let total = stored.total();
         self.stored = Some(status::Stored {
             backup_bytes: stored.backup_bytes,
@@ -231,16 +219,19 @@ impl Repository {
                 currency: price.currency.clone(),
             }),
         });
-        None
     }
 
-    fn compare(&mut self, now: Timestamp, behind: Option<&Behind>) -> Option<Error> {
+    /// Only the first is told.
+    fn fail(&mut self, context: &Context, error: Error) {
+        self.error.get_or_insert_with(|| status::Failure::of(&context.addressed_error(error)));
+    }
+
+    fn compare(&mut self, now: Timestamp, behind: Option<&Behind>) {
         self.behind = behind.map(|behind| status::Behind {
             backups: behind.backups,
             wal_files: behind.wal_files,
             seconds: behind.since.map(|since| seconds_since(since, now)),
         });
-        None
     }
 }
 

@@ -11,7 +11,8 @@ use crate::model::plan::retention::Archive;
 use crate::model::wal_name::WalName;
 use crate::operation::Context;
 use crate::operation::repository::Opened;
-use crate::operation::wal::{archived, list};
+use crate::operation::wal::archived::{self, Listed};
+use crate::operation::wal::list;
 use crate::report::verify::{Damage, Gap, Repository};
 use crate::report::wal::WalList;
 
@@ -25,9 +26,10 @@ pub fn whole(
     verified: &mut Repository,
 ) -> Result<()> {
     let request = list::Request { gaps: true, timeline: None };
-    let WalList { timelines, damaged, .. } =
-        list::look(opened, context.config.retention_of(wanted), &request, context.now)?;
-    let archive = archive(opened, backups)?;
+    let listed = Listed::read(&opened.repository.reader(), &opened.keys)?;
+    let policy = context.config.retention_of(wanted);
+    let WalList { timelines, damaged, .. } = list::look(opened, &listed, policy, &request, context.now)?;
+    let archive = listed.archive(backups.iter().copied());
     verified.wal_files += archive.objects().count() as u64 - damaged.len() as u64;
     for flaw in damaged {
         let hurts = flaw.segment.parse().map(|name| needed_by(&archive, backups, &name)).unwrap_or_default();
@@ -44,7 +46,7 @@ pub fn whole(
 
 /// What one backup needs.
 pub fn of_backup(opened: &Opened, backup: &Summary, tally: &Tally, verified: &mut Repository) -> Result<()> {
-    let archive = archive(opened, &[backup])?;
+    let archive = Listed::read(&opened.repository.reader(), &opened.keys)?.archive([backup]);
     let names: Vec<(WalName, u64)> =
         archive.needed_by(backup).into_iter().map(|object| (object.name, object.size)).collect();
     let flaws = archived::flaws(opened, &names)?;
@@ -54,11 +56,6 @@ pub fn of_backup(opened: &Opened, backup: &Summary, tally: &Tally, verified: &mu
     }
     incomplete(&archive, opened, &[backup], tally);
     Ok(())
-}
-
-fn archive(opened: &Opened, backups: &[&Summary]) -> Result<Archive> {
-    let (objects, timelines) = archived::objects(&opened.repository.reader(), &opened.keys)?;
-    Ok(Archive::new(objects, &timelines, backups.iter().copied()))
 }
 
 fn needed_by(archive: &Archive, backups: &[&Summary], name: &WalName) -> Vec<crate::model::key::BackupId> {

@@ -6,53 +6,62 @@ use std::sync::Mutex;
 
 use crate::codec::{MAX_HEADER, peek};
 use crate::flow::workers;
-use crate::model::catalog::parse_commit_marker;
+use crate::model::catalog::{Summary, parse_commit_marker};
 use crate::model::envelope::WalFacts;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::{ClusterKeys, Key};
-use crate::model::plan::retention::WalObject;
+use crate::model::plan::retention::{Archive, WalObject};
 use crate::model::timeline::TimelineJson;
 use crate::model::wal_name::{TimelineId, WalName};
 use crate::operation::catalog::read_small;
 use crate::operation::failure;
 use crate::operation::repository::Opened;
 use crate::report::wal::Flaw;
-use crate::store::Reader;
+use crate::store::{Entry, Reader};
 
 /// Larger than any `timeline.json`.
 const MAX_TIMELINE_JSON: u64 = 1024 * 1024;
 
-/// Every WAL file with its stored size, and what is known of each timeline.
+/// Every WAL file, and what is known of each timeline.
 pub struct Listed {
-    pub names: Vec<(WalName, u64)>,
-    pub timelines: Facts,
+    pub objects: Vec<WalObject>,
+    /// What `timeline.json` objects say.
+    pub timelines: BTreeMap<TimelineId, TimelineJson>,
 }
 
-/// What `timeline.json` objects say.
-pub type Facts = BTreeMap<TimelineId, TimelineJson>;
+impl Listed {
+    /// One listing, and one small read for each timeline.
+    pub fn read(reader: &Reader, keys: &ClusterKeys) -> Result<Listed> {
+        Listed::among(&reader.list(&keys.wal())?, reader, keys)
+    }
 
-pub fn list(opened: &Opened) -> Result<Listed> {
-    let (objects, timelines) = objects(&opened.repository.reader(), &opened.keys)?;
-    let names = objects.into_iter().map(|object| (object.name, object.size)).collect();
-    Ok(Listed { names, timelines })
+    /// The same in a listing of more.
+    pub fn among(entries: &[Entry], reader: &Reader, keys: &ClusterKeys) -> Result<Listed> {
+        let mut listed = Listed { objects: Vec::new(), timelines: BTreeMap::new() };
+        for entry in entries {
+            if let Some(name) = keys.wal_name_of(&entry.key) {
+                listed.objects.push(WalObject { name, size: entry.size, modified: entry.modified });
+            } else if let Some(timeline) = keys.timeline_of(&entry.key) {
+                listed.timelines.insert(timeline, timeline_json(reader, &entry.key, timeline)?);
+            }
+        }
+        Ok(listed)
+    }
+
+    /// Names with stored sizes.
+    pub fn sizes(&self) -> Vec<(WalName, u64)> {
+        self.objects.iter().map(|object| (object.name, object.size)).collect()
+    }
+
+    /// What of it `backups` need.
+    pub fn archive<'b>(&self, backups: impl IntoIterator<Item = &'b Summary>) -> Archive {
+        Archive::new(self.objects.iter().copied(), &self.timelines, backups)
+    }
 }
 
 /// The names alone of everything below a directory of the archive.
 pub fn names(reader: &Reader, keys: &ClusterKeys, directory: &str) -> Result<BTreeSet<WalName>> {
     Ok(reader.list(directory)?.iter().filter_map(|entry| keys.wal_name_of(&entry.key)).collect())
-}
-
-/// One listing, and one small read for each timeline.
-pub fn objects(reader: &Reader, keys: &ClusterKeys) -> Result<(Vec<WalObject>, Facts)> {
-    let (mut objects, mut timelines) = (Vec::new(), Facts::new());
-    for entry in reader.list(&keys.wal())? {
-        if let Some(name) = keys.wal_name_of(&entry.key) {
-            objects.push(WalObject { name, size: entry.size, modified: entry.modified });
-        } else if let Some(timeline) = keys.timeline_of(&entry.key) {
-            timelines.insert(timeline, timeline_json(reader, &entry.key, timeline)?);
-        }
-    }
-    Ok((objects, timelines))
 }
 
 fn timeline_json(reader: &Reader, key: &Key, timeline: TimelineId) -> Result<TimelineJson> {

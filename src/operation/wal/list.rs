@@ -26,20 +26,27 @@ pub struct Request {
 
 pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Result<WalList> {
     let opened = choose_cluster(&context.config, repository::open_all(&context.config, listener)?)?;
-    look(&opened, context.config.retention_of(&context.config.repository), request, context.now)
+    let listed = Listed::read(&opened.repository.reader(), &opened.keys)?;
+    look(&opened, &listed, context.config.retention_of(&context.config.repository), request, context.now)
 }
 
 /// In an opened repository that expires by `policy`.
-pub fn look(opened: &Opened, policy: Option<&Policy>, request: &Request, now: Timestamp) -> Result<WalList> {
-    let Listed { mut names, timelines: facts } = archived::list(opened)?;
+pub fn look(
+    opened: &Opened,
+    listed: &Listed,
+    policy: Option<&Policy>,
+    request: &Request,
+    now: Timestamp,
+) -> Result<WalList> {
+    let mut names = listed.sizes();
     let segment_size = archived::segment_size(opened, &names)?;
     names.retain(|(name, _)| request.timeline.is_none_or(|wanted| wanted == name.timeline()));
     let damaged = archived::flaws(opened, &names)?;
     let archive = ArchivedWal::new(segment_size, names);
-    let promised = Promised::read(opened, policy, now)?;
+    let promised = Promised::read(opened, listed, policy, now)?;
     let timelines = archive.timelines.iter();
     let timelines = timelines
-        .map(|(id, wal)| timeline(&archive, *id, wal, facts.get(id), request.gaps, promised.as_ref()))
+        .map(|(id, wal)| timeline(&archive, *id, wal, listed.timelines.get(id), request.gaps, promised.as_ref()))
         .collect();
     Ok(WalList {
         repository: opened.repository.url().to_owned(),
@@ -61,16 +68,14 @@ struct Promised {
 
 impl Promised {
     /// `None` where all of it matters: a backup that cannot be read may need anything.
-    fn read(opened: &Opened, policy: Option<&Policy>, now: Timestamp) -> Result<Option<Promised>> {
+    fn read(opened: &Opened, listed: &Listed, policy: Option<&Policy>, now: Timestamp) -> Result<Option<Promised>> {
         let Some(policy) = policy.cloned() else { return Ok(None) };
-        let reader = opened.repository.reader();
-        let (names, timelines) = archived::objects(&reader, &opened.keys)?;
-        let catalog = Catalog::read(&reader, &opened.keys)?;
+        let catalog = Catalog::read(&opened.repository.reader(), &opened.keys)?;
         if !catalog.unreadable.is_empty() {
             return Ok(None);
         }
         let backups = catalog.into_summaries();
-        let wal = Archive::new(names, &timelines, &backups);
+        let wal = listed.archive(&backups);
         Ok(Some(Promised { policy, backups, wal, now }))
     }
 

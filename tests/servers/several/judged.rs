@@ -67,10 +67,10 @@ pub fn one_place_twice(install: &'static Installation) -> Outcome {
     Ok(())
 }
 
-/// After an upgrade: the cluster that runs has no backup yet.
+/// After an upgrade: the cluster that runs has no backup yet, and the one before keeps its own.
 pub fn another_generation(install: &'static Installation) -> Outcome {
     let mut place = Place::new(install, "")?;
-    place.backup()?;
+    let old = place.backup()?;
     place.server.archive_all()?;
     assert_eq!(status(&place, 0)?["repositories"][0]["backups"], 1);
     place.server.stop(Shutdown::Fast)?;
@@ -83,7 +83,11 @@ pub fn another_generation(install: &'static Installation) -> Outcome {
     let said = place.site.run(&["status"])?.status_is(3)?;
     said.says(&["the newest backup is of another cluster than the one that runs", "backup\n"])?;
     place.site.run(&["backup"])?.ok()?;
-    status(&place, 0).map(drop)
+    status(&place, 0)?;
+    // What the cluster was before is restored by its id.
+    place.site.run(&["show", &old])?.ok()?.says(&[&old])?;
+    place.site.run(&["verify", &old])?.ok()?;
+    place.restored("before", &["--backup", &old, "--action", "promote"]).map(drop)
 }
 
 /// Whatever `status` calls restorable a restore accepts: with a backup that nobody signed, and without a history.
