@@ -15,6 +15,7 @@ pub mod manifest;
 pub mod page;
 pub mod path;
 pub mod plan;
+pub mod recovery_log;
 pub mod relation;
 pub mod selector;
 pub mod sha256;

@@ -7,7 +7,7 @@ mod shop;
 mod story;
 mod writers;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -17,7 +17,8 @@ use crate::config::{Config, identity};
 use crate::model::error::{Code, Error, Result};
 use crate::model::interrupt::Interrupt;
 use crate::model::plan::target::Target;
-use crate::postgres::{Installation, ScratchServer};
+use crate::model::plan::settings_file::Setting;
+use crate::postgres::{End, Installation, Launch, Origin, Patience, ScratchServer, USUAL_SUPERUSER};
 use crate::report::Listener;
 use crate::report::backup::Backup;
 use crate::report::demo::Demo;
@@ -31,6 +32,9 @@ use writers::{Order, Taken, Writers};
 
 /// Orders that are taken between the backup and the mistake: only WAL has them.
 const ORDERS_AFTER_BACKUP: u64 = 1000;
+
+/// Both servers are small.
+const PATIENCE: Patience = Patience { silence: Duration::from_secs(120), limit: None };
 
 /// For the archiver to bring the segment that holds the mistake.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(60);
@@ -143,14 +147,26 @@ impl Stage<'_> {
         self.installation.create_cluster(&data)?;
         self.interrupt.check()?;
         let settings = [("archive_mode", "on"), ("log_statement", "ddl"), ("log_line_prefix", shop::LOG_LINE_PREFIX)];
-        let room = self.place.room("origin-server")?;
-        let origin = ScratchServer::start(&self.installation, &data, &room, &settings, self.interrupt)?;
+        let settings = settings.map(|(name, value)| (name, value.to_owned())).to_vec();
+        let launch = self.launch(&data, "origin-server", Origin::Ours, settings)?;
+        let origin = ScratchServer::start(launch, &PATIENCE, self.interrupt)?;
         let first = shop::open(&mut origin.client()?)?;
         let (orders, customers) = (grouped(shop::FIRST_ORDERS), grouped(shop::CUSTOMERS));
         let version = &self.installation.version;
         self.story.fact(format!("PostgreSQL {version} with page checksums, reached by a private socket only"));
         self.story.fact(format!("a shop with {customers} customers and {orders} orders"));
         Ok((origin, first))
+    }
+
+    fn launch<'a>(
+        &'a self,
+        data: &'a Path,
+        room: &str,
+        origin: Origin,
+        settings: Vec<Setting>,
+    ) -> Result<Launch<'a>> {
+        let (room, superuser) = (self.place.room(room)?, USUAL_SUPERUSER.to_owned());
+        Ok(Launch { installation: &self.installation, data, room, origin, superuser, port: None, settings })
     }
 
     /// As the first minutes on a real server go.
@@ -248,10 +264,9 @@ impl Stage<'_> {
     /// The wanted state is there when the copy takes writes; then nothing is replayed any more.
     fn start_recovered(&self, restored: &Restore) -> Result<(ScratchServer, Duration)> {
         let began = Instant::now();
-        let room = self.place.room("recovered-server")?;
-        let data = &restored.plan.target_dir;
-        let mut server = ScratchServer::start(&self.installation, data, &room, &[], self.interrupt)?;
-        server.wait_for_promotion(self.interrupt)?;
+        let launch = self.launch(&restored.plan.target_dir, "recovered-server", Origin::Restored, Vec::new())?;
+        let mut server = ScratchServer::launch(launch)?;
+        server.wait_for_end(End::Promoted, &PATIENCE, self.interrupt)?;
         let replay = began.elapsed();
         self.story
             .fact(format!("PostgreSQL started on it and replayed the WAL within {}", seconds(replay.as_secs_f64())));

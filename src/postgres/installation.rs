@@ -51,9 +51,17 @@ impl Installation {
         let output = Command::new(bindir.join("postgres")).arg("--version").output().ok()?;
         let text = String::from_utf8_lossy(&output.stdout);
         let version = text.strip_prefix("postgres (PostgreSQL) ")?.split_whitespace().next()?.to_owned();
-        let digits = version.find(|c: char| !c.is_ascii_digit()).unwrap_or(version.len());
-        let major = version.get(..digits)?.parse().ok()?;
+        let major = major_of(&version)?;
         Some((major, Installation { bindir, version }))
+    }
+
+    /// One that runs what a server of `major` has left: no other does.
+    pub fn find_major(major: u32, bindir: Option<&Path>) -> Result<Installation> {
+        let places = bindir.map_or_else(usual_places, |bindir| vec![bindir.to_owned()]);
+        let found: Vec<(u32, Installation)> = places.iter().filter_map(|place| Installation::at(place)).collect();
+        let fits = found.iter().filter(|(found, _)| *found == major);
+        let newest = fits.max_by_key(|(_, installation)| minor_of(&installation.version));
+        newest.map(|(_, installation)| installation.clone()).ok_or_else(|| no_major(major, bindir, &found))
     }
 
     /// An empty cluster with page checksums.
@@ -70,6 +78,16 @@ impl Installation {
         Err(failed(cause.unwrap_or("it gave no reason")))
     }
 
+    /// The first number of the version.
+    pub fn major(&self) -> u32 {
+        major_of(&self.version).unwrap_or(0)
+    }
+
+    /// Of one program, for a person.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.bindir.join(name)
+    }
+
     /// A program of it, in a directory it can enter, with nothing in its environment that leads elsewhere.
     pub(super) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.bindir.join(program));
@@ -80,6 +98,16 @@ impl Installation {
         command.env("LC_ALL", "C").current_dir("/");
         command
     }
+}
+
+fn major_of(version: &str) -> Option<u32> {
+    let digits = version.find(|c: char| !c.is_ascii_digit()).unwrap_or(version.len());
+    version.get(..digits)?.parse().ok()
+}
+
+/// `None` for a version that is not released.
+pub fn minor_of(version: &str) -> Option<u32> {
+    version.split_once('.')?.1.parse().ok()
 }
 
 fn usual_places() -> Vec<PathBuf> {
@@ -107,6 +135,17 @@ fn not_found(bindir: Option<&Path>) -> Error {
         None => Error::new(Code::Refused, format!("{what} are neither in PATH nor where packages put them"))
             .hint("--bindir DIR if they are elsewhere, or install them: apt-get install postgresql"),
     }
+}
+
+fn no_major(major: u32, bindir: Option<&Path>, found: &[(u32, Installation)]) -> Error {
+    let there: Vec<&str> = found.iter().map(|(_, installation)| installation.version.as_str()).collect();
+    let there = if there.is_empty() { "there is none".to_owned() } else { format!("there is {}", there.join(", ")) };
+    let place = bindir.map_or_else(
+        || "in PATH and where packages put it".to_owned(),
+        |bindir| format!("in {}", bindir.display()),
+    );
+    Error::new(Code::Refused, format!("the copy needs PostgreSQL {major} to start; {place} {there}"))
+        .hint(format!("apt-get install postgresql-{major}, or --bindir DIR where its initdb and postgres are"))
 }
 
 #[cfg(test)]

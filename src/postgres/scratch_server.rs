@@ -1,131 +1,266 @@
-//! A server of our own that is thrown away: on a data directory that nobody else uses, with a generated
-//! configuration, reachable through a private socket only, never as root, gone with its value.
+//! A server of our own, cut off from everything outside of its directory: a generated configuration, a private socket
+//! (and 127.0.0.1 where a port is asked for), no archiving, no workers, slots, commands or libraries of the origin's,
+//! never as root.
 //!
-//! The configuration lies beside the data directory, which keeps its own files untouched; with the
-//! origin's `config_file` a restored copy could start the origin instead.
+//! ```text
+//! let room = Room::make(&scratch.join("server"))?;            // configuration, log, socket
+//! let launch = Launch { origin: Origin::Restored, … };        // of a restored copy: operation::restore::started
+//! let mut server = ScratchServer::launch(launch)?;
+//! let log = server.wait_for_end(End::Paused, &Patience::default(), interrupt)?;   // a RecoveryLog: what is proven
+//! server.session("app")?                                      // a superuser's, with nothing of the database's own settings
+//! server.stop()?                                              // or leave_running(), which gives the pid
+//! ```
+//!
+//! A server that ends, is silent for too long or is interrupted ends every wait with an error that has its last words;
+//! dropped, it is killed. The configuration is never the origin's, with whose `data_directory` a restored copy could
+//! start the origin instead.
 
-use std::fs::{self, OpenOptions};
-use std::os::unix::process::CommandExt;
+mod postmaster;
+mod room;
+mod settings;
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ExitStatus};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use ::postgres::Client;
-use rustix::process::{Pid, Signal, kill_process};
+use ::postgres::error::SqlState;
 
 use super::Installation;
 use super::failure::Failure;
 use crate::model::error::{Code, Error, Result};
 use crate::model::interrupt::Interrupt;
-use crate::model::plan::settings_file::line;
+use crate::model::plan::settings_file::Setting;
+use crate::model::recovery_log::{RecoveryLog, words};
+use crate::model::shell_word::shell_word;
+use postmaster::Postmaster;
 
-/// Names the socket; nothing listens on a network.
-const PORT: u16 = 5432;
-/// A socket's path has at most this many bytes (`UNIXSOCK_PATH_BUFLEN`), its name among them.
-pub const MAX_ROOM: usize = 107 - "/.s.PGSQL.5432".len();
+pub use room::{MAX_ROOM, Room};
+pub use settings::Origin;
 
-/// Only the operating system's user that started it comes through the socket's directory.
-const HBA: &str = "local all all trust\n";
+/// Names the socket where nothing listens on a network.
+const SOCKET_PORT: u16 = 5432;
+/// Whom `initdb` makes where it is not told another name, and the databases to begin with: the first may be gone.
+pub const USUAL_SUPERUSER: &str = "postgres";
+const DATABASES: [&str; 2] = ["postgres", "template1"];
 
-/// `jit` is off because it breaks where memory may not be both written and executed; shared memory lies
-/// in files because /dev/shm is small in containers; logical replication would eat the origin's slots.
-const SETTINGS: [(&str, &str); 11] = [
-    ("listen_addresses", ""),
-    ("unix_socket_permissions", "0700"),
-    ("archive_mode", "off"),
-    ("shared_buffers", "64MB"),
-    ("dynamic_shared_memory_type", "mmap"),
-    ("max_logical_replication_workers", "0"),
-    ("jit", "off"),
-    ("logging_collector", "off"),
-    ("log_destination", "stderr"),
-    ("log_timezone", "UTC"),
-    ("lc_messages", "C"),
-];
+/// A database and a role may have settings of their own, which beat the command line; those of a session beat them.
+const SESSION_OPTIONS: &str = "-c session_preload_libraries= -c local_preload_libraries= -c statement_timeout=0 \
+     -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 -c default_transaction_read_only=off -c client_encoding=UTF8";
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Recovery of much WAL takes as long as it takes; this is for a server that does not even answer.
-const START_TIMEOUT: Duration = Duration::from_secs(120);
-const STOP_TIMEOUT: Duration = Duration::from_secs(20);
-const POLL: Duration = Duration::from_millis(20);
+const POLL: Duration = Duration::from_millis(50);
+
+/// How long a server may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// Without a line in its log. Recovery writes one for each segment, and from 15 on every 10 s.
+    pub silence: Duration,
+    /// Altogether.
+    pub limit: Option<Duration>,
+}
+
+impl Default for Patience {
+    fn default() -> Patience {
+        Patience { silence: Duration::from_secs(600), limit: None }
+    }
+}
+
+/// What recovery is to end with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// At its target. A server that cannot take sessions there does not pause (`recoveryPausesHere`): the log says so.
+    Paused,
+    Promoted,
+}
+
+/// What is started, and how.
+pub struct Launch<'a> {
+    pub installation: &'a Installation,
+    /// Absolute, like the room.
+    pub data: &'a Path,
+    pub room: Room,
+    pub origin: Origin,
+    /// Who is asked for in sessions: the cluster's first superuser.
+    pub superuser: String,
+    /// On 127.0.0.1, with the passwords of the roles.
+    pub port: Option<u16>,
+    /// Beside those of every such server, which they beat.
+    pub settings: Vec<Setting>,
+}
 
 pub struct ScratchServer {
-    postmaster: Child,
-    room: PathBuf,
+    postmaster: Postmaster,
+    data: PathBuf,
+    room: Room,
+    port: u16,
+    superuser: String,
+    /// Where its log begins: an earlier server in the same room has written before.
+    log_from: u64,
+    left: bool,
 }
 
 impl ScratchServer {
-    /// Starts and waits until it answers. `room` is an empty directory of at most [`MAX_ROOM`] bytes, for
-    /// configuration, socket and log; of `settings` the last one wins.
-    pub fn start(
-        installation: &Installation,
-        data: &Path,
-        room: &Path,
-        settings: &[(&str, &str)],
-        interrupt: &Interrupt,
-    ) -> Result<ScratchServer> {
-        let cannot = |error: std::io::Error| Error::new(Code::Io, format!("no server in {}: {error}", room.display()));
-        write_configuration(data, room, settings).map_err(cannot)?;
-        let log = OpenOptions::new().create(true).append(true).open(log(room)).map_err(cannot)?;
-        let mut command = installation.command("postgres");
-        command.arg("-D").arg(data).arg("-c").arg(assignment("config_file", &room.join("postgresql.conf")));
-        command.stdin(std::process::Stdio::null()).stdout(log.try_clone().map_err(cannot)?).stderr(log);
-        // Its own group: an interrupt at the terminal reaches us, and we stop it in order.
-        let postmaster = command.process_group(0).spawn().map_err(cannot)?;
-        let mut server = ScratchServer { postmaster, room: room.to_owned() };
-        server.wait_for("to answer", interrupt, |server| server.client().is_ok())?;
+    /// Starts, and waits until it answers.
+    pub fn start(launch: Launch<'_>, patience: &Patience, interrupt: &Interrupt) -> Result<ScratchServer> {
+        let mut server = ScratchServer::launch(launch)?;
+        server.wait_for("to answer", patience, interrupt, |server| Ok(server.answers()))?;
         Ok(server)
+    }
+
+    /// Starts, and returns at once.
+    pub fn launch(launch: Launch<'_>) -> Result<ScratchServer> {
+        refuse_root()?;
+        refuse_slots(launch.data)?;
+        let room = launch.room.clone();
+        let cannot =
+            |error: io::Error| Error::new(Code::Io, format!("no server in {}: {error}", room.path().display()));
+        room.write(launch.data, launch.port.is_some()).map_err(cannot)?;
+        let log_from = fs::metadata(room.log()).map_or(0, |log| log.len());
+        let mut command = launch.installation.command("postgres");
+        command.arg("-D").arg(launch.data).args(launch.arguments());
+        let postmaster = Postmaster::spawn(command, &room.log()).map_err(cannot)?;
+        Ok(ScratchServer {
+            postmaster,
+            data: launch.data.to_owned(),
+            room,
+            port: launch.port.unwrap_or(SOCKET_PORT),
+            superuser: launch.superuser,
+            log_from,
+            left: false,
+        })
+    }
+
+    pub fn room(&self) -> &Room {
+        &self.room
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.postmaster.pid()
     }
 
     /// As libpq and the configuration of pgcairn take it.
     pub fn connection(&self) -> String {
-        let host = self.room.to_string_lossy().replace('\\', r"\\").replace('\'', r"\'");
-        format!("host='{host}' port={PORT} user=postgres dbname=postgres")
+        let host = self.room.socket_directory().to_string_lossy().replace('\\', r"\\").replace('\'', r"\'");
+        format!("host='{host}' port={} user={} dbname={}", self.port, quoted(&self.superuser), DATABASES[0])
     }
 
-    /// A session for whatever statements the scratch server was made for.
+    /// The same for a person, as words of a shell.
+    pub fn psql_words(&self) -> String {
+        let host = shell_word(&self.room.socket_directory().to_string_lossy());
+        format!("-h {host} -p {} -U {}", self.port, shell_word(&self.superuser))
+    }
+
+    /// A session in the database that every cluster has.
     pub fn client(&self) -> Result<Client> {
-        let mut config = ::postgres::Config::new();
-        config.host_path(&self.room).port(PORT).user("postgres").dbname("postgres");
-        config.connect(::postgres::NoTls).map_err(|error| {
-            let message = format!("the server in {} cannot be reached: {}", self.room.display(), Failure(&error));
-            Error::new(Code::Unreachable, message)
-        })
-    }
-
-    /// Until recovery has ended and the server takes writes.
-    pub fn wait_for_promotion(&mut self, interrupt: &Interrupt) -> Result<()> {
-        self.wait_for("to end recovery", interrupt, |server| {
-            let asked = server.client().ok().and_then(|mut client| {
-                client.query_one("SELECT pg_is_in_recovery()", &[]).ok()?.try_get::<_, bool>(0).ok()
-            });
-            asked == Some(false)
-        })
-    }
-
-    /// What the server has logged so far.
-    pub fn log(&self) -> String {
-        String::from_utf8_lossy(&fs::read(log(&self.room)).unwrap_or_default()).into_owned()
-    }
-
-    /// Fast shutdown: the data directory is left as after a planned stop.
-    pub fn stop(mut self) -> Result<()> {
-        self.signal(Signal::INT);
-        match self.ended_within(STOP_TIMEOUT) {
-            Some(_) => Ok(()),
-            None => Err(Error::new(Code::Io, format!("the server in {} did not stop", self.room.display()))),
+        match self.connect(DATABASES[0]) {
+            Err(error) if error.code() == Some(&SqlState::INVALID_CATALOG_NAME) => self.session(DATABASES[1]),
+            connected => connected.map_err(|error| self.unreachable(&error)),
         }
     }
 
-    fn wait_for(&mut self, what: &str, interrupt: &Interrupt, done: impl Fn(&Self) -> bool) -> Result<()> {
+    pub fn session(&self, database: &str) -> Result<Client> {
+        self.connect(database).map_err(|error| self.unreachable(&error))
+    }
+
+    fn connect(&self, database: &str) -> std::result::Result<Client, ::postgres::Error> {
+        let mut config = ::postgres::Config::new();
+        config.host_path(self.room.socket_directory()).port(self.port).user(&self.superuser).dbname(database);
+        config.options(SESSION_OPTIONS).connect_timeout(CONNECT_TIMEOUT).connect(::postgres::NoTls)
+    }
+
+    fn unreachable(&self, error: &::postgres::Error) -> Error {
+        let message = format!("the server in {} cannot be reached: {}", self.room.path().display(), Failure(error));
+        Error::new(Code::Unreachable, message)
+    }
+
+    /// Until recovery has come to its end, however far that is. What the log proves by then is for the caller to judge.
+    pub fn wait_for_end(&mut self, end: End, patience: &Patience, interrupt: &Interrupt) -> Result<RecoveryLog> {
+        let (mut seen, mut log) = (0, RecoveryLog::default());
+        let what = if end == End::Paused { "to its target" } else { "to the end of recovery" };
+        self.wait_for(what, patience, interrupt, |server| {
+            let length = server.log_length();
+            if length != seen {
+                (seen, log) = (length, server.recovery_log());
+            }
+            let is_expected = log.complete || (end == End::Paused && log.paused);
+            Ok(is_expected && server.answers() && server.is_at_rest(log.complete))
+        })?;
+        Ok(self.recovery_log())
+    }
+
+    /// The log runs ahead of what a session sees.
+    fn is_at_rest(&self, promoted: bool) -> bool {
+        let query = if promoted {
+            "SELECT NOT pg_is_in_recovery()"
+        } else {
+            "SELECT pg_get_wal_replay_pause_state() = 'paused'"
+        };
+        let asked = self.client().ok().and_then(|mut client| client.query_one(query, &[]).ok()?.try_get(0).ok());
+        asked == Some(true)
+    }
+
+    fn answers(&self) -> bool {
+        self.postmaster.answers(&self.data)
+    }
+
+    /// What it has logged since it was started.
+    pub fn log(&self) -> String {
+        let from = usize::try_from(self.log_from).unwrap_or(usize::MAX);
+        let log = fs::read(self.room.log()).unwrap_or_default();
+        String::from_utf8_lossy(log.get(from..).unwrap_or_default()).into_owned()
+    }
+
+    pub fn recovery_log(&self) -> RecoveryLog {
+        RecoveryLog::parse(&self.log())
+    }
+
+    fn log_length(&self) -> u64 {
+        fs::metadata(self.room.log()).map_or(0, |log| log.len())
+    }
+
+    /// The data directory is left as after a planned stop.
+    pub fn stop(mut self) -> Result<()> {
+        match self.postmaster.stop() {
+            true => Ok(()),
+            false => {
+                let room = self.room.path().display();
+                Err(Error::new(Code::Io, format!("the server in {room} did not stop in order and was killed")))
+            }
+        }
+    }
+
+    /// It goes on after us, until somebody stops it.
+    pub fn leave_running(mut self) -> u32 {
+        self.left = true;
+        self.pid()
+    }
+
+    fn wait_for(
+        &mut self,
+        what: &str,
+        patience: &Patience,
+        interrupt: &Interrupt,
+        mut done: impl FnMut(&Self) -> Result<bool>,
+    ) -> Result<()> {
         let since = Instant::now();
-        while !done(self) {
+        let mut heard = (self.log_length(), since);
+        while !done(self)? {
             interrupt.check()?;
-            if let Some(status) = self.ended() {
+            if let Some(status) = self.postmaster.ended() {
                 return Err(self.failed(&format!("ended with {status} before it came {what}")));
             }
-            if since.elapsed() > START_TIMEOUT {
-                return Err(self.failed(&format!("took longer than {} s {what}", START_TIMEOUT.as_secs())));
+            if patience.limit.is_some_and(|limit| since.elapsed() > limit) {
+                return Err(self.failed(&format!("did not come {what} within {} s", since.elapsed().as_secs())));
+            }
+            if heard.0 != self.log_length() {
+                heard = (self.log_length(), Instant::now());
+            }
+            if heard.1.elapsed() > patience.silence {
+                return Err(self.failed(&format!("did not come {what} and is silent for {} s", patience.silence.as_secs())));
             }
             thread::sleep(POLL);
         }
@@ -135,64 +270,67 @@ impl ScratchServer {
     /// With the last words of its log, which may be gone soon.
     fn failed(&self, how: &str) -> Error {
         let log = self.log();
-        let serious = |line: &&str| line.contains("FATAL:") || line.contains("PANIC:");
-        let last = log.lines().rfind(serious).or_else(|| log.lines().last()).unwrap_or("its log is empty");
-        Error::new(Code::Io, format!("the server in {} {how}: {last}", self.room.display()))
-    }
-
-    fn ended(&mut self) -> Option<ExitStatus> {
-        self.postmaster.try_wait().ok().flatten()
-    }
-
-    fn ended_within(&mut self, limit: Duration) -> Option<ExitStatus> {
-        let since = Instant::now();
-        loop {
-            match self.ended() {
-                None if since.elapsed() < limit => thread::sleep(POLL),
-                ended => return ended,
-            }
-        }
-    }
-
-    /// The child is not yet waited for, so its pid is nobody else's.
-    fn signal(&self, signal: Signal) {
-        let _ = kill_process(Pid::from_child(&self.postmaster), signal);
+        let last = words::last(&log).unwrap_or_else(|| "its log is empty".to_owned());
+        Error::new(Code::Io, format!("the server in {} {how}: {last}", self.room.path().display()))
     }
 }
 
 impl Drop for ScratchServer {
-    /// Immediate shutdown: nothing here is to be kept. The postmaster ends after all its children.
+    /// Immediate shutdown: nothing here is to be kept.
     fn drop(&mut self) {
-        if self.ended().is_none() {
-            self.signal(Signal::QUIT);
-        }
-        if self.ended_within(STOP_TIMEOUT).is_none() {
-            self.signal(Signal::KILL);
-            let _ = self.postmaster.wait();
+        if !self.left {
+            self.postmaster.quit();
+            self.room.tidy();
         }
     }
 }
 
-fn log(room: &Path) -> PathBuf {
-    room.join("log")
+impl Launch<'_> {
+    /// What its command line says; the last of a name wins.
+    fn arguments(&self) -> Vec<OsString> {
+        let listen = if self.port.is_some() { "127.0.0.1" } else { "" };
+        let mut settings = settings::settings(self.origin, self.installation.major());
+        settings.extend([
+            ("listen_addresses", listen.to_owned()),
+            ("port", self.port.unwrap_or(SOCKET_PORT).to_string()),
+            ("unix_socket_directories", self.room.socket_setting()),
+        ]);
+        settings.extend(self.settings.iter().cloned());
+        let mut arguments = vec!["-c".into(), assignment("config_file", &self.room.main_file())];
+        arguments.extend(settings.iter().flat_map(|(name, value)| ["-c".into(), format!("{name}={value}").into()]));
+        arguments
+    }
 }
 
-fn write_configuration(data: &Path, room: &Path, settings: &[(&str, &str)]) -> std::io::Result<()> {
-    let path = |path: &Path| path.to_string_lossy().into_owned();
-    fs::write(room.join("pg_hba.conf"), HBA)?;
-    fs::write(room.join("pg_ident.conf"), "")?;
-    let mut text = String::from("# A scratch server of pgcairn.\n");
-    text += &line("data_directory", &path(data));
-    text += &line("hba_file", &path(&room.join("pg_hba.conf")));
-    text += &line("ident_file", &path(&room.join("pg_ident.conf")));
-    text += &line("unix_socket_directories", &format!("\"{}\"", path(room)));
-    text += &line("port", &PORT.to_string());
-    SETTINGS.iter().chain(settings).for_each(|(name, value)| text += &line(name, value));
-    fs::write(room.join("postgresql.conf"), text)
-}
-
-fn assignment(name: &str, path: &Path) -> std::ffi::OsString {
-    let mut word = std::ffi::OsString::from(format!("{name}="));
+fn assignment(name: &str, path: &Path) -> OsString {
+    let mut word = OsString::from(format!("{name}="));
     word.push(path);
     word
+}
+
+/// A value of a connection string.
+fn quoted(value: &str) -> String {
+    format!("'{}'", value.replace('\\', r"\\").replace('\'', r"\'"))
+}
+
+/// PostgreSQL refuses too; here it is told before anything is written.
+fn refuse_root() -> Result<()> {
+    match rustix::process::geteuid().is_root() {
+        true => Err(Error::new(Code::Permission, "PostgreSQL does not run as root")
+            .hint("run pgcairn as the owner of the data directory")),
+        false => Ok(()),
+    }
+}
+
+/// A slot that came along would hold back WAL for nobody, and a logical one could be read from by mistake. A restore
+/// leaves them out.
+fn refuse_slots(data: &Path) -> Result<()> {
+    let slot = fs::read_dir(data.join("pg_replslot")).ok().and_then(|mut entries| entries.next()?.ok());
+    match slot {
+        None => Ok(()),
+        Some(slot) => {
+            let (data, name) = (data.display(), slot.file_name().to_string_lossy().into_owned());
+            Err(Error::new(Code::Refused, format!("{data} holds replication slot {name}, which no restored copy has")))
+        }
+    }
 }

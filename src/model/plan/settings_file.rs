@@ -30,7 +30,7 @@ pub fn line(name: &str, value: &str) -> String {
 }
 
 /// One element of a setting that is a list of directories (`SplitDirectoriesString`).
-pub(super) fn list_element(path: &str) -> String {
+pub fn list_element(path: &str) -> String {
     let plain = !path.contains([',', '"']) && path.trim() == path;
     if plain { path.to_owned() } else { format!("\"{}\"", path.replace('"', "\"\"")) }
 }

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::model::error::{Code, Error, Result};
 use crate::model::shell_word::shell_word;
 use crate::operation::failure;
-use crate::postgres::MAX_ROOM;
+use crate::postgres::{MAX_ROOM, Room};
 
 const PREFIX: &str = "pgcairn-demo.";
 /// Where `TMPDIR` is too deep for a socket below it, or has a name that a repository URL cannot hold.
@@ -72,10 +72,8 @@ impl Place {
     }
 
     /// A new directory for what a server has beside its data.
-    pub fn room(&self, name: &str) -> Result<PathBuf> {
-        let path = self.path().join(name);
-        fs::create_dir(&path).map_err(|error| cannot_write(&path, &error))?;
-        Ok(path)
+    pub fn room(&self, name: &str) -> Result<Room> {
+        Room::make(&self.path().join(name))
     }
 
     pub fn write_configuration(&self, recipient: &str, connection: &str) -> Result<PathBuf> {
