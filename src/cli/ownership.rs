@@ -49,6 +49,10 @@ pub struct Belongings {
     pub only_reads: bool,
 }
 
+pub fn is_root() -> bool {
+    geteuid().is_root()
+}
+
 /// Becomes the owner, or makes sure to be it. Nothing that stays open may have been opened before, but
 /// for configuration and key.
 pub fn assume(belongings: &Belongings) -> Result<()> {

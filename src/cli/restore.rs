@@ -13,7 +13,7 @@ use crate::model::plan::target::Target;
 use crate::model::selector::Selector;
 use crate::model::timestamp::TimestampTz;
 use crate::operation;
-use crate::operation::restore::{Action, Request, TablespaceMapping, TimelineChoice};
+use crate::operation::restore::{Action, Request, Start, TablespaceMapping, TimelineChoice};
 
 /// Restore a data directory that recovers to a chosen moment
 #[derive(Debug, Args)]
@@ -27,6 +27,7 @@ Examples:
   pgcairn restore --target-dir /srv/restored --to '10 minutes ago'
   pgcairn restore --target-dir /srv/restored --before-xid 731
   pgcairn restore --target-dir /srv/restored --backup latest     that backup's own end, no further
+  pgcairn restore --target-dir /srv/restored --to '10 minutes ago' --start    and look at it, while the origin runs
   pgcairn restore --repository file:///mnt/copy --identity key.txt --target-dir /srv/restored --to latest")]
 pub struct Arguments {
     /// Where the data directory is made; must be empty or absent
@@ -65,6 +66,15 @@ pub struct Arguments {
     /// Print what would be done, write nothing
     #[arg(long)]
     plan: bool,
+    /// Start a server on the copy, cut off from its origin, and leave it running
+    #[arg(long, help_heading = "Looking at the copy")]
+    start: bool,
+    /// Let the started copy listen on 127.0.0.1 too, with the passwords of its roles
+    #[arg(long, value_name = "N", requires = "start", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Looking at the copy")]
+    port: Option<u16>,
+    /// Where initdb and postgres of the backup's major are
+    #[arg(long, value_name = "DIR", requires = "start", help_heading = "Looking at the copy")]
+    bindir: Option<PathBuf>,
     /// Workers [default: one for each core]
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroU16>,
@@ -91,7 +101,10 @@ const LATEST: &str = "latest";
 
 impl Arguments {
     pub fn run(self, session: &Session) -> Status {
-        let request = self.request(session)?;
+        let mut request = self.request(session)?;
+        if let Some(start) = &mut request.start {
+            start.asked_by_root = session.is_root();
+        }
         if let Target::Time { at, .. } = request.target
             && let Some(at) = at.to_jiff()
         {
@@ -113,11 +126,22 @@ impl Arguments {
             action: self.action(&target)?,
             target,
             tablespaces: self.tablespaces.clone(),
+            tablespaces_below: None,
+            start: self.start()?,
             accept_unsigned: self.accept_unsigned,
             plan: self.plan,
             jobs: self.jobs,
             identity: self.key.file().map(Path::to_owned),
         })
+    }
+
+    /// Root may be somewhere that the owner may not enter.
+    fn start(&self) -> Result<Option<Start>> {
+        if self.start && matches!(self.action, Some(ActionWord::Shutdown)) {
+            return Err(usage("--action shutdown leaves no server to look at, which --start is for"));
+        }
+        let bindir = self.bindir.as_ref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()));
+        Ok(self.start.then_some(Start { bindir, port: self.port, asked_by_root: false }))
     }
 
     /// clap has seen to it that there is one target at most, and a backup where there is none.
@@ -195,6 +219,7 @@ mod tests {
             "--target-dir /a --before-xid 731 --backup 2026 --timeline 0xA",
             "--target-dir /a --to-name 'before the; deploy' --tablespace '/a\\=b=/c d' --tablespace /e=/f",
             "--target-dir /a --to-lsn 1/2A --accept-unsigned",
+            "--target-dir /a --to latest --start --port 5499 --bindir '/usr/l b/bin'",
         ] {
             let planned = request(&format!("{line} --plan"));
             let again = request(&operation::restore::arguments(&planned));

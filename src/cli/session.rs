@@ -130,6 +130,11 @@ impl Session {
         Session { globals, protocol, output, interrupt: Interrupt::default(), now: Timestamp::now() }
     }
 
+    /// Before it was given up.
+    pub fn is_root(&self) -> bool {
+        ownership::is_root()
+    }
+
     /// `--yes` was given.
     pub fn agreed(&self) -> bool {
         self.globals.yes

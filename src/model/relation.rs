@@ -28,12 +28,13 @@ const SKIPPED_ROOT_FILES: [&[u8]; 15] = [
     b"recovery.signal.old",
 ];
 
-/// What a restore lays beside the data: the WAL that recovery reads, the origin's configuration, and the mark of
-/// a restore that has not ended. When the restored cluster is backed up in turn they belong to its past.
+/// What a restore lays beside the data: the WAL that recovery reads, the origin's configuration, the mark of a restore
+/// that has not ended, and what a started copy runs with. When the restored cluster is backed up in turn they belong to its past.
 pub const RESTORED_WAL: &str = "pgcairn_wal";
 pub const CAPTURED_CONFIGURATION: &str = "pgcairn_config";
 pub const UNFINISHED_RESTORE: &str = "pgcairn_restore.json";
-const OF_A_RESTORE: [&str; 3] = [RESTORED_WAL, CAPTURED_CONFIGURATION, UNFINISHED_RESTORE];
+pub const STARTED_COPY: &str = "pgcairn_server";
+const OF_A_RESTORE: [&str; 4] = [RESTORED_WAL, CAPTURED_CONFIGURATION, UNFINISHED_RESTORE, STARTED_COPY];
 
 /// Rebuilt at start-up (`RELCACHE_INIT_FILENAME`) or temporary (`PG_TEMP_FILE_PREFIX`), with whatever follows.
 const SKIPPED_PREFIXES: [&[u8]; 2] = [b"pg_internal.init", b"pgsql_tmp"];

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::{Context, backup, init, key, restore, signing_key, wal};
+use super::{Context, backup, init, key, own_program, restore, signing_key, wal};
 use crate::config::{Config, identity};
 use crate::model::error::{Code, Error, Result};
 use crate::model::interrupt::Interrupt;
@@ -51,7 +51,7 @@ pub struct Request {
 pub fn run(request: &Request, interrupt: &Interrupt, listener: &dyn Listener) -> Result<Demo> {
     let began = Instant::now();
     let installation = Installation::find(request.bindir.as_deref())?;
-    place::refuse_unreachable_program()?;
+    own_program::refuse_unreachable()?;
     let place = Place::new().map_err(elsewhere)?;
     let stage = Stage { story: Story::new(listener), place: &place, installation, interrupt };
     let mut demo = stage.play(request.keep).map_err(elsewhere)?;
@@ -247,6 +247,8 @@ impl Stage<'_> {
             timeline: restore::TimelineChoice::Latest,
             action: restore::Action::Promote,
             tablespaces: Vec::new(),
+            tablespaces_below: None,
+            start: None,
             accept_unsigned: false,
             plan: false,
             jobs: None,

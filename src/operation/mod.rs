@@ -19,6 +19,7 @@ pub mod key;
 mod legal_hold;
 pub mod list;
 mod objects_list;
+mod own_program;
 pub mod repository;
 mod required;
 pub mod restore;

@@ -1,9 +1,14 @@
 //! `restore`: a backup and its WAL become a data directory that recovers to the target.
+//!
+//! [`run`] is the command. Who goes on with the copy calls [`perform`] and has it in hand: with [`Request::start`] the
+//! outcome holds a [`StoppedCopy`], which `ScratchServer::launch(copy.launch(room, settings))` starts, cut off from its
+//! origin.
 
 mod again;
 mod choose;
 mod commit_marker;
 mod configuration;
+mod copy;
 mod directories;
 mod execute;
 mod layout;
@@ -12,6 +17,7 @@ mod objects;
 mod one_history;
 mod refuse;
 mod scan;
+mod start;
 mod tablespaces;
 mod timeline;
 mod unfinished;
@@ -32,7 +38,7 @@ use crate::flow::inward::Inward;
 use crate::flow::memory::share;
 use crate::model::catalog::{ObjectList, Summary};
 use crate::model::error::Result;
-use crate::model::plan::target::Target;
+use crate::model::plan::target::{StopPoint, Target};
 use crate::model::selector::Selector;
 use crate::model::shell_word::shell_word;
 use crate::model::wal_name::TimelineId;
@@ -41,6 +47,7 @@ use crate::report::restore::{Done, Plan, Restore};
 use crate::store::Reader;
 
 pub use again::arguments;
+pub use copy::StoppedCopy;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
@@ -52,6 +59,11 @@ pub struct Request {
     pub timeline: TimelineChoice,
     pub action: Action,
     pub tablespaces: Vec<TablespaceMapping>,
+    /// Where all other tablespaces outside of the data directory go, each in a directory with its oid for a name;
+    /// `None` puts them where they were. The directory must be there.
+    pub tablespaces_below: Option<PathBuf>,
+    /// The copy will be started on this machine, cut off from its origin.
+    pub start: Option<Start>,
     /// Nobody needs to have signed the backup.
     pub accept_unsigned: bool,
     /// Only the plan.
@@ -86,6 +98,27 @@ impl Action {
             Action::Shutdown => "shutdown",
         }
     }
+}
+
+/// How a copy is started. What it takes is looked for before anything is written.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Start {
+    /// Where `postgres` is; `None` looks in the usual places.
+    pub bindir: Option<PathBuf>,
+    /// On 127.0.0.1, beside the socket.
+    pub port: Option<u16>,
+    /// Root has asked, and gave way to the owner of the copy: what is to be typed later needs his name.
+    pub asked_by_root: bool,
+}
+
+/// What became of a request.
+pub struct Restored {
+    pub plan: Plan,
+    pub backup: Summary,
+    /// Where recovery will stop; `None` where it reads all WAL.
+    pub stop: Option<StopPoint>,
+    /// Where something was written and will be started.
+    pub copy: Option<StoppedCopy>,
 }
 
 /// `--tablespace OLD=NEW`, both absolute.
@@ -131,10 +164,28 @@ impl Source<'_> {
     }
 }
 
-/// The plan is complete, and everything that can be refused is refused, before a byte is written.
+/// Restores, and starts the copy where that is asked for.
 pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Result<Restore> {
     let began = Instant::now();
+    let restored = perform(context, request, listener)?;
+    let Restored { plan, backup, .. } = &restored;
+    let seconds = began.elapsed().as_secs_f64();
+    let done = (!request.plan).then(|| Done { seconds, bytes: plan.data_bytes, files: plan.files });
+    let started = match (&restored.copy, &request.start) {
+        (Some(copy), Some(how)) => Some(start::start(context, request, how, (&restored, copy), listener)?),
+        _ => None,
+    };
+    let next = match &started {
+        Some(started) => start::next(started),
+        None => next(context, &pinned(request, backup)),
+    };
+    Ok(Restore { plan: restored.plan, done, started, next })
+}
+
+/// The plan is complete, and everything that can be refused is refused, before a byte is written.
+pub fn perform(context: &Context, request: &Request, listener: &dyn Listener) -> Result<Restored> {
     refuse::unspeakable(&request.target_dir)?;
+    request.start.as_ref().map_or(Ok(()), start::refuse)?;
     let all = repository::open_all(&context.config, listener)?;
     let opened = chosen::generation(&context.config, all, request.backup.as_ref())?;
     let opener = opened.opener(context)?;
@@ -142,13 +193,10 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
     let source = Source { context, opened, opener };
     let outcome = restore(&source, request, listener);
     healed::say(&reader, listener);
-    let (plan, backup, done) = outcome?;
-    let done = done.then(|| Done { seconds: began.elapsed().as_secs_f64(), bytes: plan.data_bytes, files: plan.files });
-    let next = next(context, &pinned(request, &backup));
-    Ok(Restore { plan, done, next })
+    outcome
 }
 
-fn restore(source: &Source<'_>, request: &Request, listener: &dyn Listener) -> Result<(Plan, Summary, bool)> {
+fn restore(source: &Source<'_>, request: &Request, listener: &dyn Listener) -> Result<Restored> {
     let (chosen, mut layout) = healed(&source.opened.repository.reader(), || {
         let chosen = choose::choose(source, request, listener)?;
         let objects = objects::check(source, &chosen.backup)?;
@@ -159,11 +207,14 @@ fn restore(source: &Source<'_>, request: &Request, listener: &dyn Listener) -> R
     layout.measure(&request.target_dir, chosen.wal_bytes())?;
     tablespaces::refuse(&layout, &chosen, request)?;
     refuse::unfit_target(&layout, &chosen, request)?;
+    let installation = request.start.as_ref().map(|how| copy::installation(&chosen.backup, how)).transpose()?;
     let plan = layout::plan(source, request, &chosen, &layout);
+    let mut copy = None;
     if !request.plan {
-        execute::execute(source, request, &chosen, &layout, listener)?;
+        let required = execute::execute(source, request, &chosen, &layout, listener)?;
+        copy = installation.map(|installation| StoppedCopy::of(request, &chosen.backup, installation, required));
     }
-    Ok((plan, chosen.backup, !request.plan))
+    Ok(Restored { plan, backup: chosen.backup, stop: chosen.stop, copy })
 }
 
 /// `latest` is another backup as soon as one more is made: what was planned is carried out with the one that was meant.

@@ -15,6 +15,9 @@ pub struct Environment {
     /// Of the machine pgcairn ran on.
     pub architecture: String,
     pub shared_preload_libraries: String,
+    /// The cluster's first, whom every server lets in; backups before it was recorded have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superuser: Option<String>,
     pub databases: Vec<Database>,
 }
 
@@ -54,9 +57,16 @@ impl Environment {
             version: connection.column(&row, 0)?,
             architecture: std::env::consts::ARCH.to_owned(),
             shared_preload_libraries: settings.shared_preload_libraries.clone(),
+            superuser: superuser(connection)?,
             databases: databases(connection)?,
         })
     }
+}
+
+/// `BOOTSTRAP_SUPERUSERID`
+fn superuser(connection: &mut Connection) -> Result<Option<String>> {
+    let row = connection.query_opt("SELECT rolname::text FROM pg_roles WHERE oid = 10", &[])?;
+    row.map(|row| connection.column(&row, 0)).transpose()
 }
 
 fn databases(connection: &mut Connection) -> Result<Vec<Database>> {

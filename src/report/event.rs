@@ -22,6 +22,8 @@ pub enum Phase {
     /// The WAL that recovery needs is laid beside the data.
     FetchingWal,
     Syncing,
+    /// A server on the copy replays WAL up to the target.
+    Recovering,
 }
 
 impl Phase {
@@ -35,6 +37,7 @@ impl Phase {
             Phase::Restoring => "restoring",
             Phase::FetchingWal => "fetching WAL",
             Phase::Syncing => "syncing to disk",
+            Phase::Recovering => "recovering",
         }
     }
 }

@@ -9,6 +9,7 @@ use super::text::{bytes, count, facts, seconds, utc_and_local};
 use super::{Report, signature};
 use crate::model::key::BackupId;
 use crate::model::lsn::Lsn;
+use crate::model::recovery_log::RecoveryLog;
 use crate::model::signature::Standing;
 use crate::model::wal_name::TimelineId;
 
@@ -17,6 +18,8 @@ use crate::model::wal_name::TimelineId;
 pub struct Restore {
     pub plan: Plan,
     pub done: Option<Done>,
+    /// Where a server on the copy was asked for, and runs.
+    pub started: Option<Started>,
     pub next: String,
 }
 
@@ -64,12 +67,32 @@ pub struct Done {
     pub files: u64,
 }
 
+/// A server on the copy, cut off from its origin.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Started {
+    pub postgresql: String,
+    pub pid: u32,
+    pub socket_directory: PathBuf,
+    /// On 127.0.0.1, where it was asked for.
+    pub port: Option<u16>,
+    /// It takes writes; else it stands at its target and is read only.
+    pub is_open: bool,
+    pub recovery: RecoveryLog,
+    pub log: PathBuf,
+    /// From its start to its target.
+    pub seconds: f64,
+    /// Commands, as a shell takes them.
+    pub connect: String,
+    pub stop: String,
+    pub again: String,
+}
+
 impl Report for Restore {
     const NAME: &'static str = "restore";
 
     fn human(&self) -> String {
         let done = self.done.as_ref().map(Done::line).unwrap_or_else(|| "nothing was written\n".to_owned());
-        self.plan.text() + &done
+        self.plan.text() + &done + &self.started.as_ref().map(Started::text).unwrap_or_default()
     }
 
     fn next(&self) -> Option<String> {
@@ -81,6 +104,24 @@ impl Done {
     fn line(&self) -> String {
         let files = count(self.files, "file");
         format!("restored {} in {files} within {}\n", bytes(self.bytes), seconds(self.seconds))
+    }
+}
+
+impl Started {
+    fn text(&self) -> String {
+        let state = if self.is_open { "open" } else { "at its target, read only" };
+        let stop = self.recovery.stop.as_ref().map_or("all WAL was replayed", |stop| stop.words.as_str());
+        let mut rows = vec![
+            ("server", format!("PostgreSQL {}, process {}, {state}", self.postgresql, self.pid)),
+            ("log says", stop.to_owned()),
+            ("took", seconds(self.seconds)),
+        ];
+        rows.extend(self.port.map(|port| ("port", format!("{port} of 127.0.0.1, with the passwords of the roles"))));
+        rows.push(("connect", self.connect.clone()));
+        rows.push(("log", self.log.display().to_string()));
+        rows.push(("stop it", self.stop.clone()));
+        rows.push(("start again", self.again.clone()));
+        facts(&rows)
     }
 }
 

@@ -193,10 +193,10 @@ fn a_restore() {
         settings: vec!["recovery_target_time = '2026-11-20 14:05:00.000001+00'".to_owned()],
     };
     let next = "pg_ctl -D /srv/restored start".to_owned();
-    assert_snapshot!(read(&Restore { plan: plan.clone(), done: None, next: next.clone() }));
+    assert_snapshot!(read(&Restore { plan: plan.clone(), done: None, started: None, next: next.clone() }));
     let done = Done { seconds: 95.0, bytes: 40 << 30, files: 1204 };
     assert!(
-        read(&Restore { plan, done: Some(done), next }).contains("restored 40 GiB in 1204 files within 1 min 35 s\n")
+        read(&Restore { plan, done: Some(done), started: None, next }).contains("restored 40 GiB in 1204 files within 1 min 35 s\n")
     );
 }
 

@@ -1,10 +1,10 @@
 //! The directory in which everything of the demo lies.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, access};
 use tempfile::TempDir;
 
 use crate::model::error::{Code, Error, Result};
@@ -13,6 +13,7 @@ use crate::operation::failure;
 use crate::postgres::{MAX_ROOM, Room};
 
 const PREFIX: &str = "pgcairn-demo.";
+const MODE: u32 = 0o700;
 /// Where `TMPDIR` is too deep for a socket below it, or has a name that a repository URL cannot hold.
 const FALLBACK: &str = "/tmp";
 /// Bytes below the temporary directory: our own directory, and the longest room in it.
@@ -29,7 +30,7 @@ impl Place {
         let plain = |b: &u8| b.is_ascii_alphanumeric() || b"/._-".contains(b);
         let bytes = wanted.as_os_str().as_encoded_bytes();
         let usable = wanted.is_absolute() && bytes.len() + DEPTH <= MAX_ROOM && bytes.iter().all(plain);
-        let make = |base: &Path| tempfile::Builder::new().prefix(PREFIX).tempdir_in(base);
+        let make = |base: &Path| tempfile::Builder::new().prefix(PREFIX).permissions(Permissions::from_mode(MODE)).tempdir_in(base);
         let made =
             if usable { make(&wanted).or_else(|_| make(Path::new(FALLBACK))) } else { make(Path::new(FALLBACK)) };
         let cannot = |error| Error::new(Code::Io, format!("no directory can be made in {FALLBACK}: {error}"));
@@ -109,17 +110,4 @@ impl Place {
 
 fn cannot_write(path: &Path, error: &io::Error) -> Error {
     Error::new(Code::Io, format!("{} cannot be written: {error}", path.display()))
-}
-
-/// The server calls this program, as the user that it runs as: a program in root's home is closed to it.
-pub fn refuse_unreachable_program() -> Result<()> {
-    let program = std::env::current_exe()
-        .map_err(|error| Error::new(Code::Io, format!("the path of this program is not known: {error}")))?;
-    access(&program, Access::EXEC_OK).map_err(|error| {
-        let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten();
-        let user = user.map_or_else(|| "the user of the server".to_owned(), |user| user.name);
-        let shown = program.display();
-        Error::new(Code::Permission, format!("{user} cannot run {shown}, and the server calls it: {error}"))
-            .hint(format!("install -m 0755 {} /usr/local/bin/pgcairn", shell_word(&program.to_string_lossy())))
-    })
 }

@@ -26,6 +26,11 @@ pub fn arguments(request: &Request) -> String {
         let side = |path: &Path| path.to_string_lossy().replace('=', "\\=");
         words.push(format!("--tablespace {}", shell_word(&format!("{}={}", side(&mapping.old), side(&mapping.new)))));
     }
+    if let Some(start) = &request.start {
+        words.push("--start".to_owned());
+        words.extend(start.port.map(|port| format!("--port {port}")));
+        words.extend(start.bindir.iter().map(|directory| format!("--bindir {}", path(directory))));
+    }
     words.extend(request.accept_unsigned.then(|| "--accept-unsigned".to_owned()));
     words.extend(request.jobs.map(|jobs| format!("--jobs {jobs}")));
     words.extend(request.identity.iter().map(|file| format!("--identity {}", path(file))));

@@ -62,8 +62,9 @@ pub fn settings(request: &Request, chosen: &Chosen) -> Vec<Setting> {
     settings
 }
 
-/// Writes everything that makes the restored directory recover, and nothing that makes it startable.
-pub fn write(request: &Request, chosen: &Chosen, control: &ControlFile) -> Result<()> {
+/// Writes everything that makes the restored directory recover, and nothing that makes it startable. Gives what a
+/// server on it must be told at least.
+pub fn write(request: &Request, chosen: &Chosen, control: &ControlFile) -> Result<RequiredSettings> {
     let target = &request.target_dir;
     let mut required = RequiredSettings::of_control_file(control);
     // The origin raised a setting after the backup: replay would stop where it did.
@@ -85,7 +86,8 @@ pub fn write(request: &Request, chosen: &Chosen, control: &ControlFile) -> Resul
     }
     let auto = auto_conf(&existing, &settings);
     write_file(&target.join("postgresql.auto.conf"), &auto)?;
-    write_file(&target.join("recovery.signal"), b"")
+    write_file(&target.join("recovery.signal"), b"")?;
+    Ok(required)
 }
 
 /// `None` where there is no such file.

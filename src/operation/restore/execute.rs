@@ -10,19 +10,21 @@ use super::{Request, Source, commit_marker, configuration, directories, unfinish
 use crate::flow::caught::Panicked;
 use crate::model::catalog::Summary;
 use crate::model::error::Result;
+use crate::model::plan::required_settings::RequiredSettings;
 use crate::operation::failure::cannot;
 use crate::report::{Listener, Phase, Progress};
 use crate::sink::TargetDirectory;
 
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
+/// Gives what a server on the copy must be told at least.
 pub fn execute(
     source: &Source<'_>,
     request: &Request,
     chosen: &Chosen,
     layout: &Layout,
     listener: &dyn Listener,
-) -> Result<()> {
+) -> Result<RequiredSettings> {
     let target = &request.target_dir;
     let _locks = directories::prepare(request, chosen, layout)?;
     let mut target_directory = TargetDirectory::open(target)?;
@@ -33,12 +35,13 @@ pub fn execute(
     commit_marker::check_label(source, target, &chosen.backup)?;
     wal::fetch_all(source, request, chosen, listener)?;
     configuration::write_tablespace_map(target, layout)?;
-    configuration::write(request, chosen, &control)?;
+    let required = configuration::write(request, chosen, &control)?;
 
     listener.phase(Phase::Syncing);
     source.context.interrupt.check()?;
     target_directory.commit()?;
-    unfinished::unmark(target, layout).map_err(|e| cannot("finish", target.display(), e))
+    unfinished::unmark(target, layout).map_err(|e| cannot("finish", target.display(), e))?;
+    Ok(required)
 }
 
 fn copy_files(

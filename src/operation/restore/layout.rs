@@ -141,6 +141,12 @@ impl Layout {
             };
             (tablespace.becomes, tablespace.inside) = (mapping.new.clone(), false);
         }
+        let is_mapped = |t: &Moved| request.tablespaces.iter().any(|mapping| t.becomes == mapping.new);
+        for (oid, tablespace) in self.tablespaces.iter_mut().filter(|(_, t)| !t.inside && !is_mapped(t)) {
+            if let Some(below) = &request.tablespaces_below {
+                tablespace.becomes = below.join(oid.to_string());
+            }
+        }
         Ok(())
     }
 

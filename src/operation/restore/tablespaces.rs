@@ -18,6 +18,7 @@ pub fn refuse(layout: &Layout, chosen: &Chosen, request: &Request) -> Result<()>
         let restored = layout.tablespaces.get(&created.oid);
         // An empty one is in place. Into one that the restore itself fills, replay may go.
         if !created.location.is_empty() && restored.is_none_or(|moved| moved.becomes != location) {
+            request.start.as_ref().map_or(Ok(()), |_| refuse_to_leave(location, *at))?;
             refuse_replay_into(location, *at)?;
         }
     }
@@ -31,6 +32,16 @@ fn refuse_mapped_twice(request: &Request) -> Result<()> {
         Some(twice) => Err(Error::new(Code::Usage, format!("--tablespace names {} twice", twice.old.display()))
             .hint("--tablespace OLD=NEW once for each tablespace")),
     }
+}
+
+/// A copy that is cut off makes nothing outside of its own directories, empty or not: nobody would take it away, and
+/// on the origin's machine somebody else may be about to use it.
+fn refuse_to_leave(location: &Path, at: Lsn) -> Result<()> {
+    let path = location.display();
+    let message = format!("at {at} replay creates a tablespace in {path}, outside of the copy that is to be started");
+    Err(Error::new(Code::Refused, message).hint(format!(
+        "restore to --to-lsn {at} --exclusive, or from a later backup, or without --start and start it yourself"
+    )))
 }
 
 /// Replay of CREATE TABLESPACE takes the directory that it was made in, whatever is in it, and no mapping

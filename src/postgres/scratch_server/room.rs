@@ -40,7 +40,7 @@ impl Room {
         }
         let socket = match directory.as_os_str().len() <= MAX_ROOM {
             true => directory.to_owned(),
-            false => tempfile::Builder::new().prefix(SHORT_PREFIX).tempdir_in(SHORT_PLACE).map_err(cannot)?.keep(),
+            false => socket_elsewhere().map_err(cannot)?,
         };
         Ok(Room { directory: directory.to_owned(), socket })
     }
@@ -86,6 +86,11 @@ impl Room {
             let _ = fs::remove_dir_all(&self.socket);
         }
     }
+}
+
+fn socket_elsewhere() -> io::Result<PathBuf> {
+    let private = fs::Permissions::from_mode(MODE);
+    Ok(tempfile::Builder::new().prefix(SHORT_PREFIX).permissions(private).tempdir_in(SHORT_PLACE)?.keep())
 }
 
 #[cfg(test)]
