@@ -19,7 +19,7 @@ use crate::operation::restore::{Action, Request, Start, TablespaceMapping, Timel
 #[derive(Debug, Args)]
 #[command(
     group = ArgGroup::new("target").args(["to", "to_lsn", "to_xid", "before_xid", "to_name"]),
-    group = ArgGroup::new("start").args(["to", "to_lsn", "to_xid", "before_xid", "to_name", "backup"]).required(true).multiple(true),
+    group = ArgGroup::new("beginning").args(["to", "to_lsn", "to_xid", "before_xid", "to_name", "backup"]).required(true).multiple(true),
     after_help = "\
 Examples:
   pgcairn restore --target-dir /srv/restored --to latest

@@ -25,6 +25,7 @@ mod several;
 mod signed;
 mod smoke;
 mod soak;
+mod started;
 mod status;
 mod support;
 mod sweep;
@@ -69,6 +70,7 @@ fn scenarios() -> Vec<Scenario> {
         hostile::scenarios(),
         session::scenarios(),
         signed::scenarios(),
+        started::scenarios(),
         status::scenarios(),
         sweep::scenarios(),
         frozen::scenarios(),

@@ -17,6 +17,7 @@ mod retention;
 mod server;
 mod several;
 mod signed;
+mod start;
 mod tablespaces;
 mod timelines;
 
@@ -53,6 +54,7 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "refusals::signed", run: signed::refusals },
         Scenario { name: "refusals::fetch", run: fetch::refusals },
         Scenario { name: "refusals::tablespaces", run: tablespaces::refusals },
+        Scenario { name: "refusals::start", run: start::refusals },
         Scenario { name: "refusals::disk", run: disk::refusals },
         Scenario { name: "refusals::retention", run: retention::refusals },
         Scenario { name: "refusals::several", run: several::refusals },

@@ -1,0 +1,112 @@
+//! How a started copy is reached, stopped and started again, and what a signal does to one on its way.
+
+use std::fs;
+use std::net::TcpListener;
+use std::process::{Child, Stdio};
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::support::account::account;
+use crate::support::majors::Installation;
+use crate::support::server::{Server, run};
+use crate::support::site::Site;
+use crate::support::wait::wait_for;
+use crate::support::{Outcome, process};
+
+use super::copy::{self, Copy, wait_empty};
+
+/// A server, and a site with one backup and a row after it. Its socket would lie too deep in the copy.
+fn backed_up(install: &'static Installation) -> Outcome<(Server, Site)> {
+    let server = Server::builder(install).setting("archive_mode", "on").start()?;
+    let site = Site::new(&server)?;
+    site.init()?;
+    site.archive_from(&server)?;
+    server.sql("create table t as select 1 as n")?;
+    server.sql("create role app login password 'secret'")?;
+    site.run(&["backup"])?.ok()?;
+    server.sql("insert into t values (2)")?;
+    server.archive_all()?;
+    Ok((server, site))
+}
+
+/// The commands of the report do what they say; what was started again is as cut off as before.
+pub fn stopped_and_started_again(install: &'static Installation) -> Outcome {
+    let (server, site) = backed_up(install)?;
+    server.sql("alter system set archive_mode = 'always'")?;
+    let copy = Copy::start(&site, install, &["--to", "latest"])?;
+    assert_eq!((copy.started["is_open"].clone(), copy.value("select count(*) from t")?), (true.into(), "2".into()));
+    assert_eq!(copy.started["recovery"]["stop"], Value::Null);
+    copy.value("alter system set archive_mode = 'always'")?;
+    copy.types("stop", "")?;
+    assert!(!copy.is_running());
+    copy.types("again", "")?;
+    assert_eq!((copy.setting("archive_mode")?, copy.setting("cluster_name")?), ("off".into(), "restored copy of main".into()));
+    assert_eq!(copy.value("select count(*) from t")?, "2");
+    copy.types("stop", "")?;
+    wait_empty(&copy.data)
+}
+
+/// Whoever is on the machine reaches the port: a password is asked for.
+pub fn on_a_port(install: &'static Installation) -> Outcome {
+    let (_server, site) = backed_up(install)?;
+    let free = || Ok::<_, std::io::Error>(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port());
+    let port = free()?.to_string();
+    let copy = Copy::start(&site, install, &["--backup", "latest", "--port", &port])?;
+    assert_eq!(copy.setting("listen_addresses")?, "127.0.0.1");
+    assert_eq!(copy.value("select count(*) from t")?, "1");
+    let ports = copy.ports()?;
+    assert_eq!(ports.len(), 1, "{ports:?}");
+    assert!(ports[0].starts_with("tcp 0100007F:"), "{ports:?}");
+    let over_tcp = |user: &str, password: &str| {
+        let mut psql = account().command(install.program("psql"));
+        psql.env("PGPASSWORD", password).args(["-h", "127.0.0.1", "-p", &port, "-U", user, "-d", "postgres", "-wXAtc", "select 1"]);
+        run(&mut psql)
+    };
+    assert_eq!(over_tcp("app", "secret")?.trim(), "1");
+    assert!(over_tcp("app", "wrong").is_err() && over_tcp("postgres", "").is_err());
+    Ok(())
+}
+
+/// The server is on its way when the signal comes.
+pub fn a_signal_stops_the_server(install: &'static Installation) -> Outcome {
+    let (_server, site) = backed_up(install)?;
+    let mut command = copy::command(copy::owner(), &site, install, "copy", &["--to", "latest", "--json"]);
+    let mut running = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+    let target = site.path("copy");
+    // Held before it says that it takes sessions; only then is it certain that somebody waits for that.
+    let postmaster = wait_for("the copy's server", || {
+        let text = fs::read_to_string(target.join("postmaster.pid")).unwrap_or_default();
+        Ok(text.lines().next().and_then(|pid| pid.parse::<i32>().ok()))
+    })?;
+    process::register(postmaster.cast_unsigned());
+    process::signal(postmaster, Signal::STOP);
+    process::signal(running.id().cast_signed(), Signal::TERM);
+    wait_for("the server to be told to quit", || Ok(is_pending(postmaster, Signal::QUIT).then_some(())))?;
+    process::signal(postmaster, Signal::CONT);
+    let error = last_error(&mut running)?;
+    process::unregister(postmaster.cast_unsigned());
+    assert_eq!(process::below(&target), Vec::<i32>::new(), "processes are left");
+    assert_eq!(error["code"], "interrupted", "{error}");
+    let again = error["hint"].as_str().and_then(|hint| hint.strip_prefix("the copy is complete: ")).ok_or("no hint")?;
+    run(account().command("/bin/sh").args(["-c", again]))?;
+    let stop = format!("{} -D {} -m immediate stop", install.program("pg_ctl").display(), target.display());
+    run(account().command("/bin/sh").args(["-c", &stop]))?;
+    wait_empty(&target)
+}
+
+fn is_pending(pid: i32, signal: Signal) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let pending = status.lines().find_map(|line| line.strip_prefix("ShdPnd:"));
+    let pending = pending.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    pending & (1 << (signal.as_raw() - 1)) != 0
+}
+
+fn last_error(running: &mut Child) -> Outcome<Value> {
+    let mut said = String::new();
+    std::io::Read::read_to_string(running.stdout.as_mut().ok_or("no output")?, &mut said)?;
+    let status = running.wait()?;
+    let last: Value = serde_json::from_str(said.lines().last().unwrap_or_default())?;
+    assert_eq!(status.code(), Some(130), "{last}");
+    Ok(last["error"].clone())
+}

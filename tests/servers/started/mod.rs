@@ -1,0 +1,20 @@
+//! `restore --start`: a copy that runs beside its living origin and has nothing to do with it, whatever the origin was
+//! told and however it is laid out.
+
+mod beside;
+mod copy;
+mod life;
+mod origin;
+
+use super::support::Scenario;
+
+pub fn scenarios() -> Vec<Scenario> {
+    vec![
+        Scenario { name: "started::beside_a_plain_origin", run: beside::plain },
+        Scenario { name: "started::beside_an_origin_as_debian_lays_it_out", run: beside::debian },
+        Scenario { name: "started::by_root", run: beside::by_root },
+        Scenario { name: "started::stopped_and_started_again", run: life::stopped_and_started_again },
+        Scenario { name: "started::on_a_port", run: life::on_a_port },
+        Scenario { name: "started::a_signal_stops_the_server", run: life::a_signal_stops_the_server },
+    ]
+}
