@@ -125,7 +125,9 @@ impl At {
         match self {
             At::Consistency => false,
             At::Lsn { lsn, applied } => *lsn == planned.record && side(*applied),
-            At::RestorePoint { name } => planned.restore_point.as_ref().is_some_and(|point| point.name_lossy() == *name),
+            At::RestorePoint { name } => {
+                planned.restore_point.as_ref().is_some_and(|point| point.name_lossy() == *name)
+            }
             At::Transaction { xid, committed, applied } => {
                 let ends = |outcome: Outcome| *committed == (outcome == Outcome::Commit);
                 side(*applied) && planned.transaction.is_some_and(|end| end.xid == *xid && ends(end.outcome))

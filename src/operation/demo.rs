@@ -16,8 +16,8 @@ use super::{Context, backup, init, key, own_program, restore, signing_key, wal};
 use crate::config::{Config, identity};
 use crate::model::error::{Code, Error, Result};
 use crate::model::interrupt::Interrupt;
-use crate::model::plan::target::Target;
 use crate::model::plan::settings_file::Setting;
+use crate::model::plan::target::Target;
 use crate::postgres::{End, Installation, Launch, Origin, Patience, ScratchServer, USUAL_SUPERUSER};
 use crate::report::Listener;
 use crate::report::backup::Backup;
@@ -158,13 +158,7 @@ impl Stage<'_> {
         Ok((origin, first))
     }
 
-    fn launch<'a>(
-        &'a self,
-        data: &'a Path,
-        room: &str,
-        origin: Origin,
-        settings: Vec<Setting>,
-    ) -> Result<Launch<'a>> {
+    fn launch<'a>(&'a self, data: &'a Path, room: &str, origin: Origin, settings: Vec<Setting>) -> Result<Launch<'a>> {
         let (room, superuser) = (self.place.room(room)?, USUAL_SUPERUSER.to_owned());
         Ok(Launch { installation: &self.installation, data, room, origin, superuser, port: None, settings })
     }

@@ -140,10 +140,8 @@ fn not_found(bindir: Option<&Path>) -> Error {
 fn no_major(major: u32, bindir: Option<&Path>, found: &[(u32, Installation)]) -> Error {
     let there: Vec<&str> = found.iter().map(|(_, installation)| installation.version.as_str()).collect();
     let there = if there.is_empty() { "there is none".to_owned() } else { format!("there is {}", there.join(", ")) };
-    let place = bindir.map_or_else(
-        || "in PATH and where packages put it".to_owned(),
-        |bindir| format!("in {}", bindir.display()),
-    );
+    let place = bindir
+        .map_or_else(|| "in PATH and where packages put it".to_owned(), |bindir| format!("in {}", bindir.display()));
     Error::new(Code::Refused, format!("the copy needs PostgreSQL {major} to start; {place} {there}"))
         .hint(format!("apt-get install postgresql-{major}, or --bindir DIR where its initdb and postgres are"))
 }

@@ -260,7 +260,9 @@ impl ScratchServer {
                 heard = (self.log_length(), Instant::now());
             }
             if heard.1.elapsed() > patience.silence {
-                return Err(self.failed(&format!("did not come {what} and is silent for {} s", patience.silence.as_secs())));
+                return Err(
+                    self.failed(&format!("did not come {what} and is silent for {} s", patience.silence.as_secs()))
+                );
             }
             thread::sleep(POLL);
         }

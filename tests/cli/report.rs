@@ -196,7 +196,8 @@ fn a_restore() {
     assert_snapshot!(read(&Restore { plan: plan.clone(), done: None, started: None, next: next.clone() }));
     let done = Done { seconds: 95.0, bytes: 40 << 30, files: 1204 };
     assert!(
-        read(&Restore { plan, done: Some(done), started: None, next }).contains("restored 40 GiB in 1204 files within 1 min 35 s\n")
+        read(&Restore { plan, done: Some(done), started: None, next })
+            .contains("restored 40 GiB in 1204 files within 1 min 35 s\n")
     );
 }
 

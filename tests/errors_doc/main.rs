@@ -19,7 +19,7 @@ use pgcairn::model::error::Code;
 use place::Place;
 
 /// Where rows are provoked that need a server or a repository; most of them in `refusals`.
-const ON_SERVERS: [&str; 6] = ["refusals", "archive", "timelines", "retention", "s3", "several"];
+const ON_SERVERS: [&str; 7] = ["refusals", "archive", "timelines", "retention", "s3", "several", "started"];
 
 /// A bug, which no test can bring about.
 const WITHOUT_A_ROW: [Code; 1] = [Code::Internal];

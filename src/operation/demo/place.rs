@@ -30,7 +30,9 @@ impl Place {
         let plain = |b: &u8| b.is_ascii_alphanumeric() || b"/._-".contains(b);
         let bytes = wanted.as_os_str().as_encoded_bytes();
         let usable = wanted.is_absolute() && bytes.len() + DEPTH <= MAX_ROOM && bytes.iter().all(plain);
-        let make = |base: &Path| tempfile::Builder::new().prefix(PREFIX).permissions(Permissions::from_mode(MODE)).tempdir_in(base);
+        let make = |base: &Path| {
+            tempfile::Builder::new().prefix(PREFIX).permissions(Permissions::from_mode(MODE)).tempdir_in(base)
+        };
         let made =
             if usable { make(&wanted).or_else(|_| make(Path::new(FALLBACK))) } else { make(Path::new(FALLBACK)) };
         let cannot = |error| Error::new(Code::Io, format!("no directory can be made in {FALLBACK}: {error}"));

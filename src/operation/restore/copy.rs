@@ -51,7 +51,10 @@ impl StoppedCopy {
     /// For a server on the copy. `settings` beat everything else.
     pub fn launch(&self, room: Room, settings: Vec<Setting>) -> Launch<'_> {
         let mut all = self.required.settings();
-        all.push(("cluster_name", format!("restored copy of {}", self.cluster).chars().take(MAX_CLUSTER_NAME).collect()));
+        all.push((
+            "cluster_name",
+            format!("restored copy of {}", self.cluster).chars().take(MAX_CLUSTER_NAME).collect(),
+        ));
         all.extend(settings);
         let superuser = self.environment.as_ref().and_then(|environment| environment.superuser.clone());
         Launch {

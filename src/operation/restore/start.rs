@@ -25,8 +25,9 @@ pub fn refuse(how: &Start) -> Result<()> {
 
 fn refuse_taken(port: u16) -> Result<()> {
     let taken = |error: io::Error| {
-        let why = if error.kind() == ErrorKind::AddrInUse { "is taken".to_owned() } else { format!("is no use: {error}") };
-        Error::new(Code::Refused, format!("port {port} of 127.0.0.1 {why}"))
+        let why =
+            if error.kind() == ErrorKind::AddrInUse { "is taken".to_owned() } else { format!("is no use: {error}") };
+        Error::new(Code::Refused, format!("port {port} of this machine {why}"))
             .hint("another --port, or leave it out: the copy is reached through its socket")
     };
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map(drop).map_err(taken)
@@ -88,7 +89,9 @@ fn judge(request: &Request, restored: &Restored, recovery: &RecoveryLog) -> Resu
 pub fn next(started: &Started) -> String {
     match started.is_open {
         true => started.connect.clone(),
-        false => format!("{}, look at it, then SELECT pg_wal_replay_resume() to open it{}", started.connect, super::LOCKED),
+        false => {
+            format!("{}, look at it, then SELECT pg_wal_replay_resume() to open it{}", started.connect, super::LOCKED)
+        }
     }
 }
 

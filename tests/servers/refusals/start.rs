@@ -26,7 +26,13 @@ pub fn refusals(install: &'static Installation) -> Outcome {
     let other = site.path("other").display().to_string();
     installation(&site, "other", "14.9", "exit 1")?;
     let elsewhere = ["--backup", "latest", "--start", "--bindir", other.as_str()];
-    document.restore("--start: no server of the backup's major", &site, &elsewhere)?;
+    let words = restore_words(&site, &elsewhere);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let mut run = site.run_with_identity(&[&words[..], &["--json"]].concat())?;
+    for name in ["PostgreSQL ", "postgresql-"] {
+        run.stdout = run.stdout.replace(&format!("{name}{}", install.major), &format!("{name}18"));
+    }
+    document.compare("--start: no server of the backup's major", &site, run)?;
 
     let location = server.scratch().join("ts");
     account().make_dir(&location)?;

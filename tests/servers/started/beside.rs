@@ -80,7 +80,9 @@ impl Untouched {
         Ok(Untouched {
             pid_file: fs::read_to_string(origin.server.data().join("postmaster.pid"))?,
             configuration: files(origin.etc.path())?,
-            slots: origin.server.value("select string_agg(slot_name || coalesce(active_pid, 0), ' ' order by 1) from pg_replication_slots")?,
+            slots: origin.server.value(
+                "select string_agg(slot_name || coalesce(active_pid, 0), ' ' order by 1) from pg_replication_slots",
+            )?,
             subscriber: origin.subscriber()?,
             repository: origin.site.objects("")?,
         })

@@ -2,15 +2,16 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 
 use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::refusals::Document;
 use crate::support::account::account;
 use crate::support::majors::Installation;
-use crate::support::server::{Server, run};
-use crate::support::site::Site;
+use crate::support::server::{self, Server};
+use crate::support::site::{Run, Site};
 use crate::support::wait::wait_for;
 use crate::support::{Outcome, process};
 
@@ -41,7 +42,10 @@ pub fn stopped_and_started_again(install: &'static Installation) -> Outcome {
     copy.types("stop", "")?;
     assert!(!copy.is_running());
     copy.types("again", "")?;
-    assert_eq!((copy.setting("archive_mode")?, copy.setting("cluster_name")?), ("off".into(), "restored copy of main".into()));
+    assert_eq!(
+        (copy.setting("archive_mode")?, copy.setting("cluster_name")?),
+        ("off".into(), "restored copy of main".into())
+    );
     assert_eq!(copy.value("select count(*) from t")?, "2");
     copy.types("stop", "")?;
     wait_empty(&copy.data)
@@ -60,8 +64,19 @@ pub fn on_a_port(install: &'static Installation) -> Outcome {
     assert!(ports[0].starts_with("tcp 0100007F:"), "{ports:?}");
     let over_tcp = |user: &str, password: &str| {
         let mut psql = account().command(install.program("psql"));
-        psql.env("PGPASSWORD", password).args(["-h", "127.0.0.1", "-p", &port, "-U", user, "-d", "postgres", "-wXAtc", "select 1"]);
-        run(&mut psql)
+        psql.env("PGPASSWORD", password).args([
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &port,
+            "-U",
+            user,
+            "-d",
+            "postgres",
+            "-wXAtc",
+            "select 1",
+        ]);
+        server::run(&mut psql)
     };
     assert_eq!(over_tcp("app", "secret")?.trim(), "1");
     assert!(over_tcp("app", "wrong").is_err() && over_tcp("postgres", "").is_err());
@@ -72,7 +87,7 @@ pub fn on_a_port(install: &'static Installation) -> Outcome {
 pub fn a_signal_stops_the_server(install: &'static Installation) -> Outcome {
     let (_server, site) = backed_up(install)?;
     let mut command = copy::command(copy::owner(), &site, install, "copy", &["--to", "latest", "--json"]);
-    let mut running = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+    let running = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
     let target = site.path("copy");
     // Held before it says that it takes sessions; only then is it certain that somebody waits for that.
     let postmaster = wait_for("the copy's server", || {
@@ -84,14 +99,18 @@ pub fn a_signal_stops_the_server(install: &'static Installation) -> Outcome {
     process::signal(running.id().cast_signed(), Signal::TERM);
     wait_for("the server to be told to quit", || Ok(is_pending(postmaster, Signal::QUIT).then_some(())))?;
     process::signal(postmaster, Signal::CONT);
-    let error = last_error(&mut running)?;
+    let mut run = Run::from_output(&command, &running.wait_with_output()?);
     process::unregister(postmaster.cast_unsigned());
     assert_eq!(process::below(&target), Vec::<i32>::new(), "processes are left");
-    assert_eq!(error["code"], "interrupted", "{error}");
-    let again = error["hint"].as_str().and_then(|hint| hint.strip_prefix("the copy is complete: ")).ok_or("no hint")?;
-    run(account().command("/bin/sh").args(["-c", again]))?;
+    let hint = run.result()?["error"]["hint"].as_str().unwrap_or_default().to_owned();
+    let again = hint.strip_prefix("the copy is complete: ").ok_or_else(|| run.report())?;
+    server::run(account().command("/bin/sh").args(["-c", again]))?;
+    run.stdout = run.stdout.replace(&install.bin().display().to_string(), "/usr/lib/postgresql/18/bin");
+    let mut document = Document::new();
+    document.compare("--start: a signal while the copy recovers", &site, run)?;
+    document.end()?;
     let stop = format!("{} -D {} -m immediate stop", install.program("pg_ctl").display(), target.display());
-    run(account().command("/bin/sh").args(["-c", &stop]))?;
+    server::run(account().command("/bin/sh").args(["-c", &stop]))?;
     wait_empty(&target)
 }
 
@@ -100,13 +119,4 @@ fn is_pending(pid: i32, signal: Signal) -> bool {
     let pending = status.lines().find_map(|line| line.strip_prefix("ShdPnd:"));
     let pending = pending.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
     pending & (1 << (signal.as_raw() - 1)) != 0
-}
-
-fn last_error(running: &mut Child) -> Outcome<Value> {
-    let mut said = String::new();
-    std::io::Read::read_to_string(running.stdout.as_mut().ok_or("no output")?, &mut said)?;
-    let status = running.wait()?;
-    let last: Value = serde_json::from_str(said.lines().last().unwrap_or_default())?;
-    assert_eq!(status.code(), Some(130), "{last}");
-    Ok(last["error"].clone())
 }

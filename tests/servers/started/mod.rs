@@ -3,6 +3,7 @@
 
 mod beside;
 mod copy;
+mod document;
 mod life;
 mod origin;
 
@@ -14,6 +15,7 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "started::beside_an_origin_as_debian_lays_it_out", run: beside::debian },
         Scenario { name: "started::by_root", run: beside::by_root },
         Scenario { name: "started::stopped_and_started_again", run: life::stopped_and_started_again },
+        Scenario { name: "started::document", run: document::document },
         Scenario { name: "started::on_a_port", run: life::on_a_port },
         Scenario { name: "started::a_signal_stops_the_server", run: life::a_signal_stops_the_server },
     ]
