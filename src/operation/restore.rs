@@ -170,7 +170,7 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
     let restored = perform(context, request, listener)?;
     let Restored { plan, backup, .. } = &restored;
     let seconds = began.elapsed().as_secs_f64();
-    let done = (!request.plan).then(|| Done { seconds, bytes: plan.data_bytes, files: plan.files });
+    let done = (!request.plan).then_some(Done { seconds, bytes: plan.data_bytes, files: plan.files });
     let started = match (&restored.copy, &request.start) {
         (Some(copy), Some(how)) => Some(start::start(context, request, how, (&restored, copy), listener)?),
         _ => None,

@@ -201,6 +201,9 @@ pub const ALL: &[Case] = &[
         .then(|place| place.works(&["restore", "--help"])),
     case("--timeline with --backup alone", |place| restore(place, &["--backup", "latest", "--timeline", "2"])),
     case("an action at the end of WAL", |place| restore(place, &["--to", "latest", "--action", "pause"])),
+    case("--start, and the server is to end at the target", |place| {
+        restore(place, &["--backup", "latest", "--start", "--action", "shutdown"])
+    }),
     case("words that are no time", |place| restore(place, &["--to", "yesterday"])),
     case("a target whose name is not UTF-8", |place| {
         place.configure("");

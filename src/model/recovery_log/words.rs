@@ -9,7 +9,7 @@ const ABOUT: [&str; 2] = ["DETAIL:  ", "HINT:  "];
 pub fn last(log: &str) -> Option<String> {
     let lines: Vec<&str> = log.lines().collect();
     let level = |line: &&str| SERIOUS.iter().any(|level| line.contains(level));
-    let Some(at) = lines.iter().rposition(|line| level(&line)) else {
+    let Some(at) = lines.iter().rposition(level) else {
         return lines.iter().rfind(|line| !line.trim().is_empty()).map(|line| line.trim().to_owned());
     };
     let about = |line: &&&str| ABOUT.iter().any(|level| line.contains(level));
