@@ -10,6 +10,7 @@ pub mod codec;
 pub mod config;
 pub mod flow;
 pub mod model;
+pub mod notify;
 pub mod operation;
 pub mod postgres;
 pub mod report;

@@ -20,15 +20,16 @@ const LISTED: usize = 10;
 /// The rooms, and what each may import besides itself. Everything may import `model`.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("cli", &["operation", "report", "config", "model"]),
-    ("operation", &["flow", "postgres", "report", "config", "source", "codec", "store", "sink", "model"]),
+    ("operation", &["flow", "postgres", "report", "config", "source", "codec", "store", "sink", "notify", "model"]),
     ("flow", &["source", "codec", "store", "sink", "model"]),
     ("postgres", &["source", "codec", "store", "sink", "model"]),
-    ("report", &["source", "codec", "store", "sink", "model"]),
-    ("config", &["source", "codec", "store", "sink", "model"]),
+    ("report", &["source", "codec", "store", "sink", "notify", "model"]),
+    ("config", &["source", "codec", "store", "sink", "notify", "model"]),
     ("source", &["model"]),
     ("codec", &["model"]),
     ("store", &["model"]),
     ("sink", &["model"]),
+    ("notify", &["model"]),
     ("model", &[]),
 ];
 

@@ -3,7 +3,7 @@
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
-use super::Status;
+use super::{Ending, Status};
 use super::session::Session;
 use crate::report::output::to_stdout;
 
@@ -24,6 +24,6 @@ impl Arguments {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut super::Arguments::command(), "pgcairn", &mut script);
         to_stdout(&String::from_utf8_lossy(&script));
-        Ok(0)
+        Ok(Ending::with(0))
     }
 }

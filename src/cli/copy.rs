@@ -2,6 +2,7 @@
 
 use clap::{ArgGroup, Args};
 
+use super::job::Name;
 use super::session::Session;
 use super::{Status, argument};
 use crate::model::selector::Selector;
@@ -31,6 +32,11 @@ pub struct Arguments {
 }
 
 impl Arguments {
+    pub fn job(&self) -> Name {
+        let what = self.backup.as_ref().map_or("--all".to_owned(), ToString::to_string);
+        Name::of("copy").word(Some(&what)).option("--to", self.to.as_ref())
+    }
+
     pub fn run(self, session: &Session) -> Status {
         let what = self.backup.map_or(What::All, What::One);
         let request = Request { what, to: self.to };

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::Status;
+use super::job::Name;
 use super::session::{OneRepository, Session};
 use crate::operation;
 use crate::operation::expire::Request;
@@ -27,6 +28,11 @@ pub struct Arguments {
 }
 
 impl Arguments {
+    /// What only looks is no run of it.
+    pub fn job(&self) -> Option<Name> {
+        (!self.dry_run).then(|| Name::of("expire").option("--repository", self.place.name()))
+    }
+
     pub fn run(self, session: &Session) -> Status {
         let request = Request { dry_run: self.dry_run, now: self.now, agreed: session.agreed() };
         let outcome = operation::expire::run(&session.context_of(&self.place)?, &request, &session.output)?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory};
 
-use super::Status;
+use super::{Ending, Status};
 use super::session::Session;
 use crate::model::error::{Code, Error};
 use crate::report::output::to_stdout;
@@ -29,7 +29,7 @@ impl Arguments {
             Some(directory) => write_all(command, directory),
             None => print(command),
         };
-        done.map(|()| 0).map_err(|error| {
+        done.map(|()| Ending::with(0)).map_err(|error| {
             let place = self.output.unwrap_or_default();
             let code = if error.kind() == io::ErrorKind::PermissionDenied { Code::Permission } else { Code::Io };
             Error::new(code, format!("manual pages cannot be written to {}: {error}", place.display()))

@@ -11,9 +11,11 @@ mod exit;
 mod expire;
 mod hold;
 mod init;
+mod job;
 mod key;
 mod list;
 mod man;
+mod notify;
 mod ownership;
 mod prompt;
 mod restore;
@@ -27,12 +29,13 @@ mod wal;
 
 use std::cell::Cell;
 use std::ffi::OsString;
+use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::model::error::Error;
-use crate::report::Output;
+use crate::model::error::{Code, Error};
+use crate::report::{Output, Report};
 use exit::{Ended, Protocol};
 use session::{Globals, Session};
 
@@ -74,6 +77,8 @@ enum Command {
     Key(key::Command),
     #[command(subcommand)]
     Config(config::Command),
+    #[command(subcommand)]
+    Notify(notify::Command),
     Copy(copy::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
@@ -96,15 +101,36 @@ pub fn main() -> ExitCode {
 }
 
 fn run(Arguments { globals, command }: Arguments, protocol: Protocol) -> Ended {
-    let session = Session::new(globals, protocol, command.is_long());
-    match command.run(&session) {
-        Ok(status) => Ended::Itself(status),
-        Err(error) => Ended::Failed(session.output.error(&error)),
-    }
+    let name = command.job();
+    let session = Session::new(globals, protocol, command.is_long(), name);
+    let came_to = panic::catch_unwind(AssertUnwindSafe(|| command.run(&session))).unwrap_or_else(|panic| {
+        session.job.panicked(&session.output);
+        panic::resume_unwind(panic)
+    });
+    let ended = match &came_to {
+        Ok(ending) => Ended::Itself(ending.status),
+        Err(error) => Ended::Failed(session.output.error(error)),
+    };
+    session.job.ended(&came_to, &session.output);
+    ended
 }
 
-/// What every command gives: the exit status after its result was said, or what went wrong.
-type Status = Result<u8, Error>;
+/// What every command gives: how it ended after its result was said, or what went wrong.
+type Status = Result<Ending, Error>;
+
+/// The end of a command that came to a result.
+struct Ending {
+    status: u8,
+    /// What is wrong with the result, in the words that were said.
+    flaw: Option<(Code, String)>,
+}
+
+impl Ending {
+    /// Nothing is wrong, whatever the status says.
+    fn with(status: u8) -> Ending {
+        Ending { status, flaw: None }
+    }
+}
 
 impl Command {
     fn run(self, session: &Session) -> Status {
@@ -124,10 +150,22 @@ impl Command {
             Command::Wal(command) => command.run(session),
             Command::Key(command) => command.run(session),
             Command::Config(command) => command.run(session),
+            Command::Notify(command) => command.run(session),
             Command::Copy(arguments) => arguments.run(session),
             Command::Completions(arguments) => arguments.run(session),
             Command::Man(arguments) => arguments.run(session),
             Command::Demo(arguments) => arguments.run(session),
+        }
+    }
+
+    /// What others are told of.
+    fn job(&self) -> Option<job::Name> {
+        match self {
+            Command::Backup(_) => Some(job::Name::of("backup")),
+            Command::Expire(arguments) => arguments.job(),
+            Command::Copy(arguments) => Some(arguments.job()),
+            Command::Verify(arguments) => Some(arguments.job()),
+            _ => None,
         }
     }
 
@@ -147,8 +185,9 @@ impl Command {
 
 impl Output {
     /// The end of every command.
-    fn done<R: crate::report::Report>(&self, report: &R) -> Status {
-        Ok(self.result(report))
+    fn done<R: Report>(&self, report: &R) -> Status {
+        let status = self.result(report);
+        Ok(Ending { status, flaw: report.flaw().map(|code| (code, report.human())) })
     }
 }
 
@@ -156,6 +195,29 @@ impl Output {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+
+    #[test]
+    fn runs_with_different_places_are_different_runs() {
+        let name = |words: &str| {
+            let arguments = Arguments::try_parse_from(words.split(' ')).unwrap();
+            arguments.command.job().map(|name| name.to_string())
+        };
+        for (words, wanted) in [
+            ("pgcairn backup --label a=b", Some("backup")),
+            ("pgcairn expire", Some("expire")),
+            ("pgcairn expire --dry-run", None),
+            ("pgcairn expire --now --yes --repository offsite", Some("expire --repository offsite")),
+            ("pgcairn copy --all", Some("copy --all")),
+            ("pgcairn copy --all --to offsite", Some("copy --all --to offsite")),
+            ("pgcairn copy latest~1 --to offsite", Some("copy latest~1 --to offsite")),
+            ("pgcairn verify", Some("verify")),
+            ("pgcairn verify latest --repository offsite", Some("verify latest --repository offsite")),
+            ("pgcairn status", None),
+            ("pgcairn notify test", None),
+        ] {
+            assert_eq!(name(words).as_deref(), wanted, "{words}");
+        }
+    }
 
     #[test]
     fn the_definition_holds_together() {

@@ -33,7 +33,7 @@ const DATA_MODE: u32 = 0o700;
 const REPOSITORY_MODE: u32 = 0o750;
 
 /// What a command works on.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Belongings {
     /// Must belong to whoever runs the command, where they exist.
     pub owned: Vec<PathBuf>,
@@ -45,6 +45,8 @@ pub struct Belongings {
     pub repositories: Vec<PathBuf>,
     /// The key that root makes for the owner, likewise.
     pub signing_key: Option<PathBuf>,
+    /// Where small files of this host are, made likewise, but no command fails for want of it.
+    pub state: Option<PathBuf>,
     /// Where root finds no owner: it writes nothing on this host, so root may go on.
     pub only_reads: bool,
 }
@@ -150,6 +152,9 @@ impl Belongings {
         for path in &self.repositories {
             let readers = Group::from_name(READERS_GROUP).ok().flatten();
             owner.make_directory(path, REPOSITORY_MODE, readers.map_or(owner.gid, |group| group.gid))?;
+        }
+        if let Some(path) = &self.state {
+            let _ = owner.make_directory(path, DATA_MODE, owner.gid);
         }
         if let Some(file) = &self.signing_key
             && !file.parent().is_some_and(|directory| owner.may_write(directory))

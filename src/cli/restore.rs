@@ -206,7 +206,7 @@ mod tests {
         let words = String::from_utf8(split.stdout).unwrap();
         let parsed = cli::Arguments::try_parse_from(words.trim_end_matches('\0').split('\0')).unwrap();
         let Command::Restore(arguments) = parsed.command else { panic!("{line}") };
-        arguments.request(&Session::new(parsed.globals, Protocol::Person, true)).unwrap()
+        arguments.request(&Session::new(parsed.globals, Protocol::Person, true, None)).unwrap()
     }
 
     #[test]

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::argument;
 use super::exit::Protocol;
+use super::job::{Job, Name};
 use super::ownership::{self, Belongings};
 use super::prompt::{self, Answer};
 use super::signal;
@@ -89,12 +90,24 @@ pub struct LookingArguments {
     place: RepositoryArguments,
 }
 
+impl LookingArguments {
+    pub fn repository(&self) -> Option<&RepositoryChoice> {
+        self.place.repository.as_ref()
+    }
+}
+
 /// For commands that change what lies in one repository.
 #[derive(Debug, Default, Args)]
 pub struct OneRepository {
     /// The name of a configured repository [default: the first]
     #[arg(long, value_name = "NAME")]
     repository: Option<String>,
+}
+
+impl OneRepository {
+    pub fn name(&self) -> Option<&String> {
+        self.repository.as_ref()
+    }
 }
 
 /// For commands that decrypt.
@@ -117,17 +130,19 @@ pub struct Session {
     pub output: Output,
     pub interrupt: Interrupt,
     pub now: Timestamp,
+    pub job: Job,
 }
 
 impl Session {
-    pub fn new(globals: Globals, protocol: Protocol, long: bool) -> Session {
+    pub fn new(globals: Globals, protocol: Protocol, long: bool, job: Option<Name>) -> Session {
         let format = match (globals.json, long) {
             (false, _) => Format::Human,
             (true, false) => Format::Json,
             (true, true) => Format::JsonLines,
         };
         let output = protocol.output(format, globals.quiet);
-        Session { globals, protocol, output, interrupt: Interrupt::default(), now: Timestamp::now() }
+        let now = Timestamp::now();
+        Session { globals, protocol, output, interrupt: Interrupt::default(), now, job: Job::new(job, now) }
     }
 
     /// Before it was given up.
@@ -160,6 +175,11 @@ impl Session {
 
     /// For `copy`, which changes several.
     pub fn copying_context(&self) -> Result<Context> {
+        self.keep(self.config()?)
+    }
+
+    /// For `notify`, which other users could not do in the same way: the secrets are not theirs.
+    pub fn notifying_context(&self) -> Result<Context> {
         self.keep(self.config()?)
     }
 
@@ -313,7 +333,9 @@ impl Session {
 
     fn begin(&self, config: Config, identities: Option<Identities>, belongings: &Belongings) -> Result<Context> {
         self.output.lead_to(config.command_line());
-        self.take_over(belongings)?;
+        let state = Some(config.state_directory()).filter(|_| !config.notify.is_empty());
+        self.take_over(&Belongings { state, ..belongings.clone() })?;
+        self.job.began(&config, &self.output);
         let trusted = Vec::new();
         Ok(Context { config, identities, trusted, now: self.now, interrupt: self.interrupt.clone() })
     }

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::job::Name;
 use super::session::{LookingArguments, Session};
 use super::{Status, argument};
 use crate::model::selector::Selector;
@@ -24,6 +25,10 @@ pub struct Arguments {
 }
 
 impl Arguments {
+    pub fn job(&self) -> Name {
+        Name::of("verify").word(self.backup.as_ref()).option("--repository", self.look.repository())
+    }
+
     pub fn run(self, session: &Session) -> Status {
         let context = session.looking_context(&self.look)?;
         let request = operation::verify::Request { backup: self.backup };

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::signing::EXTENSION;
 use super::{Arguments, Backup, Config, DEFAULT_COMPRESSION, DEFAULT_CONNECTION, Objectives, Postgres, Signing, value};
-use super::{keys, locate, repository};
+use super::{keys, locate, notify, repository};
 use crate::codec::{MAX_RECIPIENTS, Recipient};
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::ClusterName;
@@ -57,6 +57,8 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config> {
         },
         backup: top.table("backup")?.map(|table| backup(&table)).transpose()?.unwrap_or_default(),
         retention,
+        notify: top.table("notify")?.map(|table| notify::settings(&table)).transpose()?.unwrap_or_default(),
+        state_dir: top.parsed("state_dir", value::absolute_path)?,
         arguments: Arguments::default(),
     })
 }
@@ -241,7 +243,7 @@ impl<'a> Table<'a> {
         self.parsed(key, parse)?.ok_or_else(missing)
     }
 
-    fn list<T>(&self, key: &str, parse: impl Fn(&str) -> value::Parsed<T>) -> Result<Vec<T>> {
+    pub(super) fn list<T>(&self, key: &str, parse: impl Fn(&str) -> value::Parsed<T>) -> Result<Vec<T>> {
         let Some(found) = self.get(key) else { return Ok(Vec::new()) };
         let item = |item: &Spanned<DeValue>| {
             let text = item.get_ref().as_str().ok_or_else(|| self.wrong_type(key, item, "a string"))?;

@@ -21,6 +21,9 @@ pub enum Form {
     PublicKeys,
     /// The table `[retention]` once more.
     Retention,
+    /// A URL that may be a secret, or a table with its place.
+    Address,
+    Words,
 }
 
 /// One key: where it stands, what it takes, what it means.
@@ -73,6 +76,8 @@ pub(super) const ARRAY_SECTION: &str = "repository";
 
 pub const KEYS: &[Key] = &[
     optional("", "name", Form::Text, "under which the backups are kept in the repository").or("the file's stem"),
+    optional("", "state_dir", Form::Path, "small files of this host, such as how the last runs ended")
+        .or("STATE_DIRECTORY, else /var/lib/pgcairn"),
     required("postgres", "data_dir", Form::Path, "the data directory; its owner is who pgcairn runs as"),
     optional("postgres", "connection", Form::Text, "how the server is reached, a libpq connection string")
         .or(super::DEFAULT_CONNECTION),
@@ -115,6 +120,12 @@ pub const KEYS: &[Key] = &[
     optional("retention", "yearly", Form::Integer(0, MAX_KEPT), "of how many years").or("0"),
     optional("retention", "minimum", Form::Integer(1, MAX_KEPT), "how many backups are kept whatever their age")
         .or("2"),
+    optional("notify", "ping", Form::Address, "told of every start, success and failure, as healthchecks.io is"),
+    optional("notify", "webhook", Form::Address, "told when a command fails and when it succeeds again"),
+    optional("notify", "webhook_format", Form::Choice(&["json", "slack", "ntfy"]), "of what the webhook is sent")
+        .or("json"),
+    optional("notify", "webhook_body", Form::Text, "a template in its place, with names such as {title} and {text}"),
+    optional("notify", "command", Form::Words, "a program, told as the webhook is, with the text on standard input"),
 ];
 
 /// The names of the tables, each once, in the order of [`KEYS`].

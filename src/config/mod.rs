@@ -4,6 +4,7 @@ mod file;
 pub mod identity;
 mod keys;
 mod locate;
+mod notify;
 mod repository;
 mod s3;
 mod schema;
@@ -21,6 +22,7 @@ use crate::model::key::ClusterName;
 use crate::model::plan::retention::Policy;
 use crate::model::shell_word::shell_word;
 use crate::model::signature::PublicKey;
+use crate::notify::Settings as Notify;
 
 pub use keys::{KEYS, Key};
 pub use locate::{CONFIG_DIRECTORY, ENVIRONMENT_VARIABLE, locate};
@@ -35,7 +37,13 @@ pub const DEFAULT_COMPRESSION: i32 = 3;
 /// How Debian's PostgreSQL is reached by its own superuser.
 pub const DEFAULT_CONNECTION: &str = "host=/var/run/postgresql user=postgres dbname=postgres";
 
-/// Everything that is configured for one cluster. Holds no secret but a password that `connection` may carry.
+/// Set by systemd for a unit with `StateDirectory=`.
+const STATE_VARIABLE: &str = "STATE_DIRECTORY";
+
+pub const DEFAULT_STATE_DIRECTORY: &str = "/var/lib/pgcairn";
+
+/// Everything that is configured for one cluster. Holds no secrets but a password that
+/// `connection` may carry and URLs of `[notify]`, which are not shown.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The file this was read from; none where `--repository` stood in for it.
@@ -58,6 +66,10 @@ pub struct Config {
     pub backup: Backup,
     /// Without it everything is kept.
     pub retention: Option<Policy>,
+    /// Who is told of failures.
+    pub notify: Notify,
+    /// As configured; see [`Config::state_directory`].
+    pub state_dir: Option<PathBuf>,
     /// What stands in for the file, or beside it.
     arguments: Arguments,
 }
@@ -139,6 +151,8 @@ impl Config {
             objectives: Objectives::default(),
             backup: Backup::default(),
             retention: None,
+            notify: Notify::default(),
+            state_dir: None,
             arguments: Arguments { repository: Some(RepositoryChoice::Url(url)), ..Arguments::default() },
         }
     }
@@ -205,6 +219,15 @@ impl Config {
     /// Where the key lies that signs backups; nowhere without a configuration file.
     pub fn signing_key_file(&self) -> Option<PathBuf> {
         self.signing.key.clone().or_else(|| self.signing.beside.clone())
+    }
+
+    /// Where this host keeps small files of its own: as configured, else where systemd says, else where its packages
+    /// keep such things.
+    pub fn state_directory(&self) -> PathBuf {
+        // Of several directories the first is the unit's own.
+        let given = std::env::var_os(STATE_VARIABLE).and_then(|all| std::env::split_paths(&all).next());
+        let given = given.filter(|directory| directory.is_absolute());
+        self.state_dir.clone().or(given).unwrap_or_else(|| DEFAULT_STATE_DIRECTORY.into())
     }
 
     /// The cluster on this host, for commands that cannot do without it.

@@ -161,7 +161,9 @@ fn credentials(table: &Table, found: &Spanned<DeValue>) -> Result<Credentials> {
             "web_identity" => places.push(chosen().map(|()| Credentials::WebIdentity)?),
             "instance" => places.push(chosen().map(|()| Credentials::Instance)?),
             "file" => places.push(Credentials::File { path: file(text()?).map_err(|e| wrong(&e))?, profile: None }),
-            "credential" => places.push(Credentials::Credential(plain_name(text()?).map_err(|e| wrong(&e))?)),
+            "credential" => {
+                places.push(Credentials::Credential(value::credential_name(text()?).map_err(|e| wrong(&e))?));
+            }
             "command" => places.push(Credentials::Command(words(value).ok_or_else(|| wrong(COMMAND))?)),
             "profile" => profile = Some(text()?.to_owned()),
             // What it says may be a key.
@@ -180,13 +182,6 @@ const COMMAND: &str = "command is a list of words, [\"/usr/local/bin/key\", \"ba
 
 fn file(text: &str) -> Parsed<PathBuf> {
     value::absolute_path(text)
-}
-
-fn plain_name(text: &str) -> Parsed<String> {
-    match text.contains('/') || text.starts_with('.') {
-        true => Err("credential is the name of a systemd credential, not a path".to_owned()),
-        false => Ok(text.to_owned()),
-    }
 }
 
 fn words(value: &Spanned<DeValue>) -> Option<Vec<String>> {

@@ -53,6 +53,8 @@ fn property(key: &Key) -> Value {
             json!({"type": "array", "items": {"type": "string", "pattern": "^ed25519:[A-Za-z0-9+/]{43}=$"}})
         }
         Form::Retention => object("retention"),
+        Form::Address => address(),
+        Form::Words => json!({"type": "array", "minItems": 1, "items": {"type": "string"}}),
         Form::Integer(minimum, maximum) => json!({"type": "integer", "minimum": minimum, "maximum": maximum}),
     };
     property["description"] = match key.default {
@@ -62,13 +64,27 @@ fn property(key: &Key) -> Value {
     property
 }
 
+/// A table with this key, and others that may be left out.
+fn one(name: &str, value: Value, more: Value) -> Value {
+    let mut properties = more;
+    properties[name] = value;
+    json!({"type": "object", "additionalProperties": false, "required": [name], "properties": properties})
+}
+
+fn text() -> Value {
+    json!({"type": "string", "minLength": 1})
+}
+
+fn address() -> Value {
+    json!({"oneOf": [
+        json!({"type": "string", "pattern": "^https?://"}),
+        one("file", json!({"type": "string", "pattern": "^/"}), json!({})),
+        one("environment", text(), json!({})),
+        one("credential", text(), json!({})),
+    ]})
+}
+
 fn credentials() -> Value {
-    let text = || json!({"type": "string", "minLength": 1});
-    let one = |name: &str, value: Value, more: Value| {
-        let mut properties = more;
-        properties[name] = value;
-        json!({"type": "object", "additionalProperties": false, "required": [name], "properties": properties})
-    };
     let words = json!({"type": "array", "minItems": 1, "items": {"type": "string"}});
     json!({"oneOf": [
         one("file", json!({"type": "string", "pattern": "^/"}), json!({"profile": text()})),

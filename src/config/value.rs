@@ -123,6 +123,14 @@ pub(super) fn absolute_path(text: &str) -> Parsed<PathBuf> {
     if usable { Ok(path) } else { Err(format!("\"{text}\" is not an absolute path")) }
 }
 
+/// Of a systemd credential: a file of that name lies where the unit finds its credentials.
+pub(super) fn credential_name(text: &str) -> Parsed<String> {
+    match text.contains('/') || text.starts_with('.') {
+        true => Err("credential is the name of a systemd credential, not a path".to_owned()),
+        false => Ok(text.to_owned()),
+    }
+}
+
 /// `5min`, `1h 30m`, `7d`; a day is 24 hours.
 pub fn duration(text: &str) -> Parsed<Duration> {
     let wanted = || format!("\"{text}\" is not a time span such as 30s, 5min, 2h or 7d");

@@ -21,6 +21,7 @@ pub mod selector;
 pub mod sha256;
 pub mod shell_word;
 pub mod signature;
+pub mod template;
 pub mod timeline;
 pub mod timestamp;
 pub mod wal;

@@ -12,6 +12,8 @@ pub mod hold;
 pub mod init;
 pub mod key;
 pub mod list;
+pub mod notification;
+pub mod notify;
 pub mod output;
 mod progress;
 pub mod restore;

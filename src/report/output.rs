@@ -60,7 +60,8 @@ impl Output {
         let _ = self.commands.set(commands);
     }
 
-    fn led(&self, error: &Error) -> Error {
+    /// With the hint as it is said.
+    pub fn led(&self, error: &Error) -> Error {
         let spell_out = |hint: &String| self.commands.get().map_or(hint.clone(), |commands| commands.spell_out(hint));
         Error { hint: error.hint.as_ref().map(spell_out), ..error.clone() }
     }
@@ -86,6 +87,11 @@ impl Output {
             }
         }
         error.exit_status()
+    }
+
+    /// A warning beside what a command has to say, before it or after: never a part of its result.
+    pub fn aside(&self, warning: &Error) {
+        lock(&self.display).beside(|| self.to_log(Tone::Warning, &self.led(warning).to_string()));
     }
 
     fn human<R: Report>(&self, report: &R) {

@@ -7,7 +7,7 @@ use clap::Args;
 use crate::cli::exit::{DELIVERED, PROVEN_ABSENT, Protocol};
 use crate::cli::ownership::Belongings;
 use crate::cli::session::{IdentityArguments, RepositoryArguments, Session};
-use crate::cli::{Status, argument};
+use crate::cli::{Ending, Status, argument};
 use crate::model::wal_name::WalName;
 use crate::operation::wal::fetch;
 
@@ -59,6 +59,6 @@ impl Arguments {
             }
         };
         session.output.result(&outcome);
-        Ok(if outcome.delivered { DELIVERED } else { PROVEN_ABSENT })
+        Ok(Ending::with(if outcome.delivered { DELIVERED } else { PROVEN_ABSENT }))
     }
 }

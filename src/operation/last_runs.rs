@@ -1,0 +1,215 @@
+//! How the last run of each command ended: a small file on this host, by which a failure is told once. Nothing else
+//! depends on it, and whoever removes it is told once more.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
+use crate::model::error::{Code, Error, Result};
+use crate::model::shell_word::shell_word;
+use crate::sink::{Durability, PRIVATE, replace};
+
+/// Of the files, after the cluster's name.
+const FILE: &str = "last-runs.json";
+const LOCK: &str = "last-runs.lock";
+
+const DIRECTORY_MODE: u32 = 0o700;
+
+/// Most that are remembered; beyond it the one that ran longest ago goes.
+const MAX_RUNS: usize = 32;
+/// Longest file that is read.
+const MAX_FILE: u64 = 256 << 10;
+
+/// Another command holds the lock while it writes one small file.
+const LOCK_ATTEMPTS: u32 = 100;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
+const VERSION: u32 = 1;
+
+/// By what was called: `backup`, `expire --repository offsite`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct LastRuns {
+    version: u32,
+    runs: BTreeMap<String, LastRun>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LastRun {
+    pub ended: Timestamp,
+    pub seconds: f64,
+    /// Where it failed, since when, and how often without a success in between.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing_since: Option<Timestamp>,
+    #[serde(default)]
+    pub failures: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub succeeded: Option<Timestamp>,
+    /// Who knows that it fails.
+    #[serde(default)]
+    pub told: BTreeSet<String>,
+}
+
+impl LastRun {
+    /// The next one, after what was there.
+    pub fn after(before: Option<&LastRun>, ended: Timestamp, seconds: f64, failed: bool) -> LastRun {
+        let earlier = before.cloned();
+        let failing = earlier.as_ref().filter(|_| failed);
+        LastRun {
+            ended,
+            seconds,
+            failing_since: failed.then(|| failing.and_then(|run| run.failing_since).unwrap_or(ended)),
+            failures: if failed { failing.map_or(0, |run| run.failures) + 1 } else { 0 },
+            succeeded: if failed { earlier.as_ref().and_then(|run| run.succeeded) } else { Some(ended) },
+            told: earlier.map(|run| run.told).unwrap_or_default(),
+        }
+    }
+}
+
+/// Of one cluster.
+pub struct Place {
+    directory: PathBuf,
+    cluster: String,
+}
+
+impl Place {
+    pub fn of(config: &Config) -> Place {
+        let cluster = config.name.as_ref().map(ToString::to_string).unwrap_or_default();
+        Place { directory: config.state_directory(), cluster }
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        self.directory.join(format!("{}.{file}", self.cluster))
+    }
+
+    /// How one ended; nothing is known where nothing was written.
+    pub fn last(&self, run: &str) -> Result<Option<LastRun>> {
+        self.read().map(|mut all| all.runs.remove(run))
+    }
+
+    fn read(&self) -> Result<LastRuns> {
+        let path = self.path(FILE);
+        let mut text = Vec::new();
+        match File::open(&path).and_then(|file| file.take(MAX_FILE).read_to_end(&mut text)) {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(LastRuns::default()),
+            Err(error) => return Err(self.failed("read", &path, &error)),
+        }
+        serde_json::from_slice(&text).map_err(|error| {
+            let message = format!("{} is damaged: {error}", path.display());
+            Error::new(Code::Io, message).hint(format!("rm {}", shell_word(&path.to_string_lossy())))
+        })
+    }
+
+    /// Writes down how one ended. What another command writes meanwhile stays; what cannot be read goes.
+    pub fn remember(&self, run: &str, last: LastRun) -> Result<()> {
+        let mut directory = DirBuilder::new();
+        let made = directory.recursive(true).mode(DIRECTORY_MODE).create(&self.directory);
+        made.map_err(|error| self.failed("create", &self.directory, &error))?;
+        let _held = self.lock()?;
+        let mut all = self.read().unwrap_or_default();
+        all.version = VERSION;
+        all.runs.insert(run.to_owned(), last);
+        while all.runs.len() > MAX_RUNS {
+            let Some(oldest) = all.runs.iter().min_by_key(|(_, run)| run.ended).map(|(name, _)| name.clone()) else { break };
+            all.runs.remove(&oldest);
+        }
+        let text = serde_json::to_vec(&all).map_err(|error| Error::new(Code::Internal, error.to_string()))?;
+        let path = self.path(FILE);
+        replace(&path, &text, PRIVATE, Durability::Later).map_err(|error| self.failed("write", &path, &error.source))
+    }
+
+    fn lock(&self) -> Result<File> {
+        let path = self.path(LOCK);
+        let mut options = OpenOptions::new();
+        let opened = options.write(true).create(true).truncate(false).mode(PRIVATE).open(&path);
+        let file = opened.map_err(|error| self.failed("create", &path, &error))?;
+        for _ in 0..LOCK_ATTEMPTS {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Err(Errno::WOULDBLOCK) => std::thread::sleep(LOCK_PAUSE),
+                Err(error) => return Err(self.failed("lock", &path, &error.into())),
+                Ok(()) => return Ok(file),
+            }
+        }
+        Err(self.failed("lock", &path, &ErrorKind::WouldBlock.into()))
+    }
+
+    fn failed(&self, action: &str, path: &Path, error: &io::Error) -> Error {
+        let message = format!("how this run ended is not remembered: cannot {action} {}: {error}", path.display());
+        let directory = shell_word(&self.directory.to_string_lossy());
+        Error::new(Code::Io, message).hint(format!(
+            "make it for whoever runs pgcairn: sudo install -d -m 0700 -o postgres {directory}; or set state_dir"
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(directory: &Path) -> Place {
+        Place { directory: directory.join("new/state"), cluster: "main".to_owned() }
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn failures_are_counted_from_the_first_on() {
+        let first = LastRun::after(None, at(1), 1.0, false);
+        let failed = LastRun { told: BTreeSet::from(["webhook".to_owned()]), ..LastRun::after(Some(&first), at(2), 1.0, true) };
+        let again = LastRun::after(Some(&failed), at(3), 1.0, true);
+        assert_eq!((again.failing_since, again.failures, again.succeeded), (Some(at(2)), 2, Some(at(1))));
+        assert!(again.told.contains("webhook"));
+        let recovered = LastRun::after(Some(&again), at(4), 1.0, false);
+        assert_eq!((recovered.failing_since, recovered.failures, recovered.succeeded), (None, 0, Some(at(4))));
+        assert_eq!(LastRun::after(None, at(2), 1.0, true).failing_since, Some(at(2)));
+    }
+
+    #[test]
+    fn what_is_remembered_is_found_again_and_bounded() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = place(directory.path());
+        assert_eq!(place.last("backup").unwrap(), None);
+        for second in 0..=MAX_RUNS as i64 {
+            let run = LastRun::after(None, at(second), 0.5, second % 2 == 1);
+            place.remember(&format!("verify {second}"), run.clone()).unwrap();
+            assert_eq!(place.last(&format!("verify {second}")).unwrap(), Some(run));
+        }
+        assert_eq!(place.last("verify 0").unwrap(), None);
+        assert!(place.last("verify 1").unwrap().is_some());
+    }
+
+    #[test]
+    fn a_damaged_file_is_told_of_and_written_anew() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = place(directory.path());
+        let run = LastRun::after(None, at(1), 0.5, false);
+        place.remember("backup", run.clone()).unwrap();
+        std::fs::write(place.path(FILE), "{").unwrap();
+        assert!(place.last("backup").unwrap_err().message.contains("is damaged"));
+        place.remember("backup", run.clone()).unwrap();
+        assert_eq!(place.last("backup").unwrap(), Some(run));
+    }
+
+    #[test]
+    fn commands_that_end_together_keep_what_the_others_wrote() {
+        let directory = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for number in 0..8 {
+                let place = place(directory.path());
+                scope.spawn(move || place.remember(&format!("copy {number}"), LastRun::after(None, at(1), 0.5, false)).unwrap());
+            }
+        });
+        assert_eq!(place(directory.path()).read().unwrap().runs.len(), 8);
+    }
+}
