@@ -3,8 +3,8 @@
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
-use super::{Ending, Status};
 use super::session::Session;
+use super::{Ending, Status};
 use crate::report::output::to_stdout;
 
 /// Print the completions of a shell

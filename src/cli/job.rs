@@ -42,7 +42,8 @@ impl Job {
 
     /// Instead of [`Job::ended`], where it came to nothing at all.
     pub fn panicked(&self, output: &Output) {
-        let bug = Error::new(Code::Internal, "a bug in pgcairn").hint("please report it with the line in the log of this run");
+        let bug = Error::new(Code::Internal, "a bug in pgcairn")
+            .hint("please report it with the line in the log of this run");
         self.tell(Some((bug.code, format!("error: {bug}"))), output);
     }
 

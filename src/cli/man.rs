@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory};
 
-use super::{Ending, Status};
 use super::session::Session;
+use super::{Ending, Status};
 use crate::model::error::{Code, Error};
 use crate::report::output::to_stdout;
 

@@ -8,7 +8,9 @@ use crate::operation;
 
 /// Who is told of failures
 #[derive(Debug, Subcommand)]
-#[command(after_help = "Examples:\n  pgcairn notify test\n  pgcairn notify test --json | jq '.sent[] | select(.delivered | not)'")]
+#[command(
+    after_help = "Examples:\n  pgcairn notify test\n  pgcairn notify test --json | jq '.sent[] | select(.delivered | not)'"
+)]
 pub enum Command {
     /// Send one message of each kind that [notify] has, and say what became of it
     #[command(after_help = "\

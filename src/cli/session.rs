@@ -333,7 +333,7 @@ impl Session {
 
     fn begin(&self, config: Config, identities: Option<Identities>, belongings: &Belongings) -> Result<Context> {
         self.output.lead_to(config.command_line());
-        let state = Some(config.state_directory()).filter(|_| !config.notify.is_empty());
+        let state = Some(config.state_directory()).filter(|_| config.keeps_state());
         self.take_over(&Belongings { state, ..belongings.clone() })?;
         self.job.began(&config, &self.output);
         let trusted = Vec::new();

@@ -230,6 +230,11 @@ impl Config {
         self.state_dir.clone().or(given).unwrap_or_else(|| DEFAULT_STATE_DIRECTORY.into())
     }
 
+    /// Whether anything is kept there.
+    pub fn keeps_state(&self) -> bool {
+        self.notify.tells_news()
+    }
+
     /// The cluster on this host, for commands that cannot do without it.
     pub fn postgres(&self) -> Result<&Postgres> {
         self.postgres.as_ref().ok_or_else(|| {

@@ -13,11 +13,7 @@ const PLACES: &str = "it is a URL, or a table with the place of one: { file = \"
                       { credential = \"name\" }";
 
 pub(super) fn settings(table: &Table) -> Result<Settings> {
-    Ok(Settings {
-        ping: address(table, "ping")?,
-        webhook: webhook(table)?,
-        command: table.list("command", words)?,
-    })
+    Ok(Settings { ping: address(table, "ping")?, webhook: webhook(table)?, command: table.list("command", words)? })
 }
 
 fn webhook(table: &Table) -> Result<Option<Webhook>> {

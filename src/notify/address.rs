@@ -62,14 +62,20 @@ impl Address {
         let wrong = |reason: String| NotifyError::new(What::Address, reason);
         match self {
             Address::Written(text) => Ok(text.clone()),
-            Address::File(path) => read(path).map_err(|reason| wrong(format!("its URL in {}: {reason}", path.display()))),
+            Address::File(path) => {
+                read(path).map_err(|reason| wrong(format!("its URL in {}: {reason}", path.display())))
+            }
             Address::Environment(name) => std::env::var(name)
                 .ok()
                 .filter(|value| !value.is_empty())
                 .ok_or_else(|| wrong(format!("its URL: environment variable {name} is not set"))),
             Address::Credential(name) => {
                 let directory = std::env::var_os(CREDENTIALS_DIRECTORY).filter(|value| !value.is_empty());
-                let missing = || format!("its URL: the systemd credential {name} was not handed over: {CREDENTIALS_DIRECTORY} is not set");
+                let missing = || {
+                    format!(
+                        "its URL: the systemd credential {name} was not handed over: {CREDENTIALS_DIRECTORY} is not set"
+                    )
+                };
                 let path = Path::new(&directory.ok_or_else(|| wrong(missing()))?).join(name);
                 read(&path).map_err(|reason| wrong(format!("its URL in the systemd credential {name}: {reason}")))
             }
@@ -174,7 +180,10 @@ mod tests {
         let address = Address::written("https://user:hush@hooks.example.org:8443/hush?hush#hush").unwrap();
         assert_eq!(format!("{address:?}"), "Written(https://hooks.example.org:8443/…)");
         let endpoint = address.endpoint("backup").unwrap();
-        assert_eq!(format!("{endpoint:?} {}", endpoint.host()), "Endpoint(https://hooks.example.org:8443/…) hooks.example.org:8443");
+        assert_eq!(
+            format!("{endpoint:?} {}", endpoint.host()),
+            "Endpoint(https://hooks.example.org:8443/…) hooks.example.org:8443"
+        );
         for wrong in ["", "hush", "ftp://h/hush", "https://", "file:///hush", "https://h/{hush}", "//hush/h"] {
             let reason = Address::written(wrong).unwrap_err();
             assert!(!reason.contains("hush"), "{reason}");

@@ -19,8 +19,9 @@ const ANSWER: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// All attempts, and the pauses between them.
-pub(super) const LONGEST: Duration =
-    Duration::from_millis(ATTEMPTS as u64 * ANSWER.as_millis() as u64 + (ATTEMPTS - 1) as u64 * PAUSE.as_millis() as u64);
+pub(super) const LONGEST: Duration = Duration::from_millis(
+    ATTEMPTS as u64 * ANSWER.as_millis() as u64 + (ATTEMPTS - 1) as u64 * PAUSE.as_millis() as u64,
+);
 
 /// What is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -51,4 +51,9 @@ impl Settings {
     pub fn is_empty(&self) -> bool {
         *self == Settings::default()
     }
+
+    /// Whether somebody hears only what is news, for which the last run must be known.
+    pub fn tells_news(&self) -> bool {
+        self.webhook.is_some() || !self.command.is_empty()
+    }
 }

@@ -104,8 +104,8 @@ impl Place {
             Err(error) => return Err(self.failed("read", &path, &error)),
         }
         serde_json::from_slice(&text).map_err(|error| {
-            let message = format!("{} is damaged: {error}", path.display());
-            Error::new(Code::Io, message).hint(format!("rm {}", shell_word(&path.to_string_lossy())))
+            Error::new(Code::Io, format!("{} is damaged: {error}", path.display()))
+                .hint("it is written anew; what people know of failures is forgotten, so they may be told again")
         })
     }
 
@@ -119,7 +119,9 @@ impl Place {
         all.version = VERSION;
         all.runs.insert(run.to_owned(), last);
         while all.runs.len() > MAX_RUNS {
-            let Some(oldest) = all.runs.iter().min_by_key(|(_, run)| run.ended).map(|(name, _)| name.clone()) else { break };
+            let Some(oldest) = all.runs.iter().min_by_key(|(_, run)| run.ended).map(|(name, _)| name.clone()) else {
+                break;
+            };
             all.runs.remove(&oldest);
         }
         let text = serde_json::to_vec(&all).map_err(|error| Error::new(Code::Internal, error.to_string()))?;
@@ -166,7 +168,8 @@ mod tests {
     #[test]
     fn failures_are_counted_from_the_first_on() {
         let first = LastRun::after(None, at(1), 1.0, false);
-        let failed = LastRun { told: BTreeSet::from(["webhook".to_owned()]), ..LastRun::after(Some(&first), at(2), 1.0, true) };
+        let failed =
+            LastRun { told: BTreeSet::from(["webhook".to_owned()]), ..LastRun::after(Some(&first), at(2), 1.0, true) };
         let again = LastRun::after(Some(&failed), at(3), 1.0, true);
         assert_eq!((again.failing_since, again.failures, again.succeeded), (Some(at(2)), 2, Some(at(1))));
         assert!(again.told.contains("webhook"));
@@ -207,7 +210,9 @@ mod tests {
         std::thread::scope(|scope| {
             for number in 0..8 {
                 let place = place(directory.path());
-                scope.spawn(move || place.remember(&format!("copy {number}"), LastRun::after(None, at(1), 0.5, false)).unwrap());
+                scope.spawn(move || {
+                    place.remember(&format!("copy {number}"), LastRun::after(None, at(1), 0.5, false)).unwrap()
+                });
             }
         });
         assert_eq!(place(directory.path()).read().unwrap().runs.len(), 8);

@@ -46,7 +46,8 @@ pub struct Ended {
 
 /// Says that it began. Returns what went wrong in that.
 pub fn began(config: &Config, run: &Run) -> Vec<Error> {
-    let ping = ping_of(&config.notify, run.verb).map(|address| to_service(PING, address, run.verb, START, notification::began()));
+    let ping = ping_of(&config.notify, run.verb)
+        .map(|address| to_service(PING, address, run.verb, START, notification::began()));
     send_all(ping.into_iter().collect(), LONGEST).into_iter().filter_map(|sent| sent.result.err()).collect()
 }
 
@@ -55,11 +56,9 @@ pub fn ended(config: &Config, run: &Run, ended: &Ended) -> Vec<Error> {
     if config.notify.is_empty() {
         return Vec::new();
     }
-    let place = Place::of(config);
-    let (before, mut warnings) = match place.last(&run.name) {
-        Ok(before) => (before, Vec::new()),
-        Err(error) => (None, vec![error]),
-    };
+    let place = Some(Place::of(config)).filter(|_| config.keeps_state());
+    let known = place.as_ref().map_or(Ok(None), |place| place.last(&run.name));
+    let (before, unknown) = known.map_or_else(|error| (None, Some(error)), |before| (before, None));
     let failed = ended.failure.is_some();
     let seconds = ended.at.duration_since(run.began).as_secs_f64();
     let mut last = LastRun::after(before.as_ref(), ended.at, seconds, failed);
@@ -67,9 +66,11 @@ pub fn ended(config: &Config, run: &Run, ended: &Ended) -> Vec<Error> {
     let mut sendings = messages(&config.notify, run.verb, &notification);
     // News is what somebody does not know yet.
     sendings.retain(|sending| last.told.contains(sending.kind) != failed);
-    sendings.extend(ping_of(&config.notify, run.verb).map(|address| {
-        to_service(PING, address, run.verb, if failed { FAIL } else { "" }, notification.ping())
-    }));
+    sendings.extend(
+        ping_of(&config.notify, run.verb)
+            .map(|address| to_service(PING, address, run.verb, if failed { FAIL } else { "" }, notification.ping())),
+    );
+    let mut warnings = Vec::new();
     for sent in send_all(sendings, LONGEST) {
         match sent.result {
             Err(error) => warnings.push(error),
@@ -78,7 +79,9 @@ pub fn ended(config: &Config, run: &Run, ended: &Ended) -> Vec<Error> {
             Ok(()) => drop(last.told.remove(sent.kind)),
         }
     }
-    warnings.extend(place.remember(&run.name, last).err());
+    let forgotten = place.and_then(|place| place.remember(&run.name, last).err());
+    // One of both says it.
+    warnings.extend(unknown.or(forgotten));
     warnings
 }
 
@@ -93,11 +96,13 @@ pub fn test(context: &Context) -> Result<NotifyTest> {
     let notification = notification(&context.config, &run, &Ended { at: context.now, failure: None }, None);
     let notification = Notification { event: Event::Test, ..notification };
     let ping = |below| {
-        let ping = settings.ping.as_ref().map(|address| to_service(PING, address, run.verb, below, notification.ping()));
+        let ping =
+            settings.ping.as_ref().map(|address| to_service(PING, address, run.verb, below, notification.ping()));
         send_all(ping.into_iter().collect(), LONGEST)
     };
     // The second one counts: whatever it stood for before, it stands as after a success.
-    let pinged = ping(FAIL).into_iter().zip(ping("")).map(|(fail, ok)| Answered { result: fail.result.and(ok.result), ..ok });
+    let pinged =
+        ping(FAIL).into_iter().zip(ping("")).map(|(fail, ok)| Answered { result: fail.result.and(ok.result), ..ok });
     let sent: Vec<Answered> = pinged.chain(send_all(messages(settings, run.verb, &notification), LONGEST)).collect();
     let next = context.command(if sent.iter().all(|one| one.result.is_ok()) { "status" } else { "notify test" });
     let told = |one: Answered| Sent::new(one.kind, one.to, one.result.map_err(|error| context.addressed_error(error)));

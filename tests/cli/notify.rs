@@ -36,7 +36,8 @@ impl Verified {
 
     /// With these lines of `[notify]`.
     fn configure(&self, notify: &str) {
-        let config = CONFIG.replace("recipients = [\"age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p\"]", "");
+        let config =
+            CONFIG.replace("recipients = [\"age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p\"]", "");
         self.place.write("main.toml", &format!("state_dir = \"DIR/state\"\n{config}\n[notify]\n{notify}\n"));
     }
 
@@ -99,7 +100,10 @@ fn a_failure_is_told_once_and_its_end_once() {
     let told = service.requests().remove(0);
     assert_eq!(told.line, format!("POST /{SECRET}?token={SECRET}"));
     let told = told.json();
-    assert_eq!((&told["event"], &told["command"], &told["cluster"]), (&json!("failed"), &json!("verify"), &json!("main")));
+    assert_eq!(
+        (&told["event"], &told["command"], &told["cluster"]),
+        (&json!("failed"), &json!("verify"), &json!("main"))
+    );
     assert_eq!((&told["failure"]["code"], &told["failure"]["exit_status"]), (&json!("not-a-repository"), &json!(7)));
     assert_snapshot!(masked(told["title"].as_str().unwrap(), &verified.place));
     assert_snapshot!(masked(told["text"].as_str().unwrap(), &verified.place));
@@ -170,7 +174,8 @@ fn redirects_are_not_followed() {
 #[test]
 fn nobody_listens() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let verified = Verified::new(&format!("ping = \"http://{port}/{SECRET}-{{command}}\"\nwebhook = \"http://{port}/{SECRET}\""));
+    let verified =
+        Verified::new(&format!("ping = \"http://{port}/{SECRET}-{{command}}\"\nwebhook = \"http://{port}/{SECRET}\""));
     let run = verified.fails();
     for kind in ["ping", "webhook"] {
         let refused = format!("warning: not notified by {kind} to {port}: Connection refused (os error 111)\n");
@@ -184,7 +189,10 @@ fn nobody_answers() {
     let service = Service::answering(vec![Answer::Nothing; 4]);
     let verified = Verified::new(&webhook(&service));
     let run = verified.fails();
-    assert!(run.stderr.contains(&format!("not notified by webhook to {}: no answer within 5 s\n", service.address)), "{run}");
+    assert!(
+        run.stderr.contains(&format!("not notified by webhook to {}: no answer within 5 s\n", service.address)),
+        "{run}"
+    );
     assert_eq!(service.requests().len(), 2);
 }
 
@@ -214,7 +222,9 @@ fn a_ping_for_every_run_of_every_command() {
 
 #[test]
 fn a_program_is_given_the_text() {
-    let verified = Verified::new("command = [\"sh\", \"-c\", \"cat > DIR/heard; printf '%s' \\\"$1\\\" > DIR/title\", \"sh\", \"{title}\"]");
+    let verified = Verified::new(
+        "command = [\"sh\", \"-c\", \"cat > DIR/heard; printf '%s' \\\"$1\\\" > DIR/title\", \"sh\", \"{title}\"]",
+    );
     verified.fails();
     let heard = |name: &str| fs::read_to_string(verified.place.path(name)).unwrap();
     let whole = heard("heard");

@@ -3,6 +3,7 @@
 //! provoked by the scenarios in tests/servers/refusals/.
 
 mod cases;
+mod notify;
 mod place;
 mod repositories;
 mod s3;
@@ -23,6 +24,11 @@ const ON_SERVERS: [&str; 7] = ["refusals", "archive", "timelines", "retention", 
 
 /// A bug, which no test can bring about.
 const WITHOUT_A_ROW: [Code; 1] = [Code::Internal];
+
+/// Those that are provoked here.
+fn cases() -> impl Iterator<Item = &'static cases::Case> {
+    [cases::ALL, repositories::ALL, s3::ALL, notify::ALL].into_iter().flatten()
+}
 
 /// The sources of all trials there.
 fn trials() -> String {
@@ -49,7 +55,7 @@ fn every_code_has_a_row() {
 fn every_row_is_what_is_said() {
     let rows: BTreeMap<_, _> = table::rows().into_iter().map(|row| (row.when, row.refusal)).collect();
     let mut wrong = Vec::new();
-    for case in cases::ALL.iter().chain(repositories::ALL).chain(s3::ALL) {
+    for case in cases() {
         let place = Place::new();
         let said = (case.provoke)(&place);
         if rows.get(case.when) != Some(&said) {
@@ -63,7 +69,7 @@ fn every_row_is_what_is_said() {
 
 #[test]
 fn every_row_is_provoked() {
-    let here: BTreeSet<_> = cases::ALL.iter().chain(repositories::ALL).chain(s3::ALL).map(|case| case.when).collect();
+    let here: BTreeSet<_> = cases().map(|case| case.when).collect();
     let rows = table::rows();
     let unproven: Vec<_> = rows.iter().map(|row| row.when.as_str()).filter(|when| !here.contains(when)).collect();
     let trials = trials();

@@ -83,7 +83,7 @@ impl Place {
     }
 
     /// Where the document says things are.
-    fn names(&self) -> Vec<(String, &'static str)> {
+    pub fn names(&self) -> Vec<(String, &'static str)> {
         vec![
             (self.shown("main.toml"), "/etc/pgcairn/main.toml"),
             (self.shown("repo"), "/var/backups/pgcairn"),

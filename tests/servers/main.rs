@@ -15,6 +15,7 @@ mod demo;
 mod faults;
 mod frozen;
 mod hostile;
+mod notify;
 mod oracle;
 mod readme;
 mod refusals;
@@ -68,6 +69,7 @@ fn scenarios() -> Vec<Scenario> {
         demo::scenarios(),
         faults::scenarios(),
         hostile::scenarios(),
+        notify::scenarios(),
         session::scenarios(),
         signed::scenarios(),
         started::scenarios(),

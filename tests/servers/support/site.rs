@@ -37,6 +37,8 @@ pub struct Site {
     repository_id: Option<String>,
     /// What the configuration says of the repository in place of the URL of a directory.
     place: Option<String>,
+    /// Lines before its first table.
+    top: String,
     /// Lines added to the configuration, whole tables included.
     extra: String,
 }
@@ -66,6 +68,7 @@ impl Site {
             recipient,
             repository_id: None,
             place: None,
+            top: String::new(),
             extra: String::new(),
         };
         site.write_config()?;
@@ -116,6 +119,12 @@ impl Site {
     /// Adds lines to the end of the configuration.
     pub fn configure(&mut self, lines: &str) -> Outcome {
         self.extra.push_str(lines);
+        self.write_config()
+    }
+
+    /// Adds lines to what stands before the tables of the configuration.
+    pub fn begin_with(&mut self, lines: &str) -> Outcome {
+        self.top.push_str(lines);
         self.write_config()
     }
 
@@ -170,9 +179,9 @@ impl Site {
         let local = || format!("url = \"file://{}\"\n", self.repository().display());
         let place = self.place.clone().unwrap_or_else(local);
         let text = format!(
-            "name = \"main\"\n[postgres]\ndata_dir = {:?}\nconnection = {:?}\n[encryption]\nrecipients = [{recipients}]\n\
+            "name = \"main\"\n{}[postgres]\ndata_dir = {:?}\nconnection = {:?}\n[encryption]\nrecipients = [{recipients}]\n\
              [[repository]]\nname = \"local\"\n{place}{id}{}",
-            self.data, self.connection, self.extra
+            self.top, self.data, self.connection, self.extra
         );
         Ok(account().write(&self.config(), text, 0o644)?)
     }
@@ -192,6 +201,7 @@ impl Site {
             recipient: self.recipient.clone(),
             repository_id: self.repository_id.clone(),
             place: self.place.clone(),
+            top: self.top.clone(),
             extra: self.extra.clone(),
         };
         site.write_config()?;
