@@ -1,12 +1,13 @@
 //! `config check`, `config show`, `config schema`: the file as pgcairn understands it.
 
+mod notify;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::config::{self, Backup, Config, DEFAULT_CONNECTION, KEYS, Repository};
 use crate::model::plan::retention::{Period, Policy};
-use crate::notify::{self, Address, Format, Webhook};
 use crate::report::config::{ConfigCheck, ConfigShow, Schema, Shown};
 use crate::store::{Credentials, RepositoryUrl, S3Settings, ServerSideEncryption};
 
@@ -95,35 +96,7 @@ fn setting(config: &Config, repository: &Repository, path: &str) -> (Value, Valu
         "retention.yearly" => kept(config, |policy| json!(policy.yearly)),
         "retention.minimum" => kept(config, |policy| json!(policy.minimum)),
         "state_dir" => (json!(config.state_directory()), json!(config::DEFAULT_STATE_DIRECTORY)),
-        "notify.ping" => (address(config.notify.ping.as_ref()), Value::Null),
-        "notify.webhook" => webhook(config, |webhook| address(Some(&webhook.address))),
-        "notify.webhook_format" => {
-            let (format, _) = webhook(config, |webhook| json!(webhook.format.name()));
-            (format, webhook(config, |_| json!(Format::default().name())).0)
-        }
-        "notify.webhook_body" => webhook(config, |webhook| match &webhook.format {
-            // Some services want their key in it.
-            Format::Body(_) => json!("(set, not shown)"),
-            _ => Value::Null,
-        }),
-        // In case somebody put a secret into the others.
-        "notify.command" => (json!(config.notify.command.iter().take(1).collect::<Vec<_>>()), json!([])),
-        _ => (Value::Null, Value::Null),
-    }
-}
-
-fn webhook(config: &Config, value: impl Fn(&Webhook) -> Value) -> (Value, Value) {
-    (config.notify.webhook.as_ref().map_or(Value::Null, value), Value::Null)
-}
-
-/// Where a URL is found; of one that is written down only the host.
-fn address(address: Option<&Address>) -> Value {
-    match address {
-        None => Value::Null,
-        Some(Address::File(path)) => json!({"file": path}),
-        Some(Address::Environment(name)) => json!({"environment": name}),
-        Some(Address::Credential(name)) => json!({"credential": name}),
-        Some(Address::Written(text)) => json!(notify::shown(text)),
+        _ => notify::setting(config, path),
     }
 }
 
@@ -183,9 +156,10 @@ mod tests {
 
     #[test]
     fn every_key_has_an_arm_of_its_own() {
-        let source = include_str!("config.rs");
+        let sources = [include_str!("config.rs"), include_str!("config/notify.rs")];
         for key in KEYS {
-            assert!(source.contains(&format!("\"{}\" =>", key.path())), "{}", key.path());
+            let arm = format!("\"{}\" =>", key.path());
+            assert!(sources.iter().any(|source| source.contains(&arm)), "{arm}");
         }
     }
 }

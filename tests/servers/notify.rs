@@ -28,7 +28,7 @@ fn broken(install: &'static Installation) -> Outcome {
     let server = Server::builder(install).setting("archive_mode", "on").start()?;
     let silent = TcpListener::bind("127.0.0.1:0")?;
     let address = silent.local_addr()?;
-    let site = site(
+    let mut site = site(
         &server,
         &format!(
             "ping = \"http://{address}/hush\"\nwebhook = {{ file = \"/nonexistent/hush\" }}\ncommand = [\"false\"]"
