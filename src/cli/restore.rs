@@ -72,6 +72,9 @@ pub struct Arguments {
     /// Let the started copy listen on 127.0.0.1 too, with the passwords of its roles
     #[arg(long, value_name = "N", requires = "start", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Looking at the copy")]
     port: Option<u16>,
+    /// A library that the started copy loads into every process, such as one that its WAL needs; may be repeated
+    #[arg(long, value_name = "LIBRARY", requires = "start", help_heading = "Looking at the copy")]
+    preload: Vec<String>,
     /// Where initdb and postgres of the backup's major are
     #[arg(long, value_name = "DIR", requires = "start", help_heading = "Looking at the copy")]
     bindir: Option<PathBuf>,
@@ -141,7 +144,7 @@ impl Arguments {
             return Err(usage("--action shutdown leaves no server to look at, which --start is for"));
         }
         let bindir = self.bindir.as_ref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()));
-        Ok(self.start.then_some(Start { bindir, port: self.port, asked_by_root: false }))
+        Ok(self.start.then_some(Start { bindir, port: self.port, preload: self.preload.clone(), asked_by_root: false }))
     }
 
     /// clap has seen to it that there is one target at most, and a backup where there is none.
@@ -219,7 +222,7 @@ mod tests {
             "--target-dir /a --before-xid 731 --backup 2026 --timeline 0xA",
             "--target-dir /a --to-name 'before the; deploy' --tablespace '/a\\=b=/c d' --tablespace /e=/f",
             "--target-dir /a --to-lsn 1/2A --accept-unsigned",
-            "--target-dir /a --to latest --start --port 5499 --bindir '/usr/l b/bin'",
+            "--target-dir /a --to latest --start --port 5499 --preload timescaledb --preload b --bindir '/usr/l b/bin'",
         ] {
             let planned = request(&format!("{line} --plan"));
             let again = request(&operation::restore::arguments(&planned));

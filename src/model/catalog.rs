@@ -107,6 +107,10 @@ impl ServerFacts {
     pub fn major(&self) -> u32 {
         self.version / 10_000
     }
+
+    pub fn minor(&self) -> u32 {
+        self.version % 10_000
+    }
 }
 
 /// The digest of `objects/<id>.jsonl.zst`, which lists every object the backup needs.

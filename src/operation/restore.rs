@@ -7,6 +7,7 @@
 mod again;
 mod choose;
 mod commit_marker;
+mod compare;
 mod configuration;
 mod copy;
 mod directories;
@@ -107,6 +108,8 @@ pub struct Start {
     pub bindir: Option<PathBuf>,
     /// On 127.0.0.1, beside the socket.
     pub port: Option<u16>,
+    /// Libraries that the server loads into every process; without them the origin's are left out.
+    pub preload: Vec<String>,
     /// Root has asked, and gave way to the owner of the copy: what is to be typed later needs his name.
     pub asked_by_root: bool,
 }

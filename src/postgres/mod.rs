@@ -12,6 +12,7 @@ mod relation_names;
 mod rights;
 mod scratch_server;
 mod settings;
+mod surroundings;
 mod wal;
 
 pub use archiver::ArchiverFailure;
@@ -25,4 +26,5 @@ pub use relation_names::RelationNames;
 pub use rights::check_rights;
 pub use scratch_server::{End, Launch, MAX_ROOM, Origin, Patience, Room, ScratchServer, USUAL_SUPERUSER};
 pub use settings::{ArchiveMode, Settings, TablespaceLocation};
+pub use surroundings::{ChangedCollation, Surroundings, surroundings};
 pub use wal::MAX_RESTORE_POINT;

@@ -166,7 +166,7 @@ impl ScratchServer {
         self.connect(database).map_err(|error| self.unreachable(&error))
     }
 
-    fn connect(&self, database: &str) -> std::result::Result<Client, ::postgres::Error> {
+    pub(super) fn connect(&self, database: &str) -> std::result::Result<Client, ::postgres::Error> {
         let mut config = ::postgres::Config::new();
         config.host_path(self.room.socket_directory()).port(self.port).user(&self.superuser).dbname(database);
         config.options(SESSION_OPTIONS).connect_timeout(CONNECT_TIMEOUT).connect(::postgres::NoTls)
@@ -175,6 +175,11 @@ impl ScratchServer {
     fn unreachable(&self, error: &::postgres::Error) -> Error {
         let message = format!("the server in {} cannot be reached: {}", self.room.path().display(), Failure(error));
         Error::new(Code::Unreachable, message)
+    }
+
+    /// A statement of a session failed.
+    pub(super) fn said(&self, error: &::postgres::Error) -> Error {
+        Error::new(Code::Io, format!("the server in {} says: {}", self.room.path().display(), Failure(error)))
     }
 
     /// Until recovery has come to its end, however far that is. What the log proves by then is for the caller to judge.

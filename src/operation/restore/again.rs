@@ -29,6 +29,7 @@ pub fn arguments(request: &Request) -> String {
     if let Some(start) = &request.start {
         words.push("--start".to_owned());
         words.extend(start.port.map(|port| format!("--port {port}")));
+        words.extend(start.preload.iter().map(|library| format!("--preload {}", shell_word(library))));
         words.extend(start.bindir.iter().map(|directory| format!("--bindir {}", path(directory))));
     }
     words.extend(request.accept_unsigned.then(|| "--accept-unsigned".to_owned()));

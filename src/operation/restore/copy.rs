@@ -22,6 +22,8 @@ pub struct StoppedCopy {
     /// What the origin had, as the backup tells; `None` where that cannot be read.
     pub environment: Option<Environment>,
     port: Option<u16>,
+    /// `shared_preload_libraries`
+    pub preload: Vec<String>,
     /// The origin's.
     cluster: String,
 }
@@ -44,6 +46,7 @@ impl StoppedCopy {
             required,
             environment: environment(&request.target_dir),
             port: request.start.as_ref().and_then(|how| how.port),
+            preload: request.start.as_ref().map(|how| how.preload.clone()).unwrap_or_default(),
             cluster: backup.cluster.to_string(),
         }
     }
@@ -55,6 +58,9 @@ impl StoppedCopy {
             "cluster_name",
             format!("restored copy of {}", self.cluster).chars().take(MAX_CLUSTER_NAME).collect(),
         ));
+        if !self.preload.is_empty() {
+            all.push(("shared_preload_libraries", self.preload.join(",")));
+        }
         all.extend(settings);
         let superuser = self.environment.as_ref().and_then(|environment| environment.superuser.clone());
         Launch {

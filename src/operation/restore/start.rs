@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::time::Instant;
 
-use super::{Action, Request, Restored, Start, StoppedCopy};
+use super::{Action, Request, Restored, Start, StoppedCopy, compare};
 use crate::model::error::{Code, Error, Result};
 use crate::model::plan::target::Target;
 use crate::model::recovery_log::RecoveryLog;
@@ -42,6 +42,10 @@ pub fn start(
     listener: &dyn Listener,
 ) -> Result<Started> {
     let began = Instant::now();
+    compare::older_minor(&restored.backup, &copy.installation).into_iter().for_each(|old| listener.warning(old));
+    if let Some(libraries) = copy.left_out_libraries() {
+        listener.notice(format!("not loaded, as the origin does: {libraries}; --preload LIBRARY loads what is needed"));
+    }
     listener.phase(Phase::Recovering);
     let room = Room::make(&request.target_dir.join(STARTED_COPY))?;
     let log = room.log();
@@ -49,6 +53,7 @@ pub fn start(
         let mut server = ScratchServer::launch(copy.launch(room, Vec::new()))?;
         let recovery = server.wait_for_end(end(request), &Patience::default(), &context.interrupt)?;
         judge(request, restored, &recovery)?;
+        copy.compare(&server)?.into_iter().for_each(|warning| listener.warning(warning));
         Ok((server, recovery))
     };
     let words = Words { copy, log: &log, sudo: sudo(how) };

@@ -39,7 +39,12 @@ impl Copy {
     }
 
     pub fn of(command: &mut Command, site: &Site) -> Outcome<Copy> {
-        let answer = Run::of(command)?.ok()?.result()?;
+        Copy::said(&Run::of(command)?.ok()?, site)
+    }
+
+    /// What a run has started.
+    pub fn said(run: &Run, site: &Site) -> Outcome<Copy> {
+        let answer = run.result()?;
         let started = answer["started"].clone();
         let pid = started["pid"].as_i64().ok_or_else(|| format!("nothing was started: {answer}"))?;
         let pid = i32::try_from(pid)?;

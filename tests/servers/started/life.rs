@@ -51,6 +51,20 @@ pub fn stopped_and_started_again(install: &'static Installation) -> Outcome {
     wait_empty(&copy.data)
 }
 
+/// Those that are named, and no others.
+pub fn libraries(install: &'static Installation) -> Outcome {
+    let (_server, site) = backed_up(install)?;
+    let start = |name: &str, library: &str| {
+        copy::command(copy::owner(), &site, install, name, &["--backup", "latest", "--preload", library, "--json"])
+    };
+    let failed = Run::of(&mut start("other", "no_such_library"))?.status_is(1)?;
+    failed.says(&["FATAL: could not access file \\\"no_such_library\\\""])?;
+    wait_empty(&site.path("other"))?;
+    let copy = Copy::of(&mut start("copy", "plpgsql"), &site)?;
+    assert_eq!(copy.setting("shared_preload_libraries")?, "plpgsql");
+    Ok(())
+}
+
 /// Whoever is on the machine reaches the port: a password is asked for.
 pub fn on_a_port(install: &'static Installation) -> Outcome {
     let (_server, site) = backed_up(install)?;

@@ -2,6 +2,7 @@
 //! told and however it is laid out.
 
 mod beside;
+mod compare;
 mod copy;
 mod document;
 mod life;
@@ -15,6 +16,8 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "started::beside_an_origin_as_debian_lays_it_out", run: beside::debian },
         Scenario { name: "started::by_root", run: beside::by_root },
         Scenario { name: "started::stopped_and_started_again", run: life::stopped_and_started_again },
+        Scenario { name: "started::surroundings", run: compare::surroundings },
+        Scenario { name: "started::libraries", run: life::libraries },
         Scenario { name: "started::document", run: document::document },
         Scenario { name: "started::on_a_port", run: life::on_a_port },
         Scenario { name: "started::a_signal_stops_the_server", run: life::a_signal_stops_the_server },
