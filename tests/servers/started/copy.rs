@@ -5,7 +5,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::support::account::account;
@@ -122,8 +121,8 @@ impl Drop for Copy {
         if std::thread::panicking() {
             eprintln!("log of the copy:\n{}", self.log().unwrap_or_default());
         }
-        process::signal(self.pid, Signal::QUIT);
-        let _ = wait_empty(&self.data);
+        // Also one that was started again.
+        process::stop_below(&self.data);
         process::unregister(self.pid.cast_unsigned());
     }
 }
