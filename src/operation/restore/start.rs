@@ -58,6 +58,9 @@ pub fn start(
     };
     let words = Words { copy, log: &log, sudo: sudo(how) };
     let (server, recovery) = run().map_err(|error| words.afterwards(error))?;
+    if end(request) == End::Paused && recovery.complete {
+        listener.warning(opened_instead());
+    }
     Ok(Started {
         postgresql: copy.installation.version.clone(),
         socket_directory: server.room().socket_directory().to_owned(),
@@ -88,6 +91,13 @@ fn judge(request: &Request, restored: &Restored, recovery: &RecoveryLog) -> Resu
     let stopped = recovery.stop.as_ref().map_or("without a stop", |stop| stop.words.as_str());
     let message = format!("the copy did not come to {}: its log says {stopped}", restored.plan.target);
     Err(Error::new(Code::TargetUnreachable, message))
+}
+
+/// Replay that has met more subtransactions than a snapshot holds lets no session in until they have ended; then there is
+/// no pause (`recoveryPausesHere`).
+fn opened_instead() -> Error {
+    let message = "no session could be let in at the target, so the server opened instead of standing there";
+    Error::new(Code::Flagged, message).hint("the copy is what was asked for; from there on it takes writes")
 }
 
 /// The last line a person sees.

@@ -99,7 +99,7 @@ fn beside(install: &'static Installation, layout: Layout, by_root: bool) -> Outc
     let before = Untouched::look(&origin)?;
     let caller = if by_root { root() } else { copy::owner() };
     let arguments = ["--to-name", POINT, "--json"];
-    let copy = Copy::of(&mut copy::command(caller, &origin.site, install, "copy", &arguments), &origin.site)?;
+    let copy = Copy::of(&mut copy::command(caller, &origin.site, install, "copy", &arguments))?;
 
     assert_eq!(copy.value("show data_directory")?, copy.data.display().to_string());
     assert_eq!(copy.value("select count(*) from t")?, ROWS[0].to_string());

@@ -31,7 +31,7 @@ pub fn surroundings(install: &'static Installation) -> Outcome {
     command.arg("--config").arg(site.config()).env("PGCAIRN_IDENTITY", site.identity()).args(["restore", "--json"]);
     command.arg("--target-dir").arg(site.path("copy")).args(["--to", "latest", "--start", "--bindir"]).arg(bin);
     let mut run = Run::of(&mut command)?.ok()?;
-    let copy = Copy::said(&run, &site)?;
+    let copy = Copy::said(&run)?;
     assert_eq!((copy.setting("shared_preload_libraries")?, copy.value("select 1")?), (String::new(), "1".to_owned()));
     assert!(run.stdout.contains("not loaded, as the origin does: plpgsql"), "{}", run.report());
 

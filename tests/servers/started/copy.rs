@@ -34,21 +34,22 @@ pub fn owner() -> Command {
 
 impl Copy {
     pub fn start(site: &Site, install: &Installation, arguments: &[&str]) -> Outcome<Copy> {
-        Copy::of(&mut command(owner(), site, install, "copy", &[arguments, &["--json"]].concat()), site)
+        Copy::of(&mut command(owner(), site, install, "copy", &[arguments, &["--json"]].concat()))
     }
 
-    pub fn of(command: &mut Command, site: &Site) -> Outcome<Copy> {
-        Copy::said(&Run::of(command)?.ok()?, site)
+    pub fn of(command: &mut Command) -> Outcome<Copy> {
+        Copy::said(&Run::of(command)?.ok()?)
     }
 
     /// What a run has started.
-    pub fn said(run: &Run, site: &Site) -> Outcome<Copy> {
+    pub fn said(run: &Run) -> Outcome<Copy> {
         let answer = run.result()?;
         let started = answer["started"].clone();
         let pid = started["pid"].as_i64().ok_or_else(|| format!("nothing was started: {answer}"))?;
         let pid = i32::try_from(pid)?;
         process::register(pid.cast_unsigned());
-        Ok(Copy { data: site.path("copy"), started, pid })
+        let data = answer["plan"]["target_dir"].as_str().unwrap_or_default().into();
+        Ok(Copy { data, started, pid })
     }
 
     pub fn is_running(&self) -> bool {
@@ -93,10 +94,13 @@ impl Copy {
         let pids = std::iter::once(self.pid).chain(process::children(self.pid));
         let sockets: BTreeSet<String> = pids.flat_map(sockets).collect();
         let mut ports = Vec::new();
+        // The statistics collector of 14 talks to itself.
+        let is_collector = |row: &Vec<&str>| row[1] == row[2];
         for table in ["tcp", "tcp6", "udp", "udp6"] {
             let text = fs::read_to_string(format!("/proc/{}/net/{table}", self.pid)).unwrap_or_default();
             let rows = text.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
             let ours = rows.filter(|row| row.get(9).is_some_and(|inode| sockets.contains(*inode)));
+            let ours = ours.filter(|row| !is_collector(row));
             ports.extend(ours.map(|row| format!("{table} {} {}", row[1], row[2])));
         }
         Ok(ports)

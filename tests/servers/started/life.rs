@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::Stdio;
 
 use rustix::process::Signal;
@@ -13,9 +14,11 @@ use crate::support::majors::Installation;
 use crate::support::server::{self, Server};
 use crate::support::site::{Run, Site};
 use crate::support::wait::wait_for;
-use crate::support::{Outcome, process};
+use crate::support::{Outcome, process, skip};
 
 use super::copy::{self, Copy, wait_empty};
+
+const SCRIPT: &str = "/usr/bin/script";
 
 /// A server, and a site with one backup and a row after it. Its socket would lie too deep in the copy.
 fn backed_up(install: &'static Installation) -> Outcome<(Server, Site)> {
@@ -51,6 +54,23 @@ pub fn stopped_and_started_again(install: &'static Installation) -> Outcome {
     wait_empty(&copy.data)
 }
 
+/// A terminal that is closed ends what runs in its foreground.
+pub fn outlives_the_terminal(install: &'static Installation) -> Outcome {
+    if !Path::new(SCRIPT).exists() {
+        return skip("needs script, which makes a terminal");
+    }
+    let (_server, site) = backed_up(install)?;
+    let start = copy::command(copy::owner(), &site, install, "copy", &["--to", "latest", "--json"]);
+    let words = std::iter::once(start.get_program()).chain(start.get_args()).map(|word| word.to_string_lossy());
+    let words: Vec<_> = words.collect();
+    let mut script = account().command(SCRIPT);
+    script.env("PGCAIRN_IDENTITY", site.identity()).args(["-qec", &words.join(" "), "/dev/null"]);
+    let copy = Copy::of(script.stdin(Stdio::null()))?;
+    assert_eq!(copy.value("select count(*) from t")?, "2");
+    assert!(copy.is_running());
+    Ok(())
+}
+
 /// Those that are named, and no others.
 pub fn libraries(install: &'static Installation) -> Outcome {
     let (_server, site) = backed_up(install)?;
@@ -60,7 +80,7 @@ pub fn libraries(install: &'static Installation) -> Outcome {
     let failed = Run::of(&mut start("other", "no_such_library"))?.status_is(1)?;
     failed.says(&["FATAL: could not access file \\\"no_such_library\\\""])?;
     wait_empty(&site.path("other"))?;
-    let copy = Copy::of(&mut start("copy", "plpgsql"), &site)?;
+    let copy = Copy::of(&mut start("copy", "plpgsql"))?;
     assert_eq!(copy.setting("shared_preload_libraries")?, "plpgsql");
     Ok(())
 }

@@ -7,6 +7,7 @@ mod copy;
 mod document;
 mod life;
 mod origin;
+mod targets;
 
 use super::support::Scenario;
 
@@ -16,6 +17,9 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "started::beside_an_origin_as_debian_lays_it_out", run: beside::debian },
         Scenario { name: "started::by_root", run: beside::by_root },
         Scenario { name: "started::stopped_and_started_again", run: life::stopped_and_started_again },
+        Scenario { name: "started::every_kind_of_target", run: targets::every_kind },
+        Scenario { name: "started::opened_instead_of_paused", run: targets::opened_instead },
+        Scenario { name: "started::outlives_the_terminal", run: life::outlives_the_terminal },
         Scenario { name: "started::surroundings", run: compare::surroundings },
         Scenario { name: "started::libraries", run: life::libraries },
         Scenario { name: "started::document", run: document::document },
