@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::support::account::is_root;
 use crate::support::majors::Installation;
-use crate::support::server::run;
+use crate::support::server::{Shutdown, run};
 use crate::support::site::binary;
 use crate::support::{Outcome, skip};
 
@@ -123,6 +123,20 @@ fn beside(install: &'static Installation, layout: Layout, by_root: bool) -> Outc
     assert_eq!(copy.value("select count(*) from news where n = 2")?, "0");
     assert_eq!(origin.server.value("select count(*) from t")?, ROWS[1].to_string());
     assert_eq!(origin.subscriber()?, before.subscriber);
+    beside_one_that_is_down(&origin, install)
+}
+
+/// With the origin's configuration it would be the origin that starts.
+fn beside_one_that_is_down(origin: &Origin, install: &'static Installation) -> Outcome {
+    origin.server.stop(Shutdown::Fast)?;
+    let control = || fs::read(origin.server.data().join("global/pg_control"));
+    let before = control()?;
+    let arguments = ["--to", "latest", "--json"];
+    let copy = Copy::of(&mut copy::command(copy::owner(), &origin.site, install, "other", &arguments))?;
+    assert_eq!(copy.value("show data_directory")?, copy.data.display().to_string());
+    assert_eq!(copy.value("select count(*) from t")?, ROWS[1].to_string());
+    assert!(!origin.server.data().join("postmaster.pid").exists(), "the origin was started");
+    assert!(control()? == before, "the origin was written to");
     Ok(())
 }
 
