@@ -24,11 +24,13 @@ pub fn refusals(install: &'static Installation) -> Outcome {
     plan(&site, &[&start[..], &["--port", &port]].concat())?;
 
     let other = site.path("other").display().to_string();
-    installation(&site, "other", "14.9", "exit 1")?;
+    let another = if install.major == 14 { "15.9" } else { "14.9" };
+    installation(&site, "other", another, "exit 1")?;
     let elsewhere = ["--backup", "latest", "--start", "--bindir", other.as_str()];
     let words = restore_words(&site, &elsewhere);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let mut run = site.run_with_identity(&[&words[..], &["--json"]].concat())?;
+    run.stdout = run.stdout.replace(another, "14.9");
     for name in ["PostgreSQL ", "postgresql-"] {
         run.stdout = run.stdout.replace(&format!("{name}{}", install.major), &format!("{name}18"));
     }
