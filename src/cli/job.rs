@@ -1,6 +1,6 @@
 //! Runs that others are told of: those that a schedule makes while nobody looks.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::fmt;
 
 use jiff::Timestamp;
@@ -8,27 +8,43 @@ use jiff::Timestamp;
 use super::{Ending, Status};
 use crate::config::Config;
 use crate::model::error::{Code, Error};
+use crate::model::selector::Selector;
+use crate::operation::metrics;
 use crate::operation::notify::{self, Ended, Run};
-use crate::report::Output;
+use crate::report::{self, Output};
 
 /// One command, from when its configuration was read and root given up until its end. What fails before is seen by
 /// whoever started it.
 pub struct Job {
     run: Option<Run>,
+    /// As the file has it, whatever arguments say.
     config: OnceCell<Config>,
+    has_begun: Cell<bool>,
+    /// What the command itself found out.
+    status: OnceCell<report::status::Status>,
 }
 
 impl Job {
     /// `name` is the command as it was called; nobody is told of one without.
     pub fn new(name: Option<Name>, began: Timestamp) -> Job {
         let run = name.map(|name| Run { verb: name.verb, name: name.whole, began });
-        Job { run, config: OnceCell::new() }
+        Job { run, config: OnceCell::new(), has_begun: Cell::new(false), status: OnceCell::new() }
     }
 
-    pub fn began(&self, config: &Config, output: &Output) {
-        let Some(run) = &self.run else { return };
-        notify::began(config, run).iter().for_each(|warning| output.aside(warning));
+    pub fn configured(&self, config: &Config) {
         let _ = self.config.set(config.clone());
+    }
+
+    pub fn began(&self, output: &Output) {
+        self.has_begun.set(true);
+        if let (Some(run), Some(config)) = (&self.run, self.config.get()) {
+            notify::began(config, run).iter().for_each(|warning| output.aside(warning));
+        }
+    }
+
+    /// What need not be found out again for metrics: everything that is configured.
+    pub fn knows(&self, status: report::status::Status) {
+        let _ = self.status.set(status);
     }
 
     /// After what came out was said.
@@ -48,10 +64,22 @@ impl Job {
     }
 
     fn tell(&self, failure: Option<(Code, String)>, output: &Output) {
-        let (Some(run), Some(config)) = (&self.run, self.config.get()) else { return };
-        let ended = Ended { at: Timestamp::now(), failure };
-        notify::ended(config, run, &ended).iter().for_each(|warning| output.aside(warning));
+        let Some(config) = self.config.get().filter(|_| self.has_begun.get()) else { return };
+        // Repositories are not waited for any more.
+        let interrupted = failure.as_ref().is_some_and(|(code, _)| *code == Code::Interrupted);
+        if let Some(run) = &self.run {
+            let ended = Ended { at: Timestamp::now(), failure };
+            notify::ended(config, run, &ended).iter().for_each(|warning| output.aside(warning));
+        }
+        if !interrupted && (self.run.is_some() || self.status.get().is_some()) {
+            metrics::ended(config, self.status.get()).iter().for_each(|warning| output.aside(warning));
+        }
     }
+}
+
+/// A backup that is named by its id is of interest to the person who names it.
+pub fn is_one(backup: &Option<Selector>) -> bool {
+    matches!(backup, Some(Selector::Prefix(_)))
 }
 
 /// By which a run is told from others.

@@ -15,6 +15,7 @@ mod job;
 mod key;
 mod list;
 mod man;
+mod metrics;
 mod notify;
 mod ownership;
 mod prompt;
@@ -62,6 +63,7 @@ enum Command {
     Init(init::Arguments),
     Check(check::Arguments),
     Status(status::Arguments),
+    Metrics(metrics::Arguments),
     Verify(verify::Arguments),
     Backup(backup::Arguments),
     List(list::Arguments),
@@ -138,6 +140,7 @@ impl Command {
             Command::Init(arguments) => arguments.run(session),
             Command::Check(arguments) => arguments.run(session),
             Command::Status(arguments) => arguments.run(session),
+            Command::Metrics(arguments) => arguments.run(session),
             Command::Verify(arguments) => arguments.run(session),
             Command::Backup(arguments) => arguments.run(session),
             Command::List(arguments) => arguments.run(session),
@@ -163,8 +166,8 @@ impl Command {
         match self {
             Command::Backup(_) => Some(job::Name::of("backup")),
             Command::Expire(arguments) => arguments.job(),
-            Command::Copy(arguments) => Some(arguments.job()),
-            Command::Verify(arguments) => Some(arguments.job()),
+            Command::Copy(arguments) => arguments.job(),
+            Command::Verify(arguments) => arguments.job(),
             _ => None,
         }
     }
@@ -210,6 +213,8 @@ mod tests {
             ("pgcairn copy --all", Some("copy --all")),
             ("pgcairn copy --all --to offsite", Some("copy --all --to offsite")),
             ("pgcairn copy latest~1 --to offsite", Some("copy latest~1 --to offsite")),
+            ("pgcairn copy 20261120T --to offsite", None),
+            ("pgcairn verify 20261120T", None),
             ("pgcairn verify", Some("verify")),
             ("pgcairn verify latest --repository offsite", Some("verify latest --repository offsite")),
             ("pgcairn status", None),

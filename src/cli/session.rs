@@ -91,6 +91,12 @@ pub struct LookingArguments {
 }
 
 impl LookingArguments {
+    /// At everything that is configured, as it is.
+    pub fn is_at_all(&self) -> bool {
+        let RepositoryArguments { repository, cluster, oldest_versions } = &self.place;
+        repository.is_none() && cluster.is_none() && !oldest_versions
+    }
+
     pub fn repository(&self) -> Option<&RepositoryChoice> {
         self.place.repository.as_ref()
     }
@@ -279,7 +285,9 @@ impl Session {
     }
 
     pub fn config(&self) -> Result<Config> {
-        Config::read(&self.config_file())
+        let config = Config::read(&self.config_file())?;
+        self.job.configured(&config);
+        Ok(config)
     }
 
     /// `--repository` alone needs no file; beside `-c` it has precedence over what the file says.
@@ -335,7 +343,7 @@ impl Session {
         self.output.lead_to(config.command_line());
         let state = Some(config.state_directory()).filter(|_| config.keeps_state());
         self.take_over(&Belongings { state, ..belongings.clone() })?;
-        self.job.began(&config, &self.output);
+        self.job.began(&self.output);
         let trusted = Vec::new();
         Ok(Context { config, identities, trusted, now: self.now, interrupt: self.interrupt.clone() })
     }

@@ -28,6 +28,11 @@ impl Arguments {
     pub fn run(self, session: &Session) -> Status {
         let context = session.looking_context(&self.look)?;
         let outcome = operation::status::run(&context, &operation::status::Request { wait: self.wait })?;
-        session.output.done(&outcome)
+        let ending = session.output.done(&outcome);
+        // What was not answered in this short time may have been before, and is in the metrics still.
+        if self.look.is_at_all() && outcome.repositories.iter().all(|repository| repository.error.is_none()) {
+            session.job.knows(outcome);
+        }
+        ending
     }
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::job::Name;
+use super::job::{Name, is_one};
 use super::session::{LookingArguments, Session};
 use super::{Status, argument};
 use crate::model::selector::Selector;
@@ -25,8 +25,9 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    pub fn job(&self) -> Name {
-        Name::of("verify").word(self.backup.as_ref()).option("--repository", self.look.repository())
+    pub fn job(&self) -> Option<Name> {
+        let name = Name::of("verify").word(self.backup.as_ref()).option("--repository", self.look.repository());
+        Some(name).filter(|_| !is_one(&self.backup))
     }
 
     pub fn run(self, session: &Session) -> Status {

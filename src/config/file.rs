@@ -58,6 +58,11 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config> {
         backup: top.table("backup")?.map(|table| backup(&table)).transpose()?.unwrap_or_default(),
         retention,
         notify: top.table("notify")?.map(|table| notify::settings(&table)).transpose()?.unwrap_or_default(),
+        metrics: top
+            .table("metrics")?
+            .map(|table| table.parsed("textfile", value::absolute_path))
+            .transpose()?
+            .flatten(),
         state_dir: top.parsed("state_dir", value::absolute_path)?,
         arguments: Arguments::default(),
     })

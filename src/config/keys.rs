@@ -126,6 +126,7 @@ pub const KEYS: &[Key] = &[
         .or("json"),
     optional("notify", "webhook_body", Form::Text, "a template in its place, with names such as {title} and {text}"),
     optional("notify", "command", Form::Words, "a program, told as the webhook is, with the text on standard input"),
+    optional("metrics", "textfile", Form::Path, "for node_exporter, written after each command: …/pgcairn-main.prom"),
 ];
 
 /// The names of the tables, each once, in the order of [`KEYS`].

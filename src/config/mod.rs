@@ -68,6 +68,8 @@ pub struct Config {
     pub retention: Option<Policy>,
     /// Who is told of failures.
     pub notify: Notify,
+    /// The file that metrics are written to.
+    pub metrics: Option<PathBuf>,
     /// As configured; see [`Config::state_directory`].
     pub state_dir: Option<PathBuf>,
     /// What stands in for the file, or beside it.
@@ -152,6 +154,7 @@ impl Config {
             backup: Backup::default(),
             retention: None,
             notify: Notify::default(),
+            metrics: None,
             state_dir: None,
             arguments: Arguments { repository: Some(RepositoryChoice::Url(url)), ..Arguments::default() },
         }
@@ -232,7 +235,7 @@ impl Config {
 
     /// Whether anything is kept there.
     pub fn keeps_state(&self) -> bool {
-        self.notify.tells_news()
+        self.notify.tells_news() || self.metrics.is_some()
     }
 
     /// The cluster on this host, for commands that cannot do without it.

@@ -96,6 +96,7 @@ fn setting(config: &Config, repository: &Repository, path: &str) -> (Value, Valu
         "retention.yearly" => kept(config, |policy| json!(policy.yearly)),
         "retention.minimum" => kept(config, |policy| json!(policy.minimum)),
         "state_dir" => (json!(config.state_directory()), json!(config::DEFAULT_STATE_DIRECTORY)),
+        "metrics.textfile" => (json!(config.metrics), Value::Null),
         _ => notify::setting(config, path),
     }
 }

@@ -1,5 +1,5 @@
-//! How the last run of each command ended: a small file on this host, by which a failure is told once. Nothing else
-//! depends on it, and whoever removes it is told once more.
+//! How the last run of each command ended: a small file on this host, by which a failure is told once, and which is a
+//! part of the metrics. Nothing else depends on it, and whoever removes it is told once more.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -93,6 +93,11 @@ impl Place {
     /// How one ended; nothing is known where nothing was written.
     pub fn last(&self, run: &str) -> Result<Option<LastRun>> {
         self.read().map(|mut all| all.runs.remove(run))
+    }
+
+    /// How all of them ended.
+    pub fn all(&self) -> Result<BTreeMap<String, LastRun>> {
+        self.read().map(|all| all.runs)
     }
 
     fn read(&self) -> Result<LastRuns> {

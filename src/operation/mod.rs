@@ -19,6 +19,7 @@ pub mod key;
 mod last_runs;
 mod legal_hold;
 pub mod list;
+pub mod metrics;
 pub mod notify;
 mod objects_list;
 mod own_program;

@@ -53,7 +53,7 @@ pub fn began(config: &Config, run: &Run) -> Vec<Error> {
 
 /// Says how it ended, to whom it may concern, and remembers that. Returns what went wrong in that.
 pub fn ended(config: &Config, run: &Run, ended: &Ended) -> Vec<Error> {
-    if config.notify.is_empty() {
+    if config.notify.is_empty() && !config.keeps_state() {
         return Vec::new();
     }
     let place = Some(Place::of(config)).filter(|_| config.keeps_state());

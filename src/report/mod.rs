@@ -12,6 +12,7 @@ pub mod hold;
 pub mod init;
 pub mod key;
 pub mod list;
+pub mod metrics;
 pub mod notification;
 pub mod notify;
 pub mod output;

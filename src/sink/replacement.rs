@@ -3,7 +3,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::SinkError;
@@ -49,6 +49,11 @@ impl Replacement {
         let opened = OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary);
         let file = opened.map_err(|e| error("create", &temporary.display(), e))?;
         Ok(Replacement { to: to.to_owned(), temporary, file, in_place: false })
+    }
+
+    /// Whatever the umask is.
+    pub fn set_mode(&self, mode: u32) -> io::Result<()> {
+        self.file.set_permissions(fs::Permissions::from_mode(mode))
     }
 
     pub fn finish(mut self, durability: Durability) -> Result<(), SinkError> {

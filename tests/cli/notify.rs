@@ -7,66 +7,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use insta::assert_snapshot;
-use pgcairn::model::key::Encryption;
-use pgcairn::store::Repository;
 use serde_json::json;
 
 use super::service::{Answer, Request, Service};
-use super::support::{CONFIG, Place, Run};
-
-/// A part of every URL that nobody may see.
-const SECRET: &str = "hush-hush";
-
-/// A place whose `verify` succeeds while the repository's marker is there.
-struct Verified {
-    place: Place,
-}
-
-impl Verified {
-    fn new(notify: &str) -> Verified {
-        let place = Place::new();
-        place.make_directory("data");
-        fs::set_permissions(place.path("data"), fs::Permissions::from_mode(0o700)).unwrap();
-        let url = format!("file://{}", place.path("repository").display());
-        Repository::create(&url.parse().unwrap(), Encryption::None).unwrap();
-        let verified = Verified { place };
-        verified.configure(notify);
-        verified
-    }
-
-    /// With these lines of `[notify]`.
-    fn configure(&self, notify: &str) {
-        let config =
-            CONFIG.replace("recipients = [\"age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p\"]", "");
-        self.place.write("main.toml", &format!("state_dir = \"DIR/state\"\n{config}\n[notify]\n{notify}\n"));
-    }
-
-    fn run(&self, words: &[&str]) -> Run {
-        let run = self.place.run(&[&["-c", "main.toml"], words].concat());
-        assert!(!run.to_string().contains(SECRET), "{run}");
-        for file in fs::read_dir(self.place.path("state")).into_iter().flatten() {
-            assert!(!fs::read_to_string(file.unwrap().path()).unwrap().contains(SECRET));
-        }
-        run
-    }
-
-    fn succeeds(&self) -> Run {
-        let run = self.run(&["verify"]);
-        assert_eq!(run.status, Some(0), "{run}");
-        run
-    }
-
-    /// As it does without anybody to tell.
-    fn fails(&self) -> Run {
-        let (marker, away) = (self.place.path("repository/pgcairn.json"), self.place.path("away"));
-        fs::rename(&marker, &away).unwrap();
-        let run = self.run(&["verify"]);
-        fs::rename(&away, &marker).unwrap();
-        assert_eq!(run.status, Some(7), "{run}");
-        assert!(run.stderr.contains("error: "), "{run}");
-        run
-    }
-}
+use super::support::{Place, Run};
+use super::verified::{SECRET, Verified};
 
 fn webhook(service: &Service) -> String {
     format!("webhook = \"{}\"", service.url(&format!("/{SECRET}?token={SECRET}")))
@@ -275,14 +220,16 @@ fn a_url_is_found_where_the_configuration_says() {
     };
     let nowhere = Path::new("");
     verified.configure("webhook = { environment = \"WEBHOOK\" }");
-    assert!(run("WEBHOOK", nowhere, "2001").contains("its URL: environment variable WEBHOOK is not set"));
-    run("WEBHOOK", service.url("/from-the-environment").as_ref(), "2002");
+    assert!(run("WEBHOOK", nowhere, "latest~1").contains("its URL: environment variable WEBHOOK is not set"));
+    run("WEBHOOK", service.url("/from-the-environment").as_ref(), "latest~2");
     assert_eq!(service.lines(), ["POST /from-the-environment"]);
 
     verified.configure("webhook = { credential = \"url\" }");
-    assert!(run("CREDENTIALS_DIRECTORY", nowhere, "2003").contains("the systemd credential url was not handed over"));
+    assert!(
+        run("CREDENTIALS_DIRECTORY", nowhere, "latest~3").contains("the systemd credential url was not handed over")
+    );
     verified.place.write("url", &service.url("/from-systemd"));
-    run("CREDENTIALS_DIRECTORY", &verified.place.path(""), "2004");
+    run("CREDENTIALS_DIRECTORY", &verified.place.path(""), "latest~4");
     assert_eq!(service.lines(), ["POST /from-systemd"]);
 }
 

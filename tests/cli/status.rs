@@ -45,7 +45,7 @@ fn local() -> Repository {
     }
 }
 
-fn well() -> Status {
+pub fn well() -> Status {
     let server = Server {
         state: State::Running,
         version: Some("18.4".to_owned()),

@@ -72,7 +72,12 @@ impl Place {
     }
 
     pub fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pgcairn"));
+        self.command_of(env!("CARGO_BIN_EXE_pgcairn"))
+    }
+
+    /// The same for a program that calls it.
+    pub fn command_of(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
         for name in ["PGCAIRN_CONFIG", "PGCAIRN_IDENTITY", "CREDENTIALS_DIRECTORY"] {
             command.env_remove(name);
         }

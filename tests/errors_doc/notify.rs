@@ -32,8 +32,12 @@ fn warning(place: &Place, error: &Value) -> Refusal {
 
 /// The warning that a run of `verify` ends with.
 fn warned(place: &Place, more: &str) -> Refusal {
-    place.configure(&format!("{more}[notify]\ncommand = [\"true\"]\n"));
-    let output = place.pgcairn(&["verify", "--quiet"]);
+    warned_by(place, &["verify"], &format!("{more}[notify]\ncommand = [\"true\"]\n"))
+}
+
+fn warned_by(place: &Place, words: &[&str], lines: &str) -> Refusal {
+    place.configure(lines);
+    let output = place.pgcairn(words);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let (_, warning) = said.split_once("warning: ").unwrap_or_else(|| panic!("no warning: {said}"));
     let (message, hint) = warning.trim_end().split_once("\nhint: ").unwrap();
@@ -85,6 +89,9 @@ pub const ALL: &[Case] = &[
     case("the state directory cannot be made", |place| {
         place.write("state", "");
         warned(place, &format!("state_dir = {:?}\n", place.path("state")))
+    }),
+    case("the file of metrics cannot be written", |place| {
+        warned_by(place, &["metrics"], &format!("[metrics]\ntextfile = {:?}\n", place.path("absent/pgcairn.prom")))
     }),
     case("what is remembered of runs is damaged", |place| {
         std::fs::create_dir_all(place.path("state")).unwrap();

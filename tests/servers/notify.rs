@@ -1,7 +1,9 @@
-//! A backup of a real server, and people who are told of it, or cannot be told: the backup is the same.
+//! A backup of a real server, and people who are told of it, or cannot be told: the backup is the same. And what is
+//! written down for Prometheus.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use crate::support::majors::Installation;
@@ -10,7 +12,11 @@ use crate::support::site::Site;
 use crate::support::{Outcome, Scenario};
 
 pub fn scenarios() -> Vec<Scenario> {
-    vec![Scenario { name: "notify::broken", run: broken }, Scenario { name: "notify::told", run: told }]
+    vec![
+        Scenario { name: "notify::broken", run: broken },
+        Scenario { name: "notify::told", run: told },
+        Scenario { name: "notify::metrics", run: metrics },
+    ]
 }
 
 fn site(server: &Server, notify: &str) -> Outcome<Site> {
@@ -119,4 +125,87 @@ fn told(install: &'static Installation) -> Outcome {
         "{third:?}"
     );
     Ok(())
+}
+
+/// What is written after a backup is what `status` says.
+fn metrics(install: &'static Installation) -> Outcome {
+    let server = Server::builder(install).setting("archive_mode", "on").start()?;
+    let mut site = Site::new(&server)?;
+    site.init()?;
+    site.archive_from(&server)?;
+    let (state, file) = (site.path("state"), site.path("pgcairn.prom"));
+    site.begin_with(&format!("state_dir = {state:?}\n"))?;
+    site.configure(&format!("[metrics]\ntextfile = {file:?}\n"))?;
+    site.run(&["backup"])?.ok()?;
+    let after_backup = Written::taken(&file)?;
+    server.sql("create table t as select generate_series(1, 10) as n")?;
+    server.archive_all()?;
+    assert_eq!((after_backup.run("last_run_success")?, after_backup.cluster("server_up")?), (1.0, 1.0));
+    let status = site.run(&["status", "--json"])?.status_in(0..=3)?.json()?;
+    let after_status = Written::taken(&file)?;
+    let told = &status["repositories"][0];
+    for (name, said) in [
+        ("backups", &told["backups"]),
+        ("last_backup_data_bytes", &told["last_backup"]["data_bytes"]),
+        ("stored_bytes", &told["stored"]["total_bytes"]),
+        ("stored_wal_bytes", &told["stored"]["wal_bytes"]),
+    ] {
+        assert_eq!(Some(after_status.local(name)?), said.as_f64(), "{name}");
+    }
+    let seconds = |value: &serde_json::Value| -> Outcome<f64> {
+        let time: jiff::Timestamp = value.as_str().ok_or("no time")?.parse()?;
+        Ok(time.as_duration().as_secs_f64())
+    };
+    let stopped = seconds(&told["last_backup"]["stopped"])?;
+    for written in [&after_backup, &after_status] {
+        assert_eq!(written.local("last_backup_timestamp_seconds")?, stopped);
+    }
+    assert_eq!(after_status.local("restorable_windows")?, 1.0);
+    assert_eq!(after_status.local("restorable_to_timestamp_seconds")?, seconds(&told["restorable"][0]["to"])?);
+    let success = after_status.run("last_success_timestamp_seconds")?;
+    assert!(success >= stopped);
+    // A repository that is away, and WAL that waits.
+    take_away(&site)?;
+    server.sql("insert into t values (11); select pg_switch_wal()")?;
+    let printed = site.run(&["metrics"])?.ok()?.stdout;
+    let away = Written::taken(&file)?;
+    assert_eq!(printed, away.0);
+    assert_eq!((away.local("repository_up")?, away.run("last_run_success")?), (0.0, 1.0));
+    assert!(away.cluster("wal_waiting_files")? >= 1.0);
+    let since = away.cluster("wal_waiting_oldest_timestamp_seconds")?;
+    assert!(since > stopped && since <= away.cluster("metrics_timestamp_seconds")?);
+    assert!(away.local("backups").is_err(), "what is not known is left out");
+    site.run(&["backup", "--quiet"])?.status_is(7)?;
+    let failed = Written::taken(&file)?;
+    assert_eq!((failed.run("last_run_success")?, failed.run("last_success_timestamp_seconds")?), (0.0, success));
+    Ok(())
+}
+
+/// The file of metrics, which is gone afterwards: the next command writes it anew.
+struct Written(String);
+
+impl Written {
+    fn taken(path: &Path) -> Outcome<Written> {
+        let text = std::fs::read_to_string(path)?;
+        std::fs::remove_file(path)?;
+        Ok(Written(text))
+    }
+
+    fn value(&self, name: &str, labels: &str) -> Outcome<f64> {
+        let sample = format!("pgcairn_{name}{{cluster=\"main\"{labels}}} ");
+        let value = self.0.lines().find_map(|line| line.strip_prefix(&sample));
+        Ok(value.ok_or_else(|| format!("no {sample}\n{}", self.0))?.parse()?)
+    }
+
+    fn cluster(&self, name: &str) -> Outcome<f64> {
+        self.value(name, "")
+    }
+
+    fn local(&self, name: &str) -> Outcome<f64> {
+        self.value(name, ",repository=\"local\"")
+    }
+
+    fn run(&self, name: &str) -> Outcome<f64> {
+        self.value(name, ",command=\"backup\"")
+    }
 }

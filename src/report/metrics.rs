@@ -1,0 +1,230 @@
+//! The state of everything in the text format of Prometheus. A name never changes its meaning; what is not known is left
+//! out. Times are points in time, so that they stay true however old the file gets.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::Report;
+use super::status::{Repository, Restorable, State, Status};
+
+/// Everything that is known, in the order of the tables below.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Metrics {
+    pub metrics: Vec<Metric>,
+}
+
+/// One name; all of them are gauges.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Metric {
+    pub name: &'static str,
+    pub help: &'static str,
+    pub samples: Vec<Sample>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Sample {
+    pub labels: Vec<(&'static str, String)>,
+    pub value: f64,
+}
+
+/// The last run of one command, as this host remembers it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// As it was called.
+    pub command: String,
+    pub ended: Timestamp,
+    pub seconds: f64,
+    pub succeeded: bool,
+    pub last_success: Option<Timestamp>,
+}
+
+/// A name, what it says, and where it comes from.
+type Row<T> = (&'static str, &'static str, fn(&T) -> Option<f64>);
+
+const OF_CLUSTER: &[Row<Status>] = &[
+    ("pgcairn_metrics_timestamp_seconds", "When all of this was found out.", |status| Some(time(status.at))),
+    ("pgcairn_server_up", "Whether PostgreSQL answers.", |status| match status.server.as_ref()?.state {
+        State::Running => Some(1.0),
+        State::Unreachable => Some(0.0),
+        State::Unknown => None,
+    }),
+    ("pgcairn_archiver_failing", "Whether archive_command failed last, and nothing was archived since.", |status| {
+        let server = status.server.as_ref().filter(|server| server.state == State::Running)?;
+        Some(truth(server.archiver_failure.is_some()))
+    }),
+    ("pgcairn_wal_waiting_files", "WAL files that wait for archive_command.", |status| {
+        Some(status.waiting?.files as f64)
+    }),
+    ("pgcairn_wal_waiting_oldest_timestamp_seconds", "Since when the oldest of them waits.", |status| {
+        Some(before(status.at, status.waiting?.oldest_seconds?))
+    }),
+];
+
+const OF_REPOSITORY: &[Row<Of>] = &[
+    ("pgcairn_repository_up", "Whether the repository told everything in time.", |of| {
+        Some(truth(of.it.error.is_none()))
+    }),
+    ("pgcairn_repository_required", "Whether archiving and backups succeed only with it.", |of| {
+        Some(truth(of.it.required))
+    }),
+    ("pgcairn_backups", "Complete backups.", |of| number(of.it.backups)),
+    ("pgcairn_backups_unreadable", "Commit markers that cannot be read.", |of| number(of.it.unreadable_backups)),
+    ("pgcairn_backups_untrusted", "Backups that a restore refuses by their signatures.", |of| {
+        number(of.it.untrusted_backups)
+    }),
+    ("pgcairn_last_backup_timestamp_seconds", "When the newest backup ended.", |of| {
+        Some(time(of.it.last_backup.as_ref()?.stopped))
+    }),
+    ("pgcairn_last_backup_data_bytes", "Size of its files.", |of| Some(of.it.last_backup.as_ref()?.data_bytes as f64)),
+    ("pgcairn_last_backup_stored_bytes", "What it takes in the repository.", |of| {
+        Some(of.it.last_backup.as_ref()?.stored_bytes as f64)
+    }),
+    (
+        "pgcairn_restorable_windows",
+        "Windows of the newest timeline in which every moment can be restored; more than one where WAL is missing between them.",
+        |of| Some(of.newest_timeline()?.count() as f64),
+    ),
+    ("pgcairn_restorable_from_timestamp_seconds", "The first moment of the newest window.", |of| {
+        Some(time(of.newest()?.from))
+    }),
+    ("pgcairn_restorable_to_timestamp_seconds", "The last moment of it that is proven by a commit.", |of| {
+        Some(time(of.newest()?.to?))
+    }),
+    ("pgcairn_stored_bytes", "What the cluster takes in the repository, trash included.", |of| {
+        Some(of.it.stored.as_ref()?.total_bytes as f64)
+    }),
+    ("pgcairn_stored_backup_bytes", "Backups in it.", |of| Some(of.it.stored.as_ref()?.backup_bytes as f64)),
+    ("pgcairn_stored_wal_bytes", "WAL in it.", |of| Some(of.it.stored.as_ref()?.wal_bytes as f64)),
+    ("pgcairn_free_bytes", "Free on the repository's file system.", |of| number(of.it.stored.as_ref()?.free_bytes)),
+    ("pgcairn_behind_backups", "Backups that copy --all would bring.", |of| Some(of.it.behind?.backups as f64)),
+    ("pgcairn_behind_wal_files", "WAL files that it would bring.", |of| Some(of.it.behind?.wal_files as f64)),
+    ("pgcairn_behind_oldest_timestamp_seconds", "Since when the oldest of them is missing.", |of| {
+        Some(before(of.at, of.it.behind?.seconds?))
+    }),
+];
+
+const OF_RUN: &[Row<Run>] = &[
+    ("pgcairn_last_run_timestamp_seconds", "When the command ended last.", |run| Some(time(run.ended))),
+    ("pgcairn_last_run_success", "Whether its exit status was 0.", |run| Some(truth(run.succeeded))),
+    ("pgcairn_last_run_duration_seconds", "How long it took.", |run| Some(run.seconds)),
+    ("pgcairn_last_success_timestamp_seconds", "When it last ended with exit status 0.", |run| {
+        run.last_success.map(time)
+    }),
+];
+
+/// Every name there is.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    let cluster = OF_CLUSTER.iter().map(|row| row.0);
+    cluster.chain(OF_REPOSITORY.iter().map(|row| row.0)).chain(OF_RUN.iter().map(|row| row.0))
+}
+
+/// One repository, at the time of the whole.
+struct Of {
+    at: Timestamp,
+    it: Repository,
+}
+
+impl Of {
+    /// `None` where nothing is known.
+    fn newest_timeline(&self) -> Option<impl Iterator<Item = &Restorable>> {
+        let windows = self.it.restorable.as_ref()?;
+        let newest = windows.iter().map(|window| window.timeline).max();
+        Some(windows.iter().filter(move |window| Some(window.timeline) == newest))
+    }
+
+    fn newest(&self) -> Option<&Restorable> {
+        self.newest_timeline()?.max_by_key(|window| window.from)
+    }
+}
+
+impl Metrics {
+    pub fn new(status: &Status, runs: &[Run]) -> Metrics {
+        let cluster = ("cluster", status.cluster.clone().unwrap_or_default());
+        let repositories = status.repositories.iter().map(|it| Of { at: status.at, it: it.clone() });
+        let repositories: Vec<(Vec<_>, Of)> =
+            repositories.map(|of| (vec![cluster.clone(), ("repository", of.it.name.clone())], of)).collect();
+        let runs = runs.iter().map(|run| (vec![cluster.clone(), ("command", run.command.clone())], run.clone()));
+        let (whole, runs) = ([(vec![cluster.clone()], status.clone())], runs.collect::<Vec<_>>());
+        let metrics = rows(OF_CLUSTER, &whole).chain(rows(OF_REPOSITORY, &repositories)).chain(rows(OF_RUN, &runs));
+        Metrics { metrics: metrics.filter(|metric| !metric.samples.is_empty()).collect() }
+    }
+}
+
+fn rows<'t, T>(
+    table: &'t [Row<T>],
+    of: &'t [(Vec<(&'static str, String)>, T)],
+) -> impl Iterator<Item = Metric> + use<'t, T> {
+    table.iter().map(|(name, help, value)| {
+        let sample = |(labels, it): &(Vec<(&'static str, String)>, T)| {
+            value(it).map(|value| Sample { labels: labels.clone(), value })
+        };
+        Metric { name, help, samples: of.iter().filter_map(sample).collect() }
+    })
+}
+
+fn time(at: Timestamp) -> f64 {
+    at.as_duration().as_secs_f64()
+}
+
+fn before(at: Timestamp, seconds: u64) -> f64 {
+    time(at) - seconds as f64
+}
+
+fn truth(is: bool) -> f64 {
+    f64::from(u8::from(is))
+}
+
+fn number(number: Option<u64>) -> Option<f64> {
+    number.map(|number| number as f64)
+}
+
+impl Metric {
+    fn text(&self) -> String {
+        let Metric { name, help, .. } = self;
+        let mut text = format!("# HELP {name} {help}\n# TYPE {name} gauge\n");
+        for Sample { labels, value } in &self.samples {
+            let labels: Vec<String> =
+                labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
+            let _ = writeln!(text, "{name}{{{}}} {value}", labels.join(","));
+        }
+        text
+    }
+}
+
+fn escaped(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+impl Report for Metrics {
+    const NAME: &'static str = "metrics";
+
+    fn human(&self) -> String {
+        self.metrics.iter().map(Metric::text).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_cannot_end_its_quotes() {
+        assert_eq!(escaped("a\"b\\c\nd"), "a\\\"b\\\\c\\nd");
+    }
+
+    #[test]
+    fn names_are_unique_and_have_base_units() {
+        let mut all: Vec<&str> = names().collect();
+        let is_name = |name: &str| {
+            name.strip_prefix("pgcairn_").is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
+        };
+        assert!(all.iter().all(|name| is_name(name)), "{all:?}");
+        let number = all.len();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), number);
+        assert!(all.iter().all(|name| !["_ms", "_kb", "_minutes", "_age"].iter().any(|unit| name.contains(unit))));
+    }
+}
