@@ -1,7 +1,9 @@
 //! The state of everything in the text format of Prometheus. A name never changes its meaning; what is not known is left
 //! out. Times are points in time, so that they stay true however old the file gets.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -92,6 +94,9 @@ const OF_REPOSITORY: &[Row<Of>] = &[
     ("pgcairn_restorable_to_timestamp_seconds", "The last moment of it that is proven by a commit.", |of| {
         Some(time(of.newest()?.to?))
     }),
+    ("pgcairn_recovery_window_seconds", "How far back every moment shall be restorable, as configured.", |of| {
+        Some(of.promised?.as_secs_f64())
+    }),
     ("pgcairn_stored_bytes", "What the cluster takes in the repository, trash included.", |of| {
         Some(of.it.stored.as_ref()?.total_bytes as f64)
     }),
@@ -124,6 +129,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 struct Of {
     at: Timestamp,
     it: Repository,
+    promised: Option<Duration>,
 }
 
 impl Of {
@@ -140,9 +146,14 @@ impl Of {
 }
 
 impl Metrics {
-    pub fn new(status: &Status, runs: &[Run]) -> Metrics {
+    /// `promised` is how far back every moment shall be restorable, by the name of the repository.
+    pub fn new(status: &Status, promised: &BTreeMap<String, Duration>, runs: &[Run]) -> Metrics {
         let cluster = ("cluster", status.cluster.clone().unwrap_or_default());
-        let repositories = status.repositories.iter().map(|it| Of { at: status.at, it: it.clone() });
+        let repositories = status.repositories.iter().map(|it| Of {
+            at: status.at,
+            it: it.clone(),
+            promised: promised.get(&it.name).copied(),
+        });
         let repositories: Vec<(Vec<_>, Of)> =
             repositories.map(|of| (vec![cluster.clone(), ("repository", of.it.name.clone())], of)).collect();
         let runs = runs.iter().map(|run| (vec![cluster.clone(), ("command", run.command.clone())], run.clone()));

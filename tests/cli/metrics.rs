@@ -1,11 +1,12 @@
 //! Metrics: what they look like, that each is documented, and that the alerts are about metrics that exist.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use insta::assert_snapshot;
 use pgcairn::report::Report;
@@ -34,7 +35,8 @@ fn metrics() -> Metrics {
         succeeded,
         last_success: succeeded.then(|| "2026-11-20T03:04:10.25Z".parse().unwrap()),
     };
-    Metrics::new(&status, &[run("backup", true), run("copy --all --to \"offsite\"", false)])
+    let promised = BTreeMap::from([("local".to_owned(), Duration::from_secs(7 * 86_400))]);
+    Metrics::new(&status, &promised, &[run("backup", true), run("copy --all --to \"offsite\"", false)])
 }
 
 #[test]

@@ -3,13 +3,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use rustix::process::Signal;
 
 use super::support::account::account;
 use super::support::majors::Installation;
+use super::support::process::Killed;
 use super::support::scratch::Scratch;
 use super::support::server::{PORT, Server, Shutdown};
 use super::support::site::{Run, Site};
@@ -226,17 +227,6 @@ fn odd_target(install: &'static Installation) -> Outcome {
         Ok((ready && log.contains("ready to accept connections")).then_some(()))
     })?;
     Ok(())
-}
-
-/// A child that does not outlive its trial.
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        process::signal(self.0.id().cast_signed(), Signal::CONT);
-        process::signal(self.0.id().cast_signed(), Signal::INT);
-        let _ = self.0.wait();
-    }
 }
 
 /// Every way to replace a file while it is copied; afterwards every row must be there.

@@ -4,17 +4,23 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
+use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
+use rustix::process::Signal;
+
 use crate::support::majors::Installation;
+use crate::support::process::{self, Killed};
 use crate::support::server::Server;
 use crate::support::site::Site;
+use crate::support::wait::wait_for;
 use crate::support::{Outcome, Scenario};
 
 pub fn scenarios() -> Vec<Scenario> {
     vec![
         Scenario { name: "notify::broken", run: broken },
         Scenario { name: "notify::told", run: told },
+        Scenario { name: "notify::interrupted", run: interrupted },
         Scenario { name: "notify::metrics", run: metrics },
     ]
 }
@@ -123,6 +129,28 @@ fn told(install: &'static Installation) -> Outcome {
     assert!(
         has(&third, "/ping: ", "ended well") && has(&third, "/webhook: ", "it had failed 2 times since"),
         "{third:?}"
+    );
+    Ok(())
+}
+
+/// Whoever stops a backup has it told as a failure: there is none.
+fn interrupted(install: &'static Installation) -> Outcome {
+    let server = Server::builder(install).setting("archive_mode", "on").start()?;
+    let (address, heard) = listen()?;
+    let mut site = site(&server, &format!("ping = \"http://{address}/ping\"\nwebhook = \"http://{address}/webhook\""))?;
+    site.configure("[backup]\nmax_rate = \"1KiB\"\n")?;
+    let come = || heard.lock().unwrap_or_else(|e| e.into_inner()).clone();
+    let mut backup = Killed(site.command(&["backup"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?);
+    wait_for("the beginning of the backup", || Ok((!come().is_empty()).then_some(())))?;
+    process::signal(backup.0.id().cast_signed(), Signal::TERM);
+    let status = wait_for("the interrupted backup to end", || Ok(backup.0.try_wait()?))?;
+    assert_eq!(status.code(), Some(130));
+    let told = come();
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(told.iter().any(|line| line.starts_with("/ping/fail: error: interrupted by a signal")), "{told:?}");
+    assert!(
+        told.iter().any(|line| line.starts_with("/webhook: {") && line.contains("\"code\":\"interrupted\"")),
+        "{told:?}"
     );
     Ok(())
 }

@@ -1,8 +1,9 @@
-//! The postmasters that this run has started, so that none outlives it.
+//! The processes that this run has started, so that none outlives it.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Child;
 use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -31,6 +32,17 @@ pub fn alive(pid: i32) -> bool {
 pub fn signal(pid: i32, signal: Signal) {
     if let Some(pid) = Pid::from_raw(pid) {
         let _ = kill_process(pid, signal);
+    }
+}
+
+/// A child that does not outlive its trial.
+pub struct Killed(pub Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        signal(self.0.id().cast_signed(), Signal::CONT);
+        signal(self.0.id().cast_signed(), Signal::INT);
+        let _ = self.0.wait();
     }
 }
 
