@@ -3,14 +3,14 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use insta::assert_snapshot;
 use serde_json::json;
 
 use super::service::{Answer, Request, Service};
-use super::support::{Place, Run};
+use super::support::{NOBODY, Place, Run, is_root};
 use super::verified::{SECRET, Verified};
 
 fn webhook(service: &Service) -> String {
@@ -294,6 +294,29 @@ fn what_is_remembered_is_for_its_owner_alone() {
     command.args(["-c", "main.toml", "verify"]).env("STATE_DIRECTORY", format!("{}:/other", elsewhere.display()));
     assert_eq!(verified.place.finish(&mut command).status, Some(0));
     assert!(elsewhere.join("main.last-runs.json").exists());
+}
+
+/// Root makes the directory for the owner of the data directory, who could not.
+#[test]
+fn root_makes_the_place_to_remember() {
+    if !is_root() {
+        return;
+    }
+    let service = Service::new();
+    let verified = Verified::new(&webhook(&service));
+    verified.give_to(NOBODY);
+    verified.fails();
+    for path in ["state", "state/main.last-runs.json"] {
+        let metadata = fs::metadata(verified.place.path(path)).unwrap();
+        assert_eq!((metadata.uid(), metadata.mode() & 0o077), (NOBODY, 0), "{path}");
+    }
+    assert!(!verified.fails().stderr.contains("warning"));
+    assert_eq!(events(&service), ["failed"]);
+    // What nobody is told of makes nothing.
+    let quiet = Verified::new("ping = \"http://127.0.0.1:1/\"");
+    quiet.give_to(NOBODY);
+    quiet.succeeds();
+    assert!(!quiet.place.path("state").exists());
 }
 
 #[test]

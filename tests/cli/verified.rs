@@ -44,6 +44,13 @@ impl Verified {
         self.place.write("main.toml", &format!("state_dir = \"DIR/state\"\n{config}\n{tables}\n"));
     }
 
+    /// Data directory and repository; whoever else runs the command is refused.
+    pub fn give_to(&self, user: u32) {
+        for path in ["data", "repository", "repository/pgcairn.json"] {
+            std::os::unix::fs::chown(self.place.path(path), Some(user), Some(user)).unwrap();
+        }
+    }
+
     pub fn run(&self, words: &[&str]) -> Run {
         let run = self.place.run(&[&["-c", "main.toml"], words].concat());
         assert!(!run.to_string().contains(SECRET), "{run}");
