@@ -15,7 +15,7 @@ pub struct Environment {
     /// Of the machine pgcairn ran on.
     pub architecture: String,
     pub shared_preload_libraries: String,
-    /// The cluster's first, whom every server lets in; backups before it was recorded have none.
+    /// The cluster's first, or else another who may log in; backups before it was recorded have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub superuser: Option<String>,
     pub databases: Vec<Database>,
@@ -48,6 +48,8 @@ pub struct Extension {
     pub version: String,
 }
 
+const SUPERUSER: &str =
+    "SELECT rolname::text FROM pg_roles WHERE rolsuper AND rolcanlogin ORDER BY oid <> 10, oid LIMIT 1";
 const EXTENSIONS: &str = "SELECT extname::text, extversion FROM pg_extension ORDER BY 1";
 
 impl Environment {
@@ -63,9 +65,9 @@ impl Environment {
     }
 }
 
-/// `BOOTSTRAP_SUPERUSERID`
+/// `BOOTSTRAP_SUPERUSERID` is 10.
 fn superuser(connection: &mut Connection) -> Result<Option<String>> {
-    let row = connection.query_opt("SELECT rolname::text FROM pg_roles WHERE oid = 10", &[])?;
+    let row = connection.query_opt(SUPERUSER, &[])?;
     row.map(|row| connection.column(&row, 0)).transpose()
 }
 

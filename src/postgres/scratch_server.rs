@@ -49,7 +49,7 @@ const DATABASES: [&str; 2] = ["postgres", "template1"];
 
 /// A database and a role may have settings of their own, which beat the command line; those of a session beat them.
 const SESSION_OPTIONS: &str = "-c session_preload_libraries= -c local_preload_libraries= -c statement_timeout=0 \
-     -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 -c default_transaction_read_only=off -c client_encoding=UTF8";
+     -c lock_timeout=0 -c idle_session_timeout=0 -c idle_in_transaction_session_timeout=0 -c default_transaction_read_only=off -c client_encoding=UTF8";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 const POLL: Duration = Duration::from_millis(50);
@@ -154,12 +154,18 @@ impl ScratchServer {
         format!("-h {host} -p {} -U {}", self.port, shell_word(&self.superuser))
     }
 
-    /// A session in the database that every cluster has.
+    /// A session in a database that every cluster has: the usual one may be gone, or closed.
     pub fn client(&self) -> Result<Client> {
         match self.connect(DATABASES[0]) {
-            Err(error) if error.code() == Some(&SqlState::INVALID_CATALOG_NAME) => self.session(DATABASES[1]),
+            Err(error) if is_no_database(&error) => self.session(DATABASES[1]),
             connected => connected.map_err(|error| self.unreachable(&error)),
         }
+    }
+
+    /// The one that [`ScratchServer::client`] is in.
+    pub fn database(&self) -> &'static str {
+        let gone = self.connect(DATABASES[0]).is_err_and(|error| is_no_database(&error));
+        DATABASES[usize::from(gone)]
     }
 
     pub fn session(&self, database: &str) -> Result<Client> {
@@ -174,7 +180,9 @@ impl ScratchServer {
 
     fn unreachable(&self, error: &::postgres::Error) -> Error {
         let message = format!("the server in {} cannot be reached: {}", self.room.path().display(), Failure(error));
-        Error::new(Code::Unreachable, message)
+        // Invalid authorization: no such role, or one that may not log in.
+        let is_refused = error.code().is_some_and(|state| state.code().starts_with("28"));
+        Error::new(if is_refused { Code::Permission } else { Code::Unreachable }, message)
     }
 
     /// A statement of a session failed.
@@ -192,20 +200,23 @@ impl ScratchServer {
                 (seen, log) = (length, server.recovery_log());
             }
             let is_expected = log.complete || (end == End::Paused && log.paused);
-            Ok(is_expected && server.answers() && server.is_at_rest(log.complete))
+            Ok(is_expected && server.answers() && server.is_at_rest(log.complete)?)
         })?;
         Ok(self.recovery_log())
     }
 
-    /// The log runs ahead of what a session sees.
-    fn is_at_rest(&self, promoted: bool) -> bool {
+    /// The log runs ahead of what a session sees. Who is not let in now never will be.
+    fn is_at_rest(&self, promoted: bool) -> Result<bool> {
         let query = if promoted {
             "SELECT NOT pg_is_in_recovery()"
         } else {
             "SELECT pg_get_wal_replay_pause_state() = 'paused'"
         };
-        let asked = self.client().ok().and_then(|mut client| client.query_one(query, &[]).ok()?.try_get(0).ok());
-        asked == Some(true)
+        let asked = match self.client() {
+            Err(error) if error.code == Code::Permission => return Err(error),
+            client => client.ok().and_then(|mut client| client.query_one(query, &[]).ok()?.try_get(0).ok()),
+        };
+        Ok(asked == Some(true))
     }
 
     fn answers(&self) -> bool {
@@ -318,6 +329,11 @@ fn assignment(name: &str, path: &Path) -> OsString {
 /// A value of a connection string.
 fn quoted(value: &str) -> String {
     format!("'{}'", value.replace('\\', r"\\").replace('\'', r"\'"))
+}
+
+fn is_no_database(error: &::postgres::Error) -> bool {
+    let states = [&SqlState::INVALID_CATALOG_NAME, &SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE];
+    error.code().is_some_and(|state| states.contains(&state))
 }
 
 /// PostgreSQL refuses too; here it is told before anything is written.

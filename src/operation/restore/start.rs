@@ -66,7 +66,7 @@ pub fn start(
         socket_directory: server.room().socket_directory().to_owned(),
         port: how.port,
         is_open: recovery.complete,
-        connect: format!("{} {} -d postgres", words.program("psql"), server.psql_words()),
+        connect: format!("{} {} -d {}", words.program("psql"), server.psql_words(), server.database()),
         stop: words.pg_ctl("stop"),
         again: words.pg_ctl("restart"),
         log: log.clone(),

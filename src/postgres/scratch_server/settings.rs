@@ -42,6 +42,8 @@ const OF_ALL: &[Line] = &[
 /// at a login. Autovacuum would change what is there to be looked at, and spend time on it; so would summaries of WAL.
 const OF_COPIES: &[Line] = &[
     ("log_line_prefix", "%m [%p] ", EVERY),
+    ("log_error_verbosity", "default", EVERY),
+    ("log_startup_progress_interval", "10s", FROM_15),
     ("archive_command", "", EVERY),
     ("archive_library", "", FROM_15),
     ("archive_cleanup_command", "", EVERY),
@@ -57,6 +59,7 @@ const OF_COPIES: &[Line] = &[
     ("session_preload_libraries", "", EVERY),
     ("local_preload_libraries", "", EVERY),
     ("event_triggers", "off", FROM_17),
+    ("transaction_timeout", "0", FROM_17),
     ("summarize_wal", "off", FROM_17),
     ("autovacuum", "off", EVERY),
     ("lc_monetary", "C", EVERY),

@@ -71,6 +71,20 @@ pub fn outlives_the_terminal(install: &'static Installation) -> Outcome {
     Ok(())
 }
 
+/// Where the usual superuser and the usual database are no use, others are found.
+pub fn another_superuser(install: &'static Installation) -> Outcome {
+    let (server, mut site) = backed_up(install)?;
+    server.sql("create role admin superuser login")?;
+    let mut session = server.client_of("template1")?;
+    session.batch_execute("drop database postgres with (force)")?;
+    session.batch_execute("alter role postgres nologin")?;
+    site.connect_as("user=admin dbname=template1")?;
+    site.run(&["backup"])?.ok()?;
+    let copy = Copy::start(&site, install, &["--to", "latest"])?;
+    assert_eq!(copy.value("select current_user || ' ' || current_database()")?, "admin template1");
+    Ok(())
+}
+
 /// Those that are named, and no others.
 pub fn libraries(install: &'static Installation) -> Outcome {
     let (_server, site) = backed_up(install)?;

@@ -21,6 +21,7 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "started::opened_instead_of_paused", run: targets::opened_instead },
         Scenario { name: "started::outlives_the_terminal", run: life::outlives_the_terminal },
         Scenario { name: "started::surroundings", run: compare::surroundings },
+        Scenario { name: "started::another_superuser", run: life::another_superuser },
         Scenario { name: "started::libraries", run: life::libraries },
         Scenario { name: "started::document", run: document::document },
         Scenario { name: "started::on_a_port", run: life::on_a_port },

@@ -91,6 +91,7 @@ impl Origin {
             ("primary_slot_name", "held".to_owned()),
             ("hot_standby", "off".to_owned()),
             ("log_min_messages", "panic".to_owned()),
+            ("log_error_verbosity", "verbose".to_owned()),
             ("logging_collector", "on".to_owned()),
             ("log_directory", path("logs")),
             ("log_destination", "syslog".to_owned()),
