@@ -2,6 +2,7 @@
 //!
 //! There is no lock; the order of the steps keeps every promise whatever else runs and wherever this is killed:
 //!
+//! 0. Where the repositories hold two histories nothing is brought: no restore could tell them apart afterwards.
 //! 1. A hold that a backup has goes first, then what it needs. Expiry spares what was written lately.
 //! 2. What is found there of it, as an earlier copy was killed, may be garbage to an expiry at work. So it is held, and
 //!    then looked whether any is at work. If not, whoever begins later sees the hold, and all is looked for once more.
@@ -13,6 +14,7 @@ mod choose;
 mod expiry;
 mod marker;
 mod one;
+mod one_history;
 mod transfer;
 mod wal;
 
@@ -179,6 +181,7 @@ impl Route {
     pub fn bring(&self, what: &What, listener: &dyn Listener) -> Result<Brought> {
         let mut brought = Brought::new(&self.name, self.to.url());
         let what = &self.meant(what)?;
+        one_history::check(self)?;
         for Opened { keys, .. } in generations(&self.from, self.cluster.as_ref())? {
             let transfer = Transfer::new(self, &keys);
             let choice = self.bring_backups(&transfer, what, listener, &mut brought)?;

@@ -48,6 +48,7 @@ impl From<store::Error> for Error {
                 Error::new(Code::ConfigValue, message).hint("set region under [[repository]] in the configuration")
             }
             E::Interrupted => interrupted(),
+            E::OneOfSeveral { others, source, .. } => without_it(*source, message, &others),
             E::TooLarge { .. } => Error::new(Code::Refused, message)
                 .hint("keep the WAL segments of this cluster in a local repository: file:///absolute/path"),
             E::Io { ref place, ref source, .. } if is_s3(place) && source.kind() == ErrorKind::Unsupported => {
@@ -77,6 +78,14 @@ impl From<store::Error> for Error {
             E::Io { .. } => Error::new(Code::Io, message).hint(CHECK),
         }
     }
+}
+
+/// One of several repositories fails, and to go on without it is for a person to decide.
+fn without_it(source: store::Error, message: String, others: &[String]) -> Error {
+    let error = Error::from(source);
+    let others: Vec<String> = others.iter().map(|name| format!("--repository {name}")).collect();
+    let hint = format!("{}; to read without it: {}", error.hint.as_deref().unwrap_or(CHECK), others.join(" or "));
+    Error { message, hint: Some(hint), ..error }
 }
 
 fn is_s3(place: &str) -> bool {

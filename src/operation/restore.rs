@@ -202,7 +202,7 @@ pub fn perform(context: &Context, request: &Request, listener: &dyn Listener) ->
 fn restore(source: &Source<'_>, request: &Request, listener: &dyn Listener) -> Result<Restored> {
     let (chosen, mut layout) = healed(&source.opened.repository.reader(), || {
         let chosen = choose::choose(source, request, listener)?;
-        let objects = objects::check(source, &chosen.backup)?;
+        let objects = objects::check(source, &chosen.backup, listener)?;
         let layout = layout::read(source, &chosen.backup, objects, request)?;
         commit_marker::compare_totals(source, &chosen.backup, &layout)?;
         Ok((chosen, layout))

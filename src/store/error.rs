@@ -41,6 +41,9 @@ pub enum Error {
     NoVersions { url: String, reason: String },
     #[error("{url} is read in its oldest versions, and not written")]
     ReadOnly { url: String },
+    /// Of what is read as one; `others` have answered.
+    #[error("repository {name}: {source}")]
+    OneOfSeveral { name: String, others: Vec<String>, source: Box<Error> },
     #[error("interrupted by a signal")]
     Interrupted,
     #[error("\"{url}\" is not a repository URL: {reason}")]

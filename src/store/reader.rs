@@ -15,6 +15,8 @@ use crate::model::key::Key;
 pub struct Reader {
     /// Asked in this order.
     copies: Vec<Arc<Shared>>,
+    /// What people call each of them.
+    names: Vec<String>,
     damaged: Damaged,
 }
 
@@ -22,8 +24,8 @@ pub struct Reader {
 pub(super) type Damaged = Arc<Mutex<BTreeSet<(Key, usize)>>>;
 
 impl Reader {
-    pub(super) fn new(copies: Vec<Arc<Shared>>, damaged: Damaged) -> Reader {
-        Reader { copies, damaged }
+    pub(super) fn new(copies: Vec<Arc<Shared>>, names: Vec<String>, damaged: Damaged) -> Reader {
+        Reader { copies, names, damaged }
     }
 
     /// The whole object as a stream.
@@ -65,15 +67,23 @@ impl Reader {
 
     /// Every object whose key begins with `prefix`, in order of their keys' bytes.
     pub fn list(&self, prefix: &str) -> Result<Vec<Entry>> {
-        let mut listings = Vec::with_capacity(self.copies.len());
-        for copy in &self.copies {
+        match self.list_in_part(prefix)? {
+            (entries, None) => Ok(entries),
+            (_, Some(error)) => Err(error),
+        }
+    }
+
+    /// The same for whoever knows what must be there: where one of several copies cannot be listed, what the others have,
+    /// and why that one is left out.
+    pub fn list_in_part(&self, prefix: &str) -> Result<(Vec<Entry>, Option<Error>)> {
+        let (mut listings, left_out) = self.ask_all(|copy| {
             let entries = copy.backend.list(prefix)?;
             if entries.is_empty() {
                 copy.check()?;
             }
-            listings.push(entries);
-        }
-        Ok(if listings.len() == 1 { listings.remove(0) } else { self.merged(&listings) })
+            Ok(entries)
+        })?;
+        Ok((if listings.len() == 1 { listings.remove(0) } else { self.merged(&listings) }, left_out))
     }
 
     /// Of several copies the one that is read.
@@ -91,14 +101,17 @@ impl Reader {
 
     /// One level of names below `directory`, such as the clusters of a repository.
     pub fn children(&self, directory: &str) -> Result<Vec<String>> {
-        let mut names = BTreeSet::new();
-        for copy in &self.copies {
+        let (children, left_out) = self.ask_all(|copy| {
             let children = copy.backend.children(directory)?;
             if children.is_empty() {
                 copy.check()?;
             }
-            names.extend(children);
+            Ok(children)
+        })?;
+        if let Some(error) = left_out {
+            return Err(error);
         }
+        let names: BTreeSet<String> = children.into_iter().flatten().collect();
         Ok(names.into_iter().collect())
     }
 
@@ -132,6 +145,28 @@ impl Reader {
     /// Of the copies that have the object, by their numbers, the one that is read.
     pub fn taken_from(&self, key: &Key, having: &[usize]) -> Option<usize> {
         having.iter().find(|number| !self.is_damaged(**number, key)).or(having.first()).copied()
+    }
+
+    /// Every answer, and which copy gave none: what lacks that one may lack anything.
+    fn ask_all<T: Default>(&self, ask: impl Fn(&Shared) -> Result<T>) -> Result<(Vec<T>, Option<Error>)> {
+        let (mut answers, mut others, mut failed) = (Vec::with_capacity(self.copies.len()), Vec::new(), None);
+        for (copy, name) in self.copies.iter().zip(&self.names) {
+            answers.push(match ask(copy) {
+                Ok(answer) => {
+                    others.push(name.clone());
+                    answer
+                }
+                Err(Error::Interrupted) => return Err(Error::Interrupted),
+                Err(error) => {
+                    failed = failed.or(Some((name.clone(), Box::new(error))));
+                    T::default()
+                }
+            });
+        }
+        match failed {
+            Some((_, error)) if others.is_empty() => Err(*error),
+            failed => Ok((answers, failed.map(|(name, source)| Error::OneOfSeveral { name, others, source }))),
+        }
     }
 
     /// The first answer; copies that are damaged are asked last. Absent is what is absent everywhere.

@@ -180,7 +180,8 @@ impl Repository {
     }
 
     pub fn reader(&self) -> Reader {
-        Reader::new(std::iter::once(&self.shared).chain(&self.besides).cloned().collect(), self.damaged.clone())
+        let copies = std::iter::once(&self.shared).chain(&self.besides).cloned().collect();
+        Reader::new(copies, self.names.clone(), self.damaged.clone())
     }
 
     pub fn creator(&self) -> Creator {

@@ -12,9 +12,10 @@ use pgcairn::model::key::{BackupId, Key};
 use pgcairn::model::plan::retention::Policy;
 use pgcairn::operation::copy::What;
 use pgcairn::operation::expire::Request;
-use pgcairn::store::{Backend, Error, Result};
+use pgcairn::store::{Backend, Entry, Error, Result};
 
 use crate::layers::{Counting, Faulty, Layer, On, When};
+use crate::maker::{archived, archived_as};
 use crate::memory::Memory;
 use crate::steps::{AT_ONCE, DAY, ENOUGH, GRACEFUL, Interrupted, NONE, policy};
 use crate::world::World;
@@ -245,6 +246,64 @@ fn what_is_damaged_is_not_copied() {
             assert_eq!(destination.there().len(), 1);
         }
     }
+}
+
+fn put(store: &Memory, key: &Key, body: &[u8]) {
+    store.delete(key).unwrap();
+    store.create(key, &mut Cursor::new(body)).unwrap();
+}
+
+/// A segment that has another size there: it is told where its envelope does not account for it, and not overwritten.
+#[test]
+fn wal_that_is_damaged_where_it_would_be_copied_to() {
+    let (source, destination) = two(2);
+    assert!(copy(source.store.clone(), &destination, destination.store.clone()).is_whole());
+    for entry in destination.store.list(&destination.keys.wal()).unwrap() {
+        let key = &entry.key;
+        let sound = archived(key);
+        let as_by_another_release = archived_as(key, key.as_str(), "shorter");
+        for (body, is_sound) in
+            [(&sound[..sound.len() - 1], false), (b"garbage", false), (&as_by_another_release[..], true)]
+        {
+            put(&destination.store, key, body);
+            let before = content(&destination.store);
+            let outcome = copy(source.store.clone(), &destination, destination.store.clone());
+            assert_eq!(outcome.is_whole(), is_sound, "{key}: {outcome:?}");
+            assert!(outcome.0.is_ok() && content(&destination.store) == before, "{key}: {outcome:?}");
+        }
+        // Another history, where what was archived after it is the same again.
+        put(&destination.store, key, &archived_as(key, "another", "another"));
+        let outcome = copy(source.store.clone(), &destination, destination.store.clone());
+        assert!(!outcome.is_whole(), "{key}: {outcome:?}");
+        // It is no fault of what is there that it is cut where it comes from.
+        put(&destination.store, key, &sound);
+        put(&source.store, key, &sound[..sound.len() - 1]);
+        let outcome = copy(source.store.clone(), &destination, destination.store.clone());
+        assert!(outcome.is_whole(), "{key}: {outcome:?}");
+        put(&source.store, key, &sound);
+    }
+}
+
+/// Another server archived there under the same names.
+#[test]
+fn two_histories_are_not_mixed() {
+    let (source, destination) = two(2);
+    let all = source.store.list(&source.keys.wal()).unwrap();
+    for (first, entry) in all.iter().enumerate() {
+        let (source, destination) = two(2);
+        assert!(copy(source.store.clone(), &destination, destination.store.clone()).is_whole());
+        source.push();
+        for Entry { key, .. } in &all[first..] {
+            put(&destination.store, key, &archived_as(key, "another", key.as_str()));
+        }
+        let before = content(&destination.store);
+        for what in [What::All, What::New] {
+            let outcome = destination.hand(destination.store.clone()).copy(source.store.clone(), &what, NONE);
+            assert_eq!(outcome.map_err(|error| error.code), Err(Code::Conflict), "from {} on", entry.key);
+            assert!(content(&destination.store) == before);
+        }
+    }
+    assert!(copy(source.store.clone(), &destination, destination.store.clone()).is_whole());
 }
 
 /// What lies there of an old backup when it is copied; there is a new one too.

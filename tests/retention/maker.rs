@@ -139,12 +139,17 @@ pub fn push(stores: &[Arc<Memory>], keys: &ClusterKeys, next: &Mutex<u64>) -> u6
 
 /// A segment as it lies in a repository without encryption.
 pub fn archived(key: &Key) -> Vec<u8> {
-    let (sha256, compressed) = (Sha256Sum::of(key.as_str().as_bytes()), key.as_str().len() as u64);
+    archived_as(key, key.as_str(), key.as_str())
+}
+
+/// The same with other content, or as another release would compress it.
+pub fn archived_as(key: &Key, content: &str, stored: &str) -> Vec<u8> {
+    let (sha256, compressed) = (Sha256Sum::of(content.as_bytes()), stored.len() as u64);
     let (first_commit, last_commit, invalid_from) = Default::default();
     let facts =
         WalFacts { sha256, length: SEGMENT, compressed, system_identifier: 7, first_commit, last_commit, invalid_from };
     let envelope = Envelope::wal(key.clone(), Kind::Wal, facts);
     let mut sealed = Sealer::plain().seal(&envelope, Vec::new()).unwrap();
-    sealed.write_all(key.as_str().as_bytes()).unwrap();
+    sealed.write_all(stored.as_bytes()).unwrap();
     sealed.finish().unwrap()
 }

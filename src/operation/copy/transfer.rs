@@ -12,12 +12,14 @@ use super::Route;
 use crate::codec::{MAX_HEADER, peek};
 use crate::flow::memory::share;
 use crate::model::catalog::ObjectLine;
-use crate::model::error::{Error, Result};
+use crate::model::error::{Code, Error, Result};
 use crate::model::interrupt::Interrupt;
-use crate::model::key::{ClusterKeys, Key};
+use crate::model::key::{ClusterKeys, Encryption, Key};
 use crate::model::sha256::Sha256Sum;
+use crate::model::wal_name::WalName;
 use crate::operation::failure::{self, cannot, damaged};
 use crate::operation::healed::healed;
+use crate::operation::wal::histories::two_histories;
 use crate::report::copy::Failed;
 use crate::store::{Creator, Error as StoreError, Reader};
 
@@ -84,8 +86,11 @@ impl<'w> Transfer<'w> {
 
     /// Said at the end; the rest is copied all the same.
     pub fn fail(&self, what: impl Display, error: Error) {
-        let failed = Failed::one(what.to_string(), error);
-        self.failed.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(failed);
+        let new = Failed::one(what.to_string(), error);
+        let mut failed = self.failed.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if !failed.contains(&new) {
+            failed.push(new);
+        }
     }
 
     pub fn failed(&self) -> Vec<Failed> {
@@ -107,22 +112,30 @@ impl<'w> Transfer<'w> {
     /// An archived file: its envelope tells its name and size. What it holds is for whoever has a key.
     pub fn archived(&self, key: &Key) -> Result<()> {
         let encryption = self.route.from.encryption();
-        self.object(key, |body| {
-            let hint = |e| failure::wal_object(key, e, failure::MOVE_AWAY);
-            let peeked = peek(&body.start, encryption).map_err(hint)?;
-            let compressed = peeked.envelope.wal.as_ref().map_or(0, |wal| wal.compressed);
-            let due = peeked.stored_size(compressed);
-            match (&peeked.envelope.name == key, due == body.size) {
-                (false, _) => Err(damaged(key, format!("it is {}", peeked.envelope.name)).hint(failure::MOVE_AWAY)),
-                (_, false) => {
-                    Err(damaged(key, format!("it has {} bytes and must have {due}", body.size))
-                        .hint(failure::MOVE_AWAY))
-                }
-                _ => Ok(()),
-            }
-        })?;
+        self.object(key, |body| described(key, &body.start, body.size, encryption).map(drop))?;
         self.wal_files.fetch_add(1, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// What lies there already and has another size than elsewhere: it may have been archived to each by itself, by
+    /// another release or to other recipients. Then its own envelope accounts for the size, and the content is the same.
+    pub fn sound_there(&self, name: &WalName, size: u64) -> Result<()> {
+        let (key, encryption, place) = (&self.keys.wal_file(name), self.route.to.encryption(), &self.route.name);
+        let envelope = |reader: &Reader, size| {
+            let start = reader.get_range(key, 0..MAX_HEADER as u64).map_err(|error| Error::from(error).about(key))?;
+            described(key, &start, size, encryption)
+        };
+        let there = envelope(&self.to, size).map_err(|error| damaged_there(place, key, error))?;
+        let here = healed(&self.from, || envelope(&self.from, self.from.stat(key)?.size));
+        match (here, there) {
+            (Err(error), _) if error.code == Code::Interrupted => Err(error),
+            (Ok(Some(here)), Some(there)) if here != there => {
+                Err(two_histories(name, (&self.route.sources, here), (place, there))
+                    .hint(format!("see what {place} holds: pgcairn wal list --repository {place}")))
+            }
+            // What is damaged elsewhere is no fault of what is there.
+            _ => Ok(()),
+        }
     }
 
     /// As it is.
@@ -164,5 +177,27 @@ impl<'w> Transfer<'w> {
             spool.write_all(bytes).map_err(|e| cannot("copy", key, e))?;
         }
         Ok(Body { spool, size, sha256: Sha256Sum(sha256.finalize().into()), start })
+    }
+}
+
+/// The envelope is of this object, and accounts for its size; the digest of what it holds.
+fn described(key: &Key, start: &[u8], size: u64, encryption: Encryption) -> Result<Option<Sha256Sum>> {
+    let hint = |e| failure::wal_object(key, e, failure::MOVE_AWAY);
+    let peeked = peek(start, encryption).map_err(hint)?;
+    let wal = peeked.envelope.wal.as_ref();
+    let due = peeked.stored_size(wal.map_or(0, |wal| wal.compressed));
+    match (&peeked.envelope.name == key, due == size) {
+        (false, _) => Err(damaged(key, format!("it is {}", peeked.envelope.name)).hint(failure::MOVE_AWAY)),
+        (_, false) => Err(damaged(key, format!("it has {size} bytes and must have {due}")).hint(failure::MOVE_AWAY)),
+        _ => Ok(wal.map(|wal| wal.sha256)),
+    }
+}
+
+/// Nothing is overwritten, so this is for a person.
+pub fn damaged_there(name: &str, key: &Key, error: Error) -> Error {
+    match error.code {
+        Code::Damaged => Error::new(Code::Conflict, format!("in {name} {}", error.message))
+            .hint(format!("move {key} out of {name}, then pgcairn copy --all --to {name}")),
+        _ => error,
     }
 }

@@ -1,16 +1,17 @@
 //! WAL on its way from one repository to another.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::Route;
 use super::choose::Choice;
-use super::transfer::Transfer;
+use super::transfer::{Transfer, damaged_there};
 use crate::flow::workers;
 use crate::model::catalog::Summary;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::{ClusterKeys, Key};
 use crate::model::plan::retention::{Archive, WalObject};
 use crate::model::wal_name::WalName;
+use crate::operation::wal::descents;
 use crate::store::Reader;
 
 /// From the start of a backup to its stop, and every history: they tell how timelines hang together. Whether any of the
@@ -21,7 +22,7 @@ pub fn of_backup(transfer: &Transfer<'_>, backup: &Summary, archive: &Archive) -
         return Err(Error::new(Code::WalGap, message).hint("see what is missing: pgcairn wal list --gaps"));
     }
     let needed = archive.needed_by(backup);
-    bring(transfer, needed.into_iter(), |name| transfer.archived(name))
+    bring(transfer, needed.into_iter(), |_, wrong| Err(wrong), |key| transfer.archived(key))
 }
 
 /// All that is not there, but for what expiry would drop there.
@@ -29,11 +30,12 @@ pub fn follow(transfer: &Transfer<'_>, choice: &Choice) -> Result<()> {
     let unneeded = choice.unneeded_wal(transfer.route);
     let needed = choice.archive.objects().filter(|object| !unneeded.contains(&object.name)).copied();
     // Later backups are not to wait for a segment that is lost.
-    bring(transfer, needed, |key| match transfer.archived(key) {
-        Err(error) if error.code == Code::Damaged => {
-            transfer.fail(key, error);
-            Ok(())
-        }
+    let told = |key: &Key, error| {
+        transfer.fail(key, error);
+        Ok(())
+    };
+    bring(transfer, needed, told, |key| match transfer.archived(key) {
+        Err(error) if error.code == Code::Damaged => told(key, error),
         Err(error) if error.code == Code::NotFound => Ok(()),
         ended => ended,
     })
@@ -44,33 +46,59 @@ pub fn follow(transfer: &Transfer<'_>, choice: &Choice) -> Result<()> {
 pub fn missing(route: &Route, keys: &ClusterKeys, choice: &Choice) -> Result<Vec<WalObject>> {
     let there = stored(&route.to.reader(), keys)?;
     let unneeded = choice.unneeded_wal(route);
-    let is_missing = |o: &&WalObject| !unneeded.contains(&o.name) && !there.contains(&keys.wal_file(&o.name));
+    let is_missing = |o: &&WalObject| !unneeded.contains(&o.name) && !there.contains_key(&keys.wal_file(&o.name));
     Ok(choice.archive.objects().filter(is_missing).copied().collect())
 }
 
-fn stored(reader: &Reader, keys: &ClusterKeys) -> Result<BTreeSet<Key>> {
-    Ok(reader.list(&keys.wal())?.into_iter().map(|entry| entry.key).collect())
+/// With their sizes.
+fn stored(reader: &Reader, keys: &ClusterKeys) -> Result<BTreeMap<Key, u64>> {
+    Ok(reader.list(&keys.wal())?.into_iter().map(|entry| (entry.key, entry.size)).collect())
 }
 
-/// Oldest first, and histories before them. Whether any but these was there.
+/// Oldest first, and histories before them. Whether any but these was there; what lies there and is `wrong` is not
+/// overwritten.
 fn bring(
     transfer: &Transfer<'_>,
     objects: impl Iterator<Item = WalObject>,
+    wrong: impl Fn(&Key, Error) -> Result<()>,
     copy: impl Fn(&Key) -> Result<()> + Sync,
 ) -> Result<bool> {
     let keys = transfer.keys;
     let there = stored(&transfer.to, keys)?;
     timelines(transfer, &there)?;
-    let (present, mut missing): (Vec<WalName>, Vec<WalName>) =
-        objects.map(|object| object.name).partition(|name| there.contains(&keys.wal_file(name)));
-    missing.sort_by_key(|name| (!matches!(name, WalName::History(_)), *name));
-    workers::each(transfer.jobs(), missing.into_iter(), |name| copy(&keys.wal_file(&name)))?;
-    Ok(present.iter().any(|name| !matches!(name, WalName::History(_))))
+    let (present, mut missing): (Vec<WalObject>, Vec<WalObject>) =
+        objects.partition(|object| there.contains_key(&keys.wal_file(&object.name)));
+    for object in &present {
+        let key = keys.wal_file(&object.name);
+        match there.get(&key).filter(|size| **size != object.size).map(|size| transfer.sound_there(&object.name, *size))
+        {
+            Some(Err(error)) if error.code == Code::Conflict => wrong(&key, error)?,
+            Some(ended) => ended?,
+            None => {}
+        }
+    }
+    missing.sort_by_key(|object| (!matches!(object.name, WalName::History(_)), object.name));
+    workers::each(transfer.jobs(), missing.into_iter(), |object| copy(&keys.wal_file(&object.name)))?;
+    Ok(present.iter().any(|object| !matches!(object.name, WalName::History(_))))
 }
 
-/// What is known of timelines without a key.
-fn timelines(transfer: &Transfer<'_>, there: &BTreeSet<Key>) -> Result<()> {
-    let listed = transfer.from.list(&transfer.keys.wal())?;
-    let facts = listed.into_iter().map(|entry| entry.key).filter(|key| transfer.keys.timeline_of(key).is_some());
-    facts.filter(|key| !there.contains(key)).try_for_each(|key| transfer.plain(&key))
+/// What is known of timelines without a key. One that says nothing is not copied on.
+fn timelines(transfer: &Transfer<'_>, there: &BTreeMap<Key, u64>) -> Result<()> {
+    for entry in transfer.from.list(&transfer.keys.wal())? {
+        let Some(timeline) = transfer.keys.timeline_of(&entry.key) else { continue };
+        match there.get(&entry.key) {
+            Some(size) if *size == entry.size => {}
+            Some(_) => {
+                if let Some(Err(damaged)) = descents::read(&transfer.to, &entry.key, timeline)? {
+                    transfer.fail(&entry.key, damaged_there(&transfer.route.name, &entry.key, damaged.as_error()));
+                }
+            }
+            None => match descents::read(&transfer.from, &entry.key, timeline)? {
+                Some(Err(damaged)) => transfer.fail(&entry.key, damaged.as_error()),
+                Some(Ok(_)) => transfer.plain(&entry.key)?,
+                None => {}
+            },
+        }
+    }
+    Ok(())
 }

@@ -38,7 +38,7 @@ impl Observed {
         for directory in keys.parts() {
             parts.extend(reader.list(&directory)?);
         }
-        let listed = Listed::read(reader, &keys)?;
+        let listed = Listed::read(reader, &keys)?.whole()?;
         let mut trashed = reader.list(&keys.trash())?;
         let condemned = reader.list(&keys.condemned())?;
         let backups = committed(reader, &keys)?;

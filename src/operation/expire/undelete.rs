@@ -109,7 +109,7 @@ fn complete(repository: &Repository, keys: &ClusterKeys, summary: &Summary) -> R
         Some(size) if *size == line.size => Ok(()),
         _ => Err(missing(&format!("{} is deleted", line.key))),
     })?;
-    match Listed::read(&reader, keys)?.archive([summary]).is_complete(summary) {
+    match Listed::read(&reader, keys)?.whole()?.archive([summary]).is_complete(summary) {
         true => Ok(()),
         false => Err(missing(&format!("its WAL from {} to {} is not all there", summary.start_lsn, summary.stop_lsn))),
     }

@@ -39,6 +39,7 @@ impl Chosen {
 pub fn choose(source: &Source<'_>, request: &Request, listener: &dyn Listener) -> Result<Chosen> {
     let catalog = Catalog::read(&source.opened.repository.reader(), &source.opened.keys)?;
     let wal = Listed::read(&source.opened.repository.reader(), &source.opened.keys)?;
+    wal.unreadable.iter().for_each(|damaged| listener.warning(damaged.as_error()));
     let names = wal.sizes();
     let copies = Copies::read(source)?;
     let wanted = request.backup.as_ref().map(|selector| catalog.select(selector)).transpose()?;

@@ -60,7 +60,7 @@ impl Copies {
     }
 
     fn pair<'p>(&'p self, source: &'p Source<'_>, a: usize, b: usize) -> Pair<'p> {
-        Pair { a: &self.each[a], b: &self.each[b], opener: &source.opener }
+        Pair { a: &self.each[a], b: &self.each[b], opener: Some(&source.opener) }
     }
 
     /// What is nearest before the change, and what is nearest after it.

@@ -10,7 +10,7 @@ use crate::model::plan::coverage::ArchivedWal;
 use crate::model::timeline::{Timeline, TimelineJson};
 use crate::model::wal_name::{TimelineId, WalName};
 use crate::operation::catalog::Catalog;
-use crate::operation::wal::{archived, fetch};
+use crate::operation::wal::{descents, fetch};
 
 /// The timeline that recovery follows.
 pub(super) fn follow(
@@ -90,7 +90,7 @@ pub(super) fn agree(
     match facts.get(&timeline.id) {
         Some(found) if *found != TimelineJson::from(timeline) => {
             let (key, name) = (source.opened.keys.timeline_json(timeline.id), WalName::History(timeline.id));
-            Err(archived::damaged_timeline(&key, format!("it does not say what {name} says")))
+            Err(descents::damaged(&key, &format!("it does not say what {name} says")))
         }
         _ => Ok(()),
     }

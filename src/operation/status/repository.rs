@@ -143,7 +143,7 @@ impl Stored {
     }
 }
 
-/// What expiry will drop; nothing without retention, or where a backup cannot be read.
+/// What expiry will drop; nothing without retention, or where it stops at what it cannot read.
 fn freed_within(
     context: &Context,
     wanted: &config::Repository,
@@ -154,7 +154,8 @@ fn freed_within(
     let Some(policy) = context.config.retention_of(wanted) else { return Ok(0) };
     let Ok(backups) = expire::committed(reader, keys) else { return Ok(0) };
     let holds = hold::read_all(reader, keys)?;
-    let wal = Listed::among(entries, reader, keys)?.archive(&backups);
+    let Ok(listed) = Listed::among(entries, reader, keys)?.whole() else { return Ok(0) };
+    let wal = listed.archive(&backups);
     let input = Input { policy, backups: &backups, holds: &holds, proven: None, wal: &wal, now: context.now };
     Ok(Plan::freed_within(&input, SPAN))
 }

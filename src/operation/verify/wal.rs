@@ -12,6 +12,7 @@ use crate::model::wal_name::WalName;
 use crate::operation::Context;
 use crate::operation::repository::Opened;
 use crate::operation::wal::archived::{self, Listed};
+use crate::operation::wal::descents::Unreadable;
 use crate::operation::wal::list;
 use crate::report::verify::{Damage, Gap, Repository};
 use crate::report::wal::WalList;
@@ -27,6 +28,9 @@ pub fn whole(
 ) -> Result<()> {
     let request = list::Request { gaps: true, timeline: None };
     let listed = Listed::read(&opened.repository.reader(), &opened.keys)?;
+    for Unreadable { key, reason } in &listed.unreadable {
+        tally.damage(Damage { object: key.to_string(), reason: reason.clone(), hurts: Vec::new() });
+    }
     let policy = context.config.retention_of(wanted);
     let WalList { timelines, damaged, .. } = list::look(opened, &listed, policy, &request, context.now)?;
     let archive = listed.archive(backups.iter().copied());

@@ -1,7 +1,6 @@
 //! The WAL of one cluster as it lies in the repository.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
 use std::sync::Mutex;
 
 use crate::codec::{MAX_HEADER, peek};
@@ -9,24 +8,24 @@ use crate::flow::workers;
 use crate::model::catalog::{Summary, parse_commit_marker};
 use crate::model::envelope::WalFacts;
 use crate::model::error::{Code, Error, Result};
-use crate::model::key::{ClusterKeys, Key};
+use crate::model::key::ClusterKeys;
 use crate::model::plan::retention::{Archive, WalObject};
 use crate::model::timeline::TimelineJson;
 use crate::model::wal_name::{TimelineId, WalName};
 use crate::operation::catalog::read_small;
 use crate::operation::failure;
 use crate::operation::repository::Opened;
+use crate::operation::wal::descents::{self, Unreadable};
 use crate::report::wal::Flaw;
 use crate::store::{Entry, Reader};
-
-/// Larger than any `timeline.json`.
-const MAX_TIMELINE_JSON: u64 = 1024 * 1024;
 
 /// Every WAL file, and what is known of each timeline.
 pub struct Listed {
     pub objects: Vec<WalObject>,
     /// What `timeline.json` objects say.
     pub timelines: BTreeMap<TimelineId, TimelineJson>,
+    /// Those that say nothing are as if they were not there: more WAL may be needed then, and not less.
+    pub unreadable: Vec<Unreadable>,
 }
 
 impl Listed {
@@ -37,15 +36,27 @@ impl Listed {
 
     /// The same in a listing of more.
     pub fn among(entries: &[Entry], reader: &Reader, keys: &ClusterKeys) -> Result<Listed> {
-        let mut listed = Listed { objects: Vec::new(), timelines: BTreeMap::new() };
+        let mut listed = Listed { objects: Vec::new(), timelines: BTreeMap::new(), unreadable: Vec::new() };
         for entry in entries {
             if let Some(name) = keys.wal_name_of(&entry.key) {
                 listed.objects.push(WalObject { name, size: entry.size, modified: entry.modified });
             } else if let Some(timeline) = keys.timeline_of(&entry.key) {
-                listed.timelines.insert(timeline, timeline_json(reader, &entry.key, timeline)?);
+                match descents::read(reader, &entry.key, timeline)? {
+                    Some(Ok(json)) => drop(listed.timelines.insert(timeline, json)),
+                    Some(Err(damaged)) => listed.unreadable.push(damaged),
+                    None => {}
+                }
             }
         }
         Ok(listed)
+    }
+
+    /// All of it, or nothing: for whoever deletes.
+    pub fn whole(self) -> Result<Listed> {
+        match self.unreadable.first() {
+            None => Ok(self),
+            Some(damaged) => Err(damaged.as_error()),
+        }
     }
 
     /// Names with stored sizes.
@@ -62,20 +73,6 @@ impl Listed {
 /// The names alone of everything below a directory of the archive.
 pub fn names(reader: &Reader, keys: &ClusterKeys, directory: &str) -> Result<BTreeSet<WalName>> {
     Ok(reader.list(directory)?.iter().filter_map(|entry| keys.wal_name_of(&entry.key)).collect())
-}
-
-fn timeline_json(reader: &Reader, key: &Key, timeline: TimelineId) -> Result<TimelineJson> {
-    let mut bytes = Vec::new();
-    let object = reader.get(key)?;
-    let read = object.take(MAX_TIMELINE_JSON).read_to_end(&mut bytes);
-    read.map_err(|e| failure::unreadable(key, &e))?;
-    TimelineJson::parse(timeline, &bytes).map_err(|e| damaged_timeline(key, e.to_string()))
-}
-
-/// Nobody's recovery needs it, so nobody has to give up.
-pub fn damaged_timeline(key: &Key, reason: String) -> Error {
-    Error::new(Code::Damaged, format!("{key} is damaged: {reason}"))
-        .hint("move it out of the repository: a restore needs the .history file alone")
 }
 
 /// Every segment has the cluster's segment size, which its backups tell; without any, the envelope of a segment does. A

@@ -87,7 +87,7 @@ fn deliver_from_one(opened: &Opened, opener: &Opener, request: &Request, passed:
 fn goes_on(opened: &Opened, opener: &Opener, name: &WalName, passed: &[Opened]) -> Result<()> {
     let WalName::Segment(segment) = *name else { return Ok(()) };
     for earlier in passed {
-        if (Pair { a: earlier, b: opened, opener }).agree_around(segment)? {
+        if (Pair { a: earlier, b: opened, opener: Some(opener) }).agree_around(segment)? {
             break;
         }
     }

@@ -20,7 +20,8 @@ const TRIES: usize = 8;
 pub struct Pair<'a> {
     pub a: &'a Opened,
     pub b: &'a Opened,
-    pub opener: &'a Opener,
+    /// `None` without a key: then what is rotten inside of a file is not told from another content.
+    pub opener: Option<&'a Opener>,
 }
 
 impl Pair<'_> {
@@ -41,22 +42,18 @@ impl Pair<'_> {
             return Ok(true);
         }
         match self.is_sound(self.a, name)? && self.is_sound(self.b, name)? {
-            true => Err(self.two_histories(name, a, b)),
+            true => {
+                let (a, b) = ((self.a.repository.name(), a), (self.b.repository.name(), b));
+                Err(two_histories(name, a, b)
+                    .hint(format!("take everything from the one that you want: {}", self.one_of_both())))
+            }
             false => Ok(false),
         }
     }
 
     fn is_sound(&self, opened: &Opened, name: &WalName) -> Result<bool> {
-        unless_interrupted(fetch::read(opened, self.opener, name, &mut |_| Ok(())))
-            .map(|found| found.flatten().is_some())
-    }
-
-    fn two_histories(&self, name: &WalName, a_has: Sha256Sum, b_has: Sha256Sum) -> Error {
-        let (a, b) = (self.a.repository.name(), self.b.repository.name());
-        let message =
-            format!("{a} and {b} hold two histories: {name} has SHA-256 {a_has} in {a}, SHA-256 {b_has} in {b}");
-        Error::new(Code::Conflict, message)
-            .hint(format!("take everything from the one that you want: {}", self.one_of_both()))
+        let Some(opener) = self.opener else { return has_its_size(opened, name) };
+        unless_interrupted(fetch::read(opened, opener, name, &mut |_| Ok(()))).map(|found| found.flatten().is_some())
     }
 
     /// As a hint.
@@ -96,13 +93,20 @@ impl Pair<'_> {
     }
 
     fn history(&self, timeline: TimelineId) -> Result<Option<Timeline>> {
+        let Some(opener) = self.opener else { return Ok(None) };
         let mut bytes = Vec::new();
-        let found = fetch::read(self.b, self.opener, &WalName::History(timeline), &mut |chunk| {
+        let found = fetch::read(self.b, opener, &WalName::History(timeline), &mut |chunk| {
             bytes.extend_from_slice(chunk);
             Ok(())
         })?;
         Ok(found.and_then(|_| Timeline::parse(timeline, &bytes).ok()))
     }
+}
+
+/// Two repositories, and what each has of one file.
+pub fn two_histories(name: &WalName, (a, a_has): (&str, Sha256Sum), (b, b_has): (&str, Sha256Sum)) -> Error {
+    let message = format!("{a} and {b} hold two histories: {name} has SHA-256 {a_has} in {a}, SHA-256 {b_has} in {b}");
+    Error::new(Code::Conflict, message)
 }
 
 fn segments(opened: &Opened, timeline: TimelineId) -> Result<BTreeSet<SegmentName>> {
@@ -114,6 +118,13 @@ fn segments(opened: &Opened, timeline: TimelineId) -> Result<BTreeSet<SegmentNam
 /// What the envelope says; `None` where it cannot be read.
 fn digest(opened: &Opened, name: &WalName) -> Result<Option<Sha256Sum>> {
     Ok(unless_interrupted(archived::facts(opened, name))?.map(|(facts, _)| facts.sha256))
+}
+
+/// As its envelope tells it.
+fn has_its_size(opened: &Opened, name: &WalName) -> Result<bool> {
+    let due = unless_interrupted(archived::facts(opened, name))?.map(|(_, due)| due);
+    let found = opened.repository.reader().stat(&opened.keys.wal_file(name)).map_err(Error::from);
+    Ok(due.is_some() && due == unless_interrupted(found)?.map(|stat| stat.size))
 }
 
 /// What cannot be read here proves nothing, and another one is asked.

@@ -13,7 +13,7 @@ use crate::model::wal_name::TimelineId;
 use crate::operation::catalog::{Catalog, choose_cluster};
 use crate::operation::repository::Opened;
 use crate::operation::wal::archived::{self, Listed};
-use crate::operation::{Context, repository};
+use crate::operation::{Context, healed, repository};
 use crate::report::Listener;
 use crate::report::wal::{Range, Shown, Timeline, WalList};
 
@@ -27,6 +27,8 @@ pub struct Request {
 pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Result<WalList> {
     let opened = choose_cluster(&context.config, repository::open_all(&context.config, listener)?)?;
     let listed = Listed::read(&opened.repository.reader(), &opened.keys)?;
+    listed.unreadable.iter().for_each(|damaged| listener.warning(damaged.as_error()));
+    healed::say(&opened.repository.reader(), listener);
     look(&opened, &listed, context.config.retention_of(&context.config.repository), request, context.now)
 }
 

@@ -2,6 +2,7 @@
 
 mod absence;
 pub mod archived;
+pub mod descents;
 pub mod fetch;
 pub mod flush;
 pub mod histories;

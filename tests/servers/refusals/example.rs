@@ -132,7 +132,7 @@ impl Examples {
             *database = "5";
         }
         let mut parts: Vec<String> = parts.iter().map(|part| self.part(part)).collect();
-        if let Some(last) = parts.last_mut().filter(|_| numbered) {
+        if let Some(last) = parts.last_mut().filter(|last| numbered && last.parse::<BackupId>().is_err()) {
             // Which of them it is depends on how many workers there were.
             *last = format!("1{}", last.trim_start_matches(|c: char| c.is_ascii_digit()));
         }

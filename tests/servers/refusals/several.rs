@@ -1,13 +1,15 @@
 //! Several repositories: one that is away, one that is of another kind, and what cannot be copied between them.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use pgcairn::model::error::Code;
 use serde_json::{Value, json};
 
-use super::super::support::Outcome;
 use super::super::support::majors::Installation;
 use super::super::support::site::Site;
+use super::super::support::{Outcome, damage};
 use super::table::Refusal;
 use super::{Document, names, restore_words};
 use crate::several::place::{self, Place, damage_all, objects};
@@ -31,10 +33,12 @@ pub fn refusals(install: &'static Installation) -> Outcome {
     let listed = site.run(&["list", "--json"])?.ok()?.json()?;
     let when = "a commit marker is damaged in one of several repositories";
     told(&mut document, when, site, 10, &listed["warnings"][0])?;
-    not_copied(&mut document, site)?;
+    not_copied(&mut document, site, "a commit marker is damaged where it would be copied to")?;
     fs::remove_file(marker)?;
     site.run(&["copy", "--all"])?.ok()?;
 
+    cut_there(&mut document, &place)?;
+    unlistable(&mut document, &place)?;
     parted(&mut document, &place)?;
     damage_all(&objects(&site.repository(), "/backups/")?)?;
     let plan = self::plan(site)?;
@@ -44,19 +48,51 @@ pub fn refusals(install: &'static Installation) -> Outcome {
 }
 
 /// What `copy` says of one that it could not bring, and ends with the status of it.
-fn not_copied(document: &mut Document, site: &Site) -> Outcome {
+fn not_copied(document: &mut Document, site: &Site, when: &str) -> Outcome {
     let run = site.run(&["copy", "--all", "--json"])?;
     let failed = &run.json()?["repositories"][0]["failed"][0];
     let text = |field: &str| failed[field].as_str().unwrap_or_default().to_owned();
     let message = format!("{}: {}", text("what"), text("reason"));
     let error = json!({ "code": Code::Flagged.name(), "message": message, "hint": text("hint") });
-    told(document, "a commit marker is damaged where it would be copied to", site, run.status, &error)
+    told(document, when, site, run.status, &error)
 }
 
 fn told(document: &mut Document, when: &str, site: &Site, status: i32, error: &Value) -> Outcome {
     let said = Refusal::of(&json!({ "error": error }).to_string(), status, &names(site)).ok_or("nothing is told")?;
     document.hold(when, said);
     Ok(())
+}
+
+/// A segment that was cut short in the repository that it would be copied to.
+fn cut_there(document: &mut Document, place: &Place) -> Outcome {
+    let segment = objects(&place.offsite(), "/wal/00000001/00000000/")?.remove(0);
+    let length = fs::metadata(&segment)?.len();
+    damage::truncate(&segment, length as usize / 2)?;
+    not_copied(document, &place.site, "a segment is cut short where it would be copied to")?;
+    assert_eq!(fs::metadata(&segment)?.len(), length / 2);
+    fs::remove_file(&segment)?;
+    place.site.run(&["copy", "--all"])?.ok()?;
+    assert_eq!(fs::metadata(&segment)?.len(), length);
+    Ok(())
+}
+
+/// Where it is known what must be there, the others may have it; else nothing goes on without a person's word.
+fn unlistable(document: &mut Document, place: &Place) -> Outcome {
+    let pack = objects(&place.site.repository(), "/packs/")?.remove(0);
+    let segment = objects(&place.site.repository(), "/wal/00000001/00000000/")?.remove(0);
+    let shut = |object: &Path, mode| {
+        Ok::<_, std::io::Error>(fs::set_permissions(object.with_file_name(""), fs::Permissions::from_mode(mode))?)
+    };
+    shut(&pack, 0o000)?;
+    let planned = plan(&place.site);
+    shut(&pack, 0o750)?;
+    document.warned("packs of one of several repositories cannot be listed", &place.site, &planned?, "cannot list")?;
+    shut(&segment, 0o000)?;
+    let listed = document.refuses("WAL of one of several repositories cannot be listed", &place.site, &["wal", "list"]);
+    let other = place.site.run(&["wal", "list", "--repository", "offsite"]);
+    shut(&segment, 0o750)?;
+    listed?;
+    other?.ok().map(drop)
 }
 
 /// One that archive_command must reach.

@@ -59,7 +59,12 @@ fn branched_before(document: &mut Document, site: &Site, server: &Server) -> Out
     let arguments = ["--to", "latest", "--timeline", "2"];
     document.restore("a timeline.json does not say what the history says", &fork, &arguments)?;
     damage::edit(&json, |bytes| bytes.truncate(20))?;
-    document.refuses("a timeline.json is damaged", &fork, &["wal", "list"])?;
+    let planned = plan(&fork, &["--to", "latest", "--timeline", "1", "--json"])?;
+    document.warned("a timeline.json is damaged", &fork, &planned, "not a timeline.json")?;
+    fork.run(&["wal", "list"])?.ok()?.says(&["00000002.timeline.json is damaged: not a timeline.json"])?;
+    document.refuses("expire beside a damaged timeline.json", &fork, &["expire", "--dry-run"])?;
+    let pushed = push(&fork, server, "00000002.history", "1\t0/1000100\tno recovery target specified\n")?;
+    document.compare("a history is archived beside a damaged timeline.json", &fork, pushed)?;
     make_unreadable(&json)?;
     // The hint's `check` looks at the server too, which does not archive into this copy.
     document.refuses("a timeline.json cannot be read", &fork, &["wal", "list"])?;

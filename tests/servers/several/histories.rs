@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::place::Place;
+use super::place::{Place, names};
 use crate::refusals::Document;
 use crate::support::Outcome;
 use crate::support::account::account;
@@ -41,6 +41,19 @@ impl Brains {
         let target = self.place.site.path("planned").display().to_string();
         let words = [&["restore", "--target-dir", &target, "--to", "latest", "--plan", "--json"], words].concat();
         self.place.site.run_with_identity(&words)
+    }
+
+    fn all(&self) -> Outcome<[Vec<String>; 2]> {
+        Ok([names(&self.place.site.repository(), "/")?, names(&self.place.offsite(), "/")?])
+    }
+
+    /// Neither repository is spoilt by what the other has.
+    fn copies_nothing(&self) -> Outcome<Run> {
+        let before = self.all()?;
+        self.place.site.run(&["copy", "--all", "--to", "local"])?.status_is(6)?.says(&["hold two histories"])?;
+        let refused = self.place.site.run(&["copy", "--all", "--json"])?.status_is(6)?;
+        assert_eq!(self.all()?, before);
+        Ok(refused)
     }
 
     fn fetch(&self, name: &str, words: &[&str]) -> Outcome<Run> {
@@ -88,6 +101,8 @@ pub fn split_brain(install: &'static Installation) -> Outcome {
     let refused = brains.fetch(&last, &[])?.status_is(126)?;
     document.compare("wal fetch where two servers archived into a repository each", &brains.place.site, refused)?;
     brains.fetch(&last, &["--repository", "offsite"])?.ok()?;
+    let refused = brains.copies_nothing()?;
+    document.compare("copy where two servers archived into a repository each", &brains.place.site, refused)?;
 
     promote(clone)?;
     let last = rows(clone, 2004..2006)?;
@@ -96,6 +111,7 @@ pub fn split_brain(install: &'static Installation) -> Outcome {
     brains.plan(&[])?.status_is(6)?.says(&["hold two histories: 00000001"])?;
     brains.plan(&["--repository", "offsite"])?.ok()?;
     brains.fetch(&last, &[])?.status_is(126)?.says(&["hold two histories: 00000001"])?;
+    brains.copies_nothing()?;
     document.end()
 }
 
@@ -115,7 +131,8 @@ pub fn promoted_twice(install: &'static Installation) -> Outcome {
     brains.plan(&[])?.status_is(6)?.says(&["local and offsite hold two histories: 00000002"])?;
     brains.plan(&["--repository", "local"])?.ok()?;
     brains.plan(&["--repository", "offsite"])?.ok()?;
-    brains.fetch(&last, &[])?.status_is(126)?.says(&["hold two histories: 00000002"]).map(drop)
+    brains.fetch(&last, &[])?.status_is(126)?.says(&["hold two histories: 00000002"])?;
+    brains.copies_nothing()?.says(&["hold two histories: 00000002"]).map(drop)
 }
 
 /// One history, of which the first has lost what the other has: nothing to refuse and nothing to doubt.

@@ -28,6 +28,7 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "several::planted_segment", run: planted::segment },
         Scenario { name: "several::planted_backup", run: planted::backup },
         Scenario { name: "several::planted_kind", run: planted::kind },
+        Scenario { name: "several::planted_timeline", run: planted::timeline },
         Scenario { name: "several::drained", run: drained::drained },
         Scenario { name: "several::monthly", run: drained::monthly },
         Scenario { name: "several::own_retention", run: drained::own_retention },

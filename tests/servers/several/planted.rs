@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use pgcairn::codec::{Envelope, Sealer, parse_recipient};
 use pgcairn::model::envelope::WalFacts;
@@ -72,6 +73,48 @@ pub fn backup(install: &'static Installation) -> Outcome {
     let mut document = Document::new();
     document.warned("a backup that nobody has signed is passed over", &place.site, &planned, "passed over")?;
     document.end()
+}
+
+/// What is no `timeline.json` is told and keeps nobody from anything, but for expiry; it is not copied on, and where
+/// another repository has it sound, that one is read.
+pub fn timeline(install: &'static Installation) -> Outcome {
+    let place = Place::new(install, "required = false\n")?;
+    place.backup()?;
+    place.server.archive_all()?;
+    place.site.run(&["copy", "--all"])?.ok()?;
+    let (local, offsite) = (descent(&place.site.repository())?, descent(&place.offsite())?);
+    account().write(&local, "garbage\n", 0o640)?;
+    let damaged = "000000FF.timeline.json is damaged: not a timeline.json";
+    plan(&place, &[])?.ok()?.says(&[damaged])?;
+    place.site.run(&["wal", "list"])?.ok()?.says(&[damaged])?;
+    place.site.run(&["list"])?.ok()?;
+    place.site.run(&["status", "--wait", "20s"])?.ok()?;
+    let found = place.site.run(&["verify", "--json"])?.status_is(10)?.json()?;
+    let object = found["repositories"][0]["damaged"][0]["object"].as_str().unwrap_or_default();
+    assert!(local.to_string_lossy().ends_with(object) && !object.is_empty(), "{found}");
+    assert_eq!(found["repositories"][1]["damaged"], Value::Array(Vec::new()), "{found}");
+    place.site.run(&["expire", "--dry-run"])?.status_is(10)?.says(&[damaged])?;
+    place.site.run(&["expire", "--dry-run", "--repository", "offsite"])?.ok()?;
+    let copied = place.site.run(&["copy", "--all"])?.status_is(3)?.says(&["NOT COPIED", damaged])?;
+    assert_eq!(copied.stdout.matches("NOT COPIED").count(), 1, "{}", copied.report());
+    assert!(!offsite.exists());
+
+    let ancestor = r#"{"timeline":1,"switch_lsn":"0/3000148"}"#;
+    let sound = r#"{"timeline":255,"parent":1,"switch_lsn":"0/3000148","ancestors":["#.to_owned() + ancestor + "]}\n";
+    account().write(&offsite, sound, 0o640)?;
+    for run in [plan(&place, &[])?, place.site.run(&["wal", "list"])?, place.site.run(&["copy", "--all"])?] {
+        run.ok()?.says(&["000000FF.timeline.json is damaged or unreadable in", "was read from another repository"])?;
+    }
+    place.site.run(&["copy", "--all", "--to", "local"])?.status_is(3)?.says(&["in local clusters/", damaged])?;
+    assert_eq!(fs::read_to_string(&local)?, "garbage\n");
+    Ok(())
+}
+
+/// Where a repository has the descent of timeline 255.
+fn descent(root: &Path) -> Outcome<PathBuf> {
+    let marker = objects(root, "/backups/")?.remove(0);
+    let cluster = marker.parent().and_then(Path::parent).ok_or("no cluster")?;
+    Ok(cluster.join("wal/000000FF.timeline.json"))
 }
 
 /// A marker of another kind: the hint says how to ask the sound one.

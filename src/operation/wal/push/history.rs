@@ -6,10 +6,11 @@ use super::target::Pushed;
 use super::{Archive, Prepared, compress};
 use crate::model::envelope::WalFacts;
 use crate::model::error::{Code, Error, Result};
-use crate::model::key::Kind;
+use crate::model::key::{Key, Kind};
 use crate::model::sha256::Sha256Sum;
 use crate::model::timeline::{Timeline, TimelineJson};
 use crate::operation::failure::cannot;
+use crate::operation::wal::descents;
 use crate::store::Error as StoreError;
 
 /// Larger than any history: a line has some 60 bytes, and a timeline that was switched a thousand times
@@ -66,11 +67,16 @@ pub fn store_timeline_json(archive: &Archive, pushed: &Pushed) -> Result<()> {
             let object = archive.opened.repository.reader().get(&key)?;
             object.take(MAX_SMALL_FILE).read_to_end(&mut found).map_err(|e| cannot("read", &key, e))?;
             if found != json {
-                return Err(Error::new(Code::Conflict, format!("{key} is already archived with another parent or switch point"))
-                    .hint("two servers were promoted to the same timeline: give this one its own name in the configuration, then pgcairn init"));
+                let parsed = TimelineJson::parse(timeline.id, &found);
+                return Err(parsed.map_or_else(|e| descents::damaged(&key, &e.to_string()), |_| promoted_twice(&key)));
             }
             Ok(creator.persist(&key)?)
         }
         Err(error) => Err(error.into()),
     }
+}
+
+fn promoted_twice(key: &Key) -> Error {
+    Error::new(Code::Conflict, format!("{key} is already archived with another parent or switch point"))
+        .hint("two servers were promoted to the same timeline: give this one its own name in the configuration, then pgcairn init")
 }
