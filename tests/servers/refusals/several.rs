@@ -80,9 +80,7 @@ fn cut_there(document: &mut Document, place: &Place) -> Outcome {
 fn unlistable(document: &mut Document, place: &Place) -> Outcome {
     let pack = objects(&place.site.repository(), "/packs/")?.remove(0);
     let segment = objects(&place.site.repository(), "/wal/00000001/00000000/")?.remove(0);
-    let shut = |object: &Path, mode| {
-        Ok::<_, std::io::Error>(fs::set_permissions(object.with_file_name(""), fs::Permissions::from_mode(mode))?)
-    };
+    let shut = |object: &Path, mode| fs::set_permissions(object.with_file_name(""), fs::Permissions::from_mode(mode));
     shut(&pack, 0o000)?;
     let planned = plan(&place.site);
     shut(&pack, 0o750)?;
