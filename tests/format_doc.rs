@@ -11,6 +11,7 @@ use pgcairn::model::deletion::{
     self, Condemned, GRACE, Hold, MAX_CONDEMNED, MAX_CONDEMNED_KEYS, MAX_HOLD, MAX_REASON, RunMarker,
 };
 use pgcairn::model::digest::{DigestHeader, PartDigests};
+use pgcairn::model::drill::Record;
 use pgcairn::model::envelope::{Envelope, MAX_ENVELOPE};
 use pgcairn::model::key::{BackupId, ClusterKeys, ClusterName, Encryption, MAX_CLUSTER_NAME};
 use pgcairn::model::manifest::{
@@ -72,6 +73,7 @@ fn every_example_is_tested() {
         "commit",
         "hold",
         "condemned",
+        "drill",
         "run",
     ];
     let unknown: Vec<_> = examples().into_iter().map(|(info, _)| info).filter(|info| !known.contains(info)).collect();
@@ -141,6 +143,7 @@ fn holds_and_what_is_condemned() {
     assert_eq!(keys().writer_of(&condemned.keys[0]), Some(backup()));
     assert!(keys().wal_name_of(&condemned.keys[1]).is_some());
     same::<RunMarker>(example("run"));
+    same::<Record>(example("drill"));
     let grace = format!("The grace time is {} days", GRACE.as_hours() / 24);
     assert!(TEXT.contains(&grace) && TEXT.contains(&format!("at most {MAX_REASON} bytes")));
     assert!(TEXT.contains(&format!("up to {MAX_CONDEMNED_KEYS} keys")));

@@ -7,6 +7,7 @@ mod completions;
 mod config;
 mod copy;
 mod demo;
+mod drill;
 mod exit;
 mod expire;
 mod hold;
@@ -82,6 +83,7 @@ enum Command {
     #[command(subcommand)]
     Notify(notify::Command),
     Copy(copy::Arguments),
+    Drill(drill::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
     Demo(demo::Arguments),
@@ -155,6 +157,7 @@ impl Command {
             Command::Config(command) => command.run(session),
             Command::Notify(command) => command.run(session),
             Command::Copy(arguments) => arguments.run(session),
+            Command::Drill(arguments) => arguments.run(session),
             Command::Completions(arguments) => arguments.run(session),
             Command::Man(arguments) => arguments.run(session),
             Command::Demo(arguments) => arguments.run(session),
@@ -168,6 +171,7 @@ impl Command {
             Command::Expire(arguments) => arguments.job(),
             Command::Copy(arguments) => arguments.job(),
             Command::Verify(arguments) => arguments.job(),
+            Command::Drill(arguments) => Some(arguments.job()),
             _ => None,
         }
     }
@@ -182,7 +186,7 @@ impl Command {
 
     /// Long work speaks JSON lines, all else one object.
     fn is_long(&self) -> bool {
-        matches!(self, Command::Backup(_) | Command::Restore(_) | Command::Demo(_))
+        matches!(self, Command::Backup(_) | Command::Restore(_) | Command::Drill(_) | Command::Demo(_))
     }
 }
 

@@ -98,7 +98,13 @@ impl LookingArguments {
     }
 
     pub fn repository(&self) -> Option<&RepositoryChoice> {
-        self.place.repository.as_ref()
+        self.place.repository()
+    }
+}
+
+impl RepositoryArguments {
+    pub fn repository(&self) -> Option<&RepositoryChoice> {
+        self.repository.as_ref()
     }
 }
 
@@ -258,6 +264,22 @@ impl Session {
         let owned = made.iter().take(1).cloned().chain(data_dir(&config)).collect();
         let data = if plan { Vec::new() } else { made };
         let context = self.begin(config, identities, &Belongings { owned, data, ..Belongings::default() })?;
+        Ok(Context { trusted, ..context })
+    }
+
+    /// For `drill`, whose server runs as whoever calls, and as root does for the owner of the cluster or `postgres`. What
+    /// it makes belongs to nobody else.
+    pub fn drilling_context(
+        &self,
+        place: &RepositoryArguments,
+        key: &IdentityArguments,
+        trust: &TrustArguments,
+    ) -> Result<Context> {
+        let config = self.config_or(place)?.trusting(trust.keys()?);
+        let identities = self.identities(key)?;
+        let trusted = signing_key::trusted(&config)?;
+        let read = data_dir(&config).into_iter().chain(local_repositories(&config)).collect();
+        let context = self.begin(config, identities, &Belongings { read, ..Belongings::default() })?;
         Ok(Context { trusted, ..context })
     }
 

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::signing::EXTENSION;
 use super::{Arguments, Backup, Config, DEFAULT_COMPRESSION, DEFAULT_CONNECTION, Objectives, Postgres, Signing, value};
-use super::{keys, locate, notify, repository};
+use super::{drill, keys, locate, notify, repository};
 use crate::codec::{MAX_RECIPIENTS, Recipient};
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::ClusterName;
@@ -52,9 +52,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config> {
             beside: std::path::absolute(path).ok().map(|file| file.with_extension(EXTENSION)),
             ..top.table("signing")?.map(|table| signing(&table)).transpose()?.unwrap_or_default()
         },
-        objectives: Objectives {
-            rpo: top.table("objectives")?.map(|t| t.parsed("rpo", value::duration)).transpose()?.flatten(),
-        },
+        objectives: top.table("objectives")?.map(|table| objectives(&table)).transpose()?.unwrap_or_default(),
         backup: top.table("backup")?.map(|table| backup(&table)).transpose()?.unwrap_or_default(),
         retention,
         notify: top.table("notify")?.map(|table| notify::settings(&table)).transpose()?.unwrap_or_default(),
@@ -64,6 +62,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config> {
             .transpose()?
             .flatten(),
         state_dir: top.parsed("state_dir", value::absolute_path)?,
+        drill: top.table("drill")?.map(|table| drill::drill(&table)).transpose()?.unwrap_or_default(),
         arguments: Arguments::default(),
     })
 }
@@ -111,6 +110,10 @@ fn key_file(table: &Table, found: &Spanned<DeValue>) -> Result<PathBuf> {
     let entries = found.get_ref().as_table().filter(|entries| entries.len() == 1).ok_or_else(wanted)?;
     let file = entries.get("file").and_then(|file| file.get_ref().as_str()).ok_or_else(wanted)?;
     value::absolute_path(file).map_err(|wanted| table.wrong_value("key", found.span(), wanted))
+}
+
+fn objectives(table: &Table) -> Result<Objectives> {
+    Ok(Objectives { rpo: table.parsed("rpo", value::duration)?, rto: table.parsed("rto", value::duration)? })
 }
 
 fn backup(table: &Table) -> Result<Backup> {
@@ -224,8 +227,13 @@ impl<'a> Table<'a> {
     }
 
     pub(super) fn tables(&self, section: &'static str) -> Result<Vec<Table<'a>>> {
-        let Some(found) = self.get(section) else { return Ok(Vec::new()) };
-        let wrong = || self.wrong_type(section, found, &format!("a list of tables, written [[{section}]]"));
+        self.tables_of(section, section)
+    }
+
+    /// Those under `key`, whose full name is `section`.
+    pub(super) fn tables_of(&self, key: &str, section: &'static str) -> Result<Vec<Table<'a>>> {
+        let Some(found) = self.get(key) else { return Ok(Vec::new()) };
+        let wrong = || self.wrong_type(key, found, &format!("a list of tables, written [[{section}]]"));
         let child = |item: &'a Spanned<DeValue<'a>>| -> Result<Table<'a>> {
             self.child(section, item.span(), item.get_ref().as_table().ok_or_else(wrong)?)
         };

@@ -24,6 +24,8 @@ pub enum Form {
     /// A URL that may be a secret, or a table with its place.
     Address,
     Words,
+    /// Tables with the keys of [`CHECK_KEYS`].
+    Checks,
 }
 
 /// One key: where it stands, what it takes, what it means.
@@ -71,6 +73,11 @@ pub(super) const CREDENTIAL_PLACES: &str = "where the access key is: file (with 
 /// What `keep` may be.
 const PERIODS: &[&str] = &["daily", "weekly", "monthly", "yearly"];
 
+/// What must hold in a drill, written `[[drill.check]]`.
+pub(super) const CHECK: &str = "check";
+pub(super) const CHECK_SECTION: &str = "drill.check";
+pub(super) const CHECK_KEYS: [&str; 3] = ["name", "database", "sql"];
+
 /// Written `[[…]]`.
 pub(super) const ARRAY_SECTION: &str = "repository";
 
@@ -109,6 +116,7 @@ pub const KEYS: &[Key] = &[
     optional("repository", CREDENTIALS, Form::Credentials, CREDENTIAL_PLACES)
         .or("environment, then web_identity, then instance"),
     optional("objectives", "rpo", Form::Duration, "most data, in time, that a disaster may cost; measured by check"),
+    optional("objectives", "rto", Form::Duration, "longest time until the data can be used; measured by drill"),
     optional("backup", "jobs", Form::Integer(1, MAX_JOBS), "workers").or("one for each core"),
     optional("backup", "compression", Form::Integer(1, MAX_COMPRESSION), "zstd level").or("3"),
     optional("backup", "max_rate", Form::Rate, "most bytes a second read from the data directory").or("unlimited"),
@@ -127,6 +135,10 @@ pub const KEYS: &[Key] = &[
     optional("notify", "webhook_body", Form::Text, "a template in its place, with names such as {title} and {text}"),
     optional("notify", "command", Form::Words, "a program, told as the webhook is, with the text on standard input"),
     optional("metrics", "textfile", Form::Path, "for node_exporter, written after each command: …/pgcairn-main.prom"),
+    optional("drill", "scratch", Form::Path, "where copies are made, with room for the cluster")
+        .or("TMPDIR, else /tmp"),
+    optional("drill", "limit", Form::Duration, "how long a drill may take altogether").or("12h"),
+    optional("drill", CHECK, Form::Checks, "a statement whose answer must be true in the copy: database, sql, name"),
 ];
 
 /// The names of the tables, each once, in the order of [`KEYS`].
@@ -138,6 +150,9 @@ pub(super) fn sections() -> Vec<&'static str> {
 
 /// What may stand in a table; at the top the other tables too.
 pub(super) fn names_in(section: &str) -> Vec<&'static str> {
+    if section == CHECK_SECTION {
+        return CHECK_KEYS.to_vec();
+    }
     let own = KEYS.iter().filter(|key| key.section == section).map(|key| key.name);
     let tables = sections().into_iter().filter(|_| section.is_empty());
     own.chain(tables).collect()

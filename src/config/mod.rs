@@ -1,5 +1,6 @@
 //! The configuration: read and checked once, passed by value.
 
+mod drill;
 mod file;
 pub mod identity;
 mod keys;
@@ -24,6 +25,7 @@ use crate::model::shell_word::shell_word;
 use crate::model::signature::PublicKey;
 use crate::notify::Settings as Notify;
 
+pub use drill::{Drill, DrillCheck};
 pub use keys::{KEYS, Key};
 pub use locate::{CONFIG_DIRECTORY, ENVIRONMENT_VARIABLE, locate};
 pub use repository::{Price, Repository, RepositoryChoice};
@@ -72,6 +74,7 @@ pub struct Config {
     pub metrics: Option<PathBuf>,
     /// As configured; see [`Config::state_directory`].
     pub state_dir: Option<PathBuf>,
+    pub drill: Drill,
     /// What stands in for the file, or beside it.
     arguments: Arguments,
 }
@@ -105,6 +108,8 @@ pub struct Signing {
 pub struct Objectives {
     /// Most data, in time, that a disaster may cost.
     pub rpo: Option<Duration>,
+    /// Longest time until the data can be used again.
+    pub rto: Option<Duration>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,6 +161,7 @@ impl Config {
             notify: Notify::default(),
             metrics: None,
             state_dir: None,
+            drill: Drill::default(),
             arguments: Arguments { repository: Some(RepositoryChoice::Url(url)), ..Arguments::default() },
         }
     }

@@ -121,7 +121,7 @@ fn one(table: &Table, usual: Option<&Policy>) -> Result<Repository> {
     Ok(Repository {
         name: table.required("name", name)?,
         url: s3::url(table, retention.as_ref().or(usual))?,
-        id: table.parsed("id", not_empty)?,
+        id: table.parsed("id", value::not_empty)?,
         required: table.boolean("required")?.unwrap_or(true),
         keep,
         retention,
@@ -143,15 +143,11 @@ fn refuse_twice<'r>(table: &Table, this: &Repository, before: impl Iterator<Item
     Ok(())
 }
 
-fn not_empty(text: &str) -> value::Parsed<String> {
-    if text.is_empty() { Err("the text is empty".to_owned()) } else { Ok(text.to_owned()) }
-}
-
 /// `--repository` tells names from URLs.
 fn name(text: &str) -> value::Parsed<String> {
     match text.contains('/') {
         true => Err(format!("\"{text}\" has a '/', as a URL has")),
-        false => not_empty(text),
+        false => value::not_empty(text),
     }
 }
 

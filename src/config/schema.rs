@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{ARRAY_SECTION, Form, KEYS, Key, sections};
+use super::keys::{ARRAY_SECTION, CHECK_KEYS, Form, KEYS, Key, sections};
 
 /// JSON schema (draft 2020-12) of a configuration file.
 pub fn schema() -> Value {
@@ -55,6 +55,7 @@ fn property(key: &Key) -> Value {
         Form::Retention => object("retention"),
         Form::Address => address(),
         Form::Words => json!({"type": "array", "minItems": 1, "items": {"type": "string"}}),
+        Form::Checks => json!({"type": "array", "items": check()}),
         Form::Integer(minimum, maximum) => json!({"type": "integer", "minimum": minimum, "maximum": maximum}),
     };
     property["description"] = match key.default {
@@ -82,6 +83,11 @@ fn address() -> Value {
         one("environment", text(), json!({})),
         one("credential", text(), json!({})),
     ]})
+}
+
+fn check() -> Value {
+    let properties: Map<String, Value> = CHECK_KEYS.iter().map(|name| ((*name).to_owned(), text())).collect();
+    json!({"type": "object", "additionalProperties": false, "required": ["database", "sql"], "properties": properties})
 }
 
 fn credentials() -> Value {

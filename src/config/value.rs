@@ -25,6 +25,10 @@ pub fn public_key(text: &str) -> Parsed<PublicKey> {
     text.parse().map_err(|error: InvalidPublicKey| error.to_string())
 }
 
+pub(super) fn not_empty(text: &str) -> Parsed<String> {
+    if text.is_empty() { Err("the text is empty".to_owned()) } else { Ok(text.to_owned()) }
+}
+
 /// Where a repository lies, as it was written and as the store understands it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RepositoryUrl {

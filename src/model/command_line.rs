@@ -15,13 +15,13 @@ pub struct CommandLine {
 }
 
 /// The commands that take `--repository`.
-const READING: [&str; 7] = ["list", "show", "status", "verify", "restore", "wal list", "wal fetch"];
+const READING: [&str; 8] = ["list", "show", "status", "verify", "restore", "drill", "wal list", "wal fetch"];
 /// Those of them that look at signatures.
-const TRUSTING: [&str; 5] = ["list", "show", "status", "verify", "restore"];
+const TRUSTING: [&str; 6] = ["list", "show", "status", "verify", "restore", "drill"];
 /// The commands that take the name of a repository, and nothing else to find it.
 const CHOOSING: [&str; 4] = ["expire", "hold", "release", "undelete"];
 /// Those that read the configuration file. Any other does not care which it is.
-const CONFIGURED: [&str; 12] = [
+const CONFIGURED: [&str; 13] = [
     "init",
     "check",
     "backup",
@@ -29,6 +29,7 @@ const CONFIGURED: [&str; 12] = [
     "config check",
     "notify test",
     "metrics",
+    "config show",
     "expire",
     "hold",
     "release",

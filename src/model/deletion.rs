@@ -108,7 +108,7 @@ impl Condemned {
 }
 
 /// The version first, so that a newer format is told from damage.
-fn checked<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T, InvalidDeletion> {
+pub(super) fn checked<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T, InvalidDeletion> {
     #[derive(Deserialize)]
     struct Version {
         format: u32,

@@ -127,6 +127,8 @@ codes! {
     Identity = "identity", 9;
     /// The key that signs backups is missing, unreadable or none.
     SigningKey = "signing-key", 9;
+    /// A restore that was tried did not prove what it should.
+    DrillFailed = "drill-failed", 10;
     /// A stored object is not what it must be.
     Damaged = "damaged", 10;
     /// WAL does not arrive in the repository.

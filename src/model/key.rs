@@ -203,7 +203,11 @@ impl ClusterKeys {
         format!("{}/runs/", self.root)
     }
 
-    /// `condemned/<time>-<random>.json` or the same in `runs/`: `start` as `YYYYMMDDTHHMMSSZ`.
+    pub fn drills(&self) -> String {
+        format!("{}/drills/", self.root)
+    }
+
+    /// `condemned/<time>-<random>.json` or the same in `runs/` and `drills/`: `start` as `YYYYMMDDTHHMMSSZ`.
     pub fn numbered(directory: &str, start: &str, random: u32) -> Key {
         Key(format!("{directory}{start}-{random:08x}.json"))
     }

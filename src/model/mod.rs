@@ -5,6 +5,7 @@ pub mod command_line;
 pub mod control_file;
 pub mod deletion;
 pub mod digest;
+pub mod drill;
 pub mod envelope;
 pub mod error;
 pub mod interrupt;

@@ -83,6 +83,7 @@ fn setting(config: &Config, repository: &Repository, path: &str) -> (Value, Valu
         "repository.concurrency" => s3(repository, |s3| json!(s3.concurrency)),
         "repository.credentials" => s3(repository, |s3| credentials(&s3.credentials)),
         "objectives.rpo" => (json!(config.objectives.rpo.map(|rpo| format!("{}s", rpo.as_secs_f64()))), Value::Null),
+        "objectives.rto" => (json!(config.objectives.rto.map(|rto| format!("{}s", rto.as_secs_f64()))), Value::Null),
         "backup.jobs" => (json!(backup.jobs()), json!(usual.jobs())),
         "backup.compression" => (json!(backup.compression), json!(usual.compression)),
         "backup.max_rate" => (json!(backup.max_rate.map(|rate| format!("{}KiB", rate / 1024))), Value::Null),
@@ -97,6 +98,12 @@ fn setting(config: &Config, repository: &Repository, path: &str) -> (Value, Valu
         "retention.minimum" => kept(config, |policy| json!(policy.minimum)),
         "state_dir" => (json!(config.state_directory()), json!(config::DEFAULT_STATE_DIRECTORY)),
         "metrics.textfile" => (json!(config.metrics), Value::Null),
+        "drill.scratch" => (json!(config.drill.scratch), Value::Null),
+        "drill.limit" => {
+            let told = |limit: Duration| json!(format!("{}s", limit.as_secs_f64()));
+            (told(config.drill.limit), told(config::Drill::default().limit))
+        }
+        "drill.check" => (config.drill.checks.iter().map(check_table).collect(), json!([])),
         _ => notify::setting(config, path),
     }
 }
@@ -137,6 +144,10 @@ fn policy(policy: &Policy) -> Value {
     let recovery_window = format!("{}s", recovery_window.as_secs_f64());
     json!({"recovery_window": recovery_window, "daily": daily, "weekly": weekly, "monthly": monthly,
         "yearly": yearly, "minimum": minimum})
+}
+
+fn check_table(check: &config::DrillCheck) -> Value {
+    json!({"name": check.name(), "database": check.database, "sql": check.sql})
 }
 
 /// Without `[retention]` nothing of it counts.

@@ -8,6 +8,8 @@ mod chosen;
 pub mod config;
 pub mod copy;
 pub mod demo;
+pub mod drill;
+mod drills;
 mod encryption_findings;
 pub mod expire;
 pub mod failure;

@@ -83,6 +83,14 @@ pub enum TimelineChoice {
     Id(TimelineId),
 }
 
+impl TimelineChoice {
+    /// What serves `target` where nobody names a timeline: with `immediate` PostgreSQL would follow another one past the
+    /// end of the backup's own.
+    pub fn of(target: &Target) -> TimelineChoice {
+        if *target == Target::Immediate { TimelineChoice::Current } else { TimelineChoice::Latest }
+    }
+}
+
 /// `recovery_target_action`. With [`Target::Latest`] it is always `Promote`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
@@ -117,6 +125,7 @@ pub struct Start {
 /// What became of a request.
 pub struct Restored {
     pub plan: Plan,
+    pub system_identifier: u64,
     pub backup: Summary,
     /// Where recovery will stop; `None` where it reads all WAL.
     pub stop: Option<StopPoint>,
@@ -217,7 +226,13 @@ fn restore(source: &Source<'_>, request: &Request, listener: &dyn Listener) -> R
         let required = execute::execute(source, request, &chosen, &layout, listener)?;
         copy = installation.map(|installation| StoppedCopy::of(request, &chosen.backup, installation, required));
     }
-    Ok(Restored { plan, backup: chosen.backup, stop: chosen.stop, copy })
+    Ok(Restored {
+        plan,
+        system_identifier: source.opened.system_identifier,
+        backup: chosen.backup,
+        stop: chosen.stop,
+        copy,
+    })
 }
 
 /// `latest` is another backup as soon as one more is made: what was planned is carried out with the one that was meant.

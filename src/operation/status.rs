@@ -10,7 +10,7 @@ use super::Context;
 use crate::config;
 use crate::flow::in_time::{self, Question};
 use crate::model::error::{Code, Error, Result};
-use crate::report::status::{Repository, Server, Status};
+use crate::report::status::{Repository, Restorable, Server, Status, Waiting};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Request {
@@ -50,13 +50,23 @@ pub fn run(context: &Context, request: &Request) -> Result<Status> {
     let mut status = Status {
         cluster: context.config.name.as_ref().map(ToString::to_string),
         at: context.now,
-        waiting: context.config.postgres.as_ref().and_then(|p| server::waiting(&p.data_dir, context.now)),
+        waiting: waiting(context),
         server,
         repositories,
         next: String::new(),
     };
     status.next = context.command(next(&status));
     Ok(status)
+}
+
+/// What one repository can restore, by timeline.
+pub fn restorable(context: &Context, wanted: &config::Repository) -> Result<Vec<Restorable>> {
+    repository::catalog(context, wanted).map(repository::Catalogued::into_restorable)
+}
+
+/// WAL that `archive_command` has not brought away; `None` where that cannot be seen.
+pub fn waiting(context: &Context) -> Option<Waiting> {
+    context.config.postgres.as_ref().and_then(|postgres| server::waiting(&postgres.data_dir, context.now))
 }
 
 /// Of each repository.

@@ -148,6 +148,19 @@ impl ScratchServer {
         format!("host='{host}' port={} user={} dbname={}", self.port, quoted(&self.superuser), DATABASES[0])
     }
 
+    /// The same for a program of PostgreSQL.
+    pub fn client_arguments(&self) -> Vec<std::ffi::OsString> {
+        let socket = self.room.socket_directory().as_os_str().to_owned();
+        vec![
+            "--host".into(),
+            socket,
+            "--port".into(),
+            self.port.to_string().into(),
+            "--username".into(),
+            self.superuser.clone().into(),
+        ]
+    }
+
     /// The same for a person, as words of a shell.
     pub fn psql_words(&self) -> String {
         let host = shell_word(&self.room.socket_directory().to_string_lossy());

@@ -6,6 +6,7 @@ pub mod check;
 pub mod config;
 pub mod copy;
 pub mod demo;
+pub mod drill;
 pub mod event;
 pub mod expire;
 pub mod hold;

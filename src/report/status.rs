@@ -86,6 +86,8 @@ pub struct Repository {
     pub system_identifier: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_backup: Option<LastBackup>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_drill: Option<LastDrill>,
     /// Which moments can be restored, by timeline.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restorable: Option<Vec<Restorable>>,
@@ -108,6 +110,17 @@ pub struct LastBackup {
     pub age_seconds: u64,
     pub data_bytes: u64,
     pub stored_bytes: u64,
+}
+
+/// What a restore that was tried has proven.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LastDrill {
+    pub started: Timestamp,
+    pub age_seconds: u64,
+    pub passed: bool,
+    /// Left out where it did not come to choosing one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backup: Option<BackupId>,
 }
 
 /// Every moment between two.
@@ -236,6 +249,7 @@ impl Repository {
             untrusted_backups: None,
             system_identifier: None,
             last_backup: None,
+            last_drill: None,
             restorable: None,
             stored: None,
             behind: None,
@@ -250,7 +264,11 @@ impl Repository {
 
     fn is_flawed(&self) -> bool {
         let flaws = [self.unreadable_backups, self.untrusted_backups];
-        self.error.is_some() || flaws.iter().any(|number| *number > Some(0)) || (self.required && self.is_behind())
+        let has_failed = self.last_drill.as_ref().is_some_and(|drill| !drill.passed);
+        self.error.is_some()
+            || has_failed
+            || flaws.iter().any(|number| *number > Some(0))
+            || (self.required && self.is_behind())
     }
 
     fn restores_nothing(&self) -> bool {
@@ -263,7 +281,9 @@ impl Repository {
             false => format!("\n{}, {}\n", self.name, self.url),
         };
         let problem = self.error.as_ref().map(Failure::lines).unwrap_or_default();
-        let known = [self.about_backups(), self.about_moments(), self.about_size(), self.about_lag()].concat();
+        let known =
+            [self.about_backups(), self.about_moments(), self.about_drill(), self.about_size(), self.about_lag()]
+                .concat();
         let known: Vec<(&str, String)> = known.iter().map(|(name, value)| (*name, value.clone())).collect();
         let known = facts(&known).lines().map(|line| format!("  {line}\n")).collect::<String>();
         heading + &problem + &known
@@ -295,6 +315,15 @@ impl Repository {
         restorable.iter().map(words).collect()
     }
 
+    fn about_drill(&self) -> Vec<(&'static str, String)> {
+        let words = match (&self.last_drill, self.backups) {
+            (Some(drill), _) => drill.words(),
+            (None, None | Some(0)) => return Vec::new(),
+            (None, Some(_)) => "none has proven anything yet".to_owned(),
+        };
+        vec![("drill", words)]
+    }
+
     fn about_size(&self) -> Vec<(&'static str, String)> {
         let Some(stored) = &self.stored else { return Vec::new() };
         let Stored { backup_bytes, wal_bytes, total_bytes, .. } = *stored;
@@ -323,6 +352,14 @@ impl Repository {
         let since = behind.seconds.map(|old| format!(", the oldest for {}", age(old)));
         let (backups, wal) = (count(behind.backups, "backup"), count(behind.wal_files, "WAL file"));
         vec![("BEHIND by", format!("{backups} and {wal}{}", since.unwrap_or_default()))]
+    }
+}
+
+impl LastDrill {
+    fn words(&self) -> String {
+        let outcome = if self.passed { "passed" } else { "FAILED" };
+        let of = self.backup.as_ref().map(|backup| format!(", of {backup}")).unwrap_or_default();
+        format!("{outcome} {} ago{of}", age(self.age_seconds))
     }
 }
 

@@ -4,7 +4,8 @@ use insta::assert_snapshot;
 use pgcairn::model::error::{Code, Error};
 use pgcairn::report::Report;
 use pgcairn::report::status::{
-    ArchiverFailure, Behind, Cost, Failure, LastBackup, Repository, Restorable, Server, State, Status, Stored, Waiting,
+    ArchiverFailure, Behind, Cost, Failure, LastBackup, LastDrill, Repository, Restorable, Server, State, Status,
+    Stored, Waiting,
 };
 
 fn local() -> Repository {
@@ -28,6 +29,12 @@ fn local() -> Repository {
             age_seconds: 7500,
             data_bytes: 40 << 30,
             stored_bytes: 12 << 30,
+        }),
+        last_drill: Some(LastDrill {
+            started: "2026-11-15T05:00:00Z".parse().unwrap(),
+            age_seconds: 432_000,
+            passed: true,
+            backup: Some(id.clone()),
         }),
         restorable: Some(vec![window(1, "2026-11-13T03:04:10.5Z", "2026-11-20T05:09:10.123456Z")]),
         stored: Some(Stored {

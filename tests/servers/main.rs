@@ -12,6 +12,7 @@ mod copy;
 mod damage_matrix;
 mod data_directory;
 mod demo;
+mod drill;
 mod faults;
 mod frozen;
 mod hostile;
@@ -54,6 +55,7 @@ const MORE_THREADS_THAN_CORES: usize = 2;
 fn scenarios() -> Vec<Scenario> {
     [
         smoke::scenarios(),
+        drill::scenarios(),
         archive::scenarios(),
         soak::scenarios(),
         by_hand::scenarios(),

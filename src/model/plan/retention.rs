@@ -79,7 +79,7 @@ pub struct Input<'a> {
     pub policy: &'a Policy,
     pub backups: &'a [Summary],
     pub holds: &'a BTreeMap<BackupId, Hold>,
-    /// The newest backup that a drill restored; there are no drills yet.
+    /// The newest backup that a drill has restored.
     pub proven: Option<&'a BackupId>,
     pub wal: &'a Archive,
     pub now: Timestamp,

@@ -10,8 +10,8 @@ use crate::model::error::Result;
 use crate::model::key::{BackupId, ClusterKeys};
 use crate::model::plan::retention::{Archive, Input, Plan, Policy};
 use crate::operation::catalog::Catalog;
-use crate::operation::hold;
 use crate::operation::wal::archived::Listed;
+use crate::operation::{drills, hold};
 use crate::report::expire::Row;
 use crate::store::{Entry, Reader};
 
@@ -28,6 +28,8 @@ pub struct Observed {
     /// Parts of backups, those that were never committed included.
     pub parts: Vec<Entry>,
     pub wal: Archive,
+    /// The newest that a drill has restored.
+    pub proven: Option<BackupId>,
 }
 
 impl Observed {
@@ -46,7 +48,8 @@ impl Observed {
         trashed.extend(reader.list(&keys.trash())?);
         let wal = listed.archive(&backups);
         let trash = newest_first(&keys, trashed);
-        Ok(Observed { keys, backups, holds, trash, condemned, parts, wal })
+        let proven = drills::newest_proven(reader, &keys, &backups)?;
+        Ok(Observed { keys, backups, holds, trash, condemned, parts, wal, proven })
     }
 
     pub fn is_there(&self, id: &BackupId) -> bool {
@@ -58,7 +61,7 @@ impl Observed {
     }
 
     pub fn input<'i>(&'i self, policy: &'i Policy, now: Timestamp) -> Input<'i> {
-        Input { policy, backups: &self.backups, holds: &self.holds, proven: None, wal: &self.wal, now }
+        Input { policy, backups: &self.backups, holds: &self.holds, proven: self.proven.as_ref(), wal: &self.wal, now }
     }
 
     pub fn kept<'o>(&'o self, plan: &Plan) -> Vec<&'o Summary> {

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Answer, no_answer};
 use crate::config;
 use crate::model::catalog::{CommitMarker, Summary};
+use crate::model::drill::Record;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::ClusterKeys;
 use crate::model::plan::growth::{Growth, SPAN};
@@ -19,8 +20,8 @@ use crate::operation::expire;
 use crate::operation::hold;
 use crate::operation::repository::{self, Opened};
 use crate::operation::wal::archived::{self, Listed};
-use crate::operation::{Context, catalog, trust};
-use crate::report::status::{self, LastBackup, Repository, Restorable};
+use crate::operation::{Context, catalog, drills, trust};
+use crate::report::status::{self, LastBackup, LastDrill, Repository, Restorable};
 use crate::store::{Entry, Reader, Space};
 
 pub use crate::operation::copy::Behind;
@@ -39,6 +40,13 @@ pub struct Catalogued {
     /// Which a restore refuses by their signatures.
     untrusted: u64,
     restorable: Vec<Restorable>,
+    last_drill: Option<Record>,
+}
+
+impl Catalogued {
+    pub fn into_restorable(self) -> Vec<Restorable> {
+        self.restorable
+    }
 }
 
 pub fn catalog(context: &Context, wanted: &config::Repository) -> Result<Catalogued> {
@@ -58,7 +66,15 @@ pub fn catalog(context: &Context, wanted: &config::Repository) -> Result<Catalog
     let untrusted = (backups.len() - trusted.len()) as u64;
     let windows = Listed::read(&reader, &opened.keys)?.archive(&backups).windows(&trusted);
     let restorable = windows.iter().map(|window| restorable(&opened, window, &trusted)).collect::<Result<_>>()?;
-    Ok(Catalogued { system_identifier: opened.system_identifier, backups, unreadable, untrusted, restorable })
+    let last_drill = drills::newest(&reader, &opened.keys)?.next().transpose()?;
+    Ok(Catalogued {
+        system_identifier: opened.system_identifier,
+        backups,
+        unreadable,
+        untrusted,
+        restorable,
+        last_drill,
+    })
 }
 
 fn restorable(opened: &Opened, window: &Window, backups: &[Summary]) -> Result<Restorable> {
@@ -156,7 +172,9 @@ fn freed_within(
     let holds = hold::read_all(reader, keys)?;
     let Ok(listed) = Listed::among(entries, reader, keys)?.whole() else { return Ok(0) };
     let wal = listed.archive(&backups);
-    let input = Input { policy, backups: &backups, holds: &holds, proven: None, wal: &wal, now: context.now };
+    let proven = drills::newest_proven(reader, keys, &backups)?;
+    let input =
+        Input { policy, backups: &backups, holds: &holds, proven: proven.as_ref(), wal: &wal, now: context.now };
     Ok(Plan::freed_within(&input, SPAN))
 }
 
@@ -200,6 +218,12 @@ impl Repository {
             stored_bytes: backup.totals.stored_bytes,
         });
         self.restorable = Some(known.restorable);
+        self.last_drill = known.last_drill.map(|drill| LastDrill {
+            age_seconds: seconds_since(drill.started, now),
+            started: drill.started,
+            passed: drill.passed,
+            backup: drill.backup,
+        });
     }
 
     fn weigh(&mut self, wanted: &config::Repository, stored: &Stored) {

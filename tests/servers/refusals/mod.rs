@@ -5,6 +5,7 @@ mod archive;
 mod backup;
 mod cluster;
 mod disk;
+mod drill;
 mod edited;
 mod example;
 mod fetch;
@@ -54,6 +55,7 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "refusals::signed", run: signed::refusals },
         Scenario { name: "refusals::fetch", run: fetch::refusals },
         Scenario { name: "refusals::tablespaces", run: tablespaces::refusals },
+        Scenario { name: "refusals::drill", run: drill::refusals },
         Scenario { name: "refusals::start", run: start::refusals },
         Scenario { name: "refusals::disk", run: disk::refusals },
         Scenario { name: "refusals::retention", run: retention::refusals },

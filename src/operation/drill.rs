@@ -1,0 +1,266 @@
+//! `drill`: a restore that is started, replayed and checked, and taken away again. A backup is worth what its last
+//! restore has proven.
+//!
+//! Everything happens in a directory of its own, by a server that is cut off from everything outside of it
+//! ([`crate::postgres::ScratchServer`]). What fails is a result, with its reason; what could not be looked at is said to
+//! be not checked.
+
+mod assertions;
+mod check;
+mod deadline;
+mod extensions;
+mod live;
+mod objectives;
+mod place;
+mod record;
+mod relations;
+mod rows;
+mod target;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::Context;
+use super::restore::{self, Restored, Start, StoppedCopy};
+use crate::model::drill::Verdict;
+use crate::model::error::{Error, Result};
+use crate::model::plan::target::Target as RecoveryTarget;
+use crate::model::recovery_log::RecoveryLog;
+use crate::model::selector::Selector;
+use crate::model::shell_word::shell_word;
+use crate::model::timestamp::TimestampTz;
+use crate::postgres::{End, Patience, ScratchServer};
+use crate::report::drill::{Check, Drill, Phase, REPLAY, RESTORE};
+use crate::report::{self, Listener};
+use check::Finding;
+use deadline::Deadline;
+use place::Place;
+use relations::Brought;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    pub target: Target,
+    /// The backup to begin with; `None` chooses the last one before the target.
+    pub backup: Option<Selector>,
+    /// Below it the copy is made; absolute.
+    pub scratch: PathBuf,
+    pub start: Start,
+    pub accept_unsigned: bool,
+    /// Leave the copy where it is, its server stopped.
+    pub keep: bool,
+    /// Of the whole drill.
+    pub limit: Duration,
+    /// Where the keys of the context came from, if a flag said so.
+    pub identity: Option<PathBuf>,
+}
+
+/// What is drilled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// All WAL there is.
+    Latest,
+    /// Any moment that can be restored.
+    Random,
+    At(TimestampTz),
+    /// The end of the backup that is named.
+    Backup,
+}
+
+/// Whatever ends it, a failure or a signal too: the server is stopped, and what was made is removed.
+pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Result<Drill> {
+    let target = target::choose(context, request)?;
+    let place = Place::make(&request.scratch)?;
+    let mut report = Deadline::run(&context.interrupt, request.limit, |deadline| {
+        let within = Context { interrupt: deadline.interrupt().clone(), ..context.clone() };
+        let mut stage = Stage::new(&within, request, &place, deadline, listener);
+        stage.play(&target);
+        stage.report
+    });
+    context.interrupt.check()?;
+    report.kept = place.close(request.keep)?;
+    report.recorded = record::keep(context, request, &report, listener);
+    report.next = context.command(&next(request, &report));
+    Ok(report)
+}
+
+/// A copy that failed is worth a look.
+fn next(request: &Request, report: &Drill) -> String {
+    if report.passed {
+        return "status".to_owned();
+    }
+    let identity = request.identity.as_ref().map(|file| format!(" --identity {}", shell_word(&file.to_string_lossy())));
+    format!("drill --keep{}", identity.unwrap_or_default())
+}
+
+/// Where the drill is played, and what came of it so far.
+struct Stage<'a> {
+    context: &'a Context,
+    request: &'a Request,
+    place: &'a Place,
+    deadline: &'a Deadline,
+    listener: &'a dyn Listener,
+    began: Instant,
+    report: Drill,
+}
+
+impl<'a> Stage<'a> {
+    fn new(
+        context: &'a Context,
+        request: &'a Request,
+        place: &'a Place,
+        deadline: &'a Deadline,
+        listener: &'a dyn Listener,
+    ) -> Stage<'a> {
+        let report = Drill {
+            cluster: context.config.name.as_ref().map(ToString::to_string),
+            repository: context.config.repositories().map(|r| r.name.clone()).collect::<Vec<_>>().join(", "),
+            started: context.now,
+            seconds: 0.0,
+            passed: false,
+            restored: None,
+            recovery: None,
+            phases: Vec::new(),
+            checks: Vec::new(),
+            databases: Vec::new(),
+            recorded: None,
+            kept: None,
+            next: String::new(),
+        };
+        Stage { context, request, place, deadline, listener, began: Instant::now(), report }
+    }
+
+    fn play(&mut self, target: &RecoveryTarget) {
+        self.recover(target);
+        self.report.seconds = self.began.elapsed().as_secs_f64();
+        if self.deadline.interrupt().is_raised() {
+            let limit = report::text::seconds(self.request.limit.as_secs_f64());
+            self.tell("time", Finding::failed(format!("it was not done within {limit}")));
+        }
+        let checks = &self.report.checks;
+        self.report.passed = checks.iter().all(|check| check.outcome != Verdict::Failed)
+            && checks.iter().any(|check| check.outcome == Verdict::Passed);
+    }
+
+    /// Each step needs the one before it. What went wrong is among the checks then.
+    fn recover(&mut self, target: &RecoveryTarget) -> Option<()> {
+        let restored = self.phase(RESTORE, |stage| stage.restore(target))?;
+        let copy = restored.copy.as_ref()?;
+        let brought = self.phase("look at the files", |stage| Brought::count(&stage.place.data()))?;
+        let (server, recovery) = self.phase(REPLAY, |stage| stage.replay(copy))?;
+        self.judge(target, &restored, recovery);
+        let jobs = self.context.config.backup.jobs();
+        self.check("relations", |_| relations::check(&server, &brought));
+        self.check("rows", |stage| {
+            let (finding, databases) = rows::count(&server, stage.deadline)?;
+            stage.report.databases = databases;
+            Ok(finding)
+        });
+        self.check("live server", |stage| live::compare(stage.context, &restored, &mut stage.report.databases));
+        self.check("amcheck", |stage| extensions::amcheck(&server, copy, stage.place, jobs, stage.deadline));
+        self.check("visibility", |stage| extensions::visibility(&server, stage.deadline));
+        for assertion in &self.context.config.drill.checks.clone() {
+            self.check(&format!("assertion {}", assertion.name()), |stage| {
+                assertions::check(&server, assertion, stage.deadline)
+            });
+        }
+        self.phase("shut down", |_| server.stop())?;
+        self.check("page checksums", |stage| extensions::checksums(&restored, copy, stage.place, stage.deadline));
+        objectives::judge(self.context, &restored, &mut self.report);
+        Some(())
+    }
+
+    fn restore(&mut self, target: &RecoveryTarget) -> Result<Restored> {
+        let request = restore::Request {
+            target_dir: self.place.data(),
+            backup: self.request.backup.clone(),
+            target: target.clone(),
+            timeline: restore::TimelineChoice::of(target),
+            action: restore::Action::Promote,
+            tablespaces: Vec::new(),
+            tablespaces_below: Some(self.place.tablespaces()),
+            start: Some(self.request.start.clone()),
+            accept_unsigned: self.request.accept_unsigned,
+            plan: false,
+            jobs: None,
+            identity: None,
+        };
+        let restored = restore::perform(self.context, &request, self.listener)?;
+        let (plan, installation) = (&restored.plan, restored.copy.as_ref().map(|copy| &copy.installation));
+        self.report.cluster = Some(plan.cluster.clone());
+        self.report.restored = Some(report::drill::Restored {
+            backup: plan.backup.clone(),
+            system_identifier: restored.system_identifier.to_string(),
+            target: plan.target.clone(),
+            target_time: plan.target_time,
+            stops_at: plan.stops_at,
+            last_commit: plan.last_commit,
+            postgresql: installation.map(|installation| installation.version.clone()).unwrap_or_default(),
+            data_bytes: plan.data_bytes,
+            wal_bytes: plan.wal_bytes,
+        });
+        Ok(restored)
+    }
+
+    fn replay(&mut self, copy: &StoppedCopy) -> Result<(ScratchServer, RecoveryLog)> {
+        self.listener.phase(report::Phase::Recovering);
+        let patience = Patience { limit: Some(self.deadline.left()), ..Patience::default() };
+        let mut server = ScratchServer::launch(copy.launch(self.place.room()?, Vec::new()))?;
+        let recovery = server.wait_for_end(End::Promoted, &patience, self.deadline.interrupt())?;
+        Ok((server, recovery))
+    }
+
+    /// The log, not the server's being there, proves that the target was reached.
+    fn judge(&mut self, target: &RecoveryTarget, restored: &Restored, recovery: RecoveryLog) {
+        let stopped = match (&recovery.stop, &recovery.redo_done) {
+            (Some(stop), _) => stop.words.clone(),
+            (None, Some(lsn)) => format!("all WAL was replayed, up to {lsn}"),
+            (None, None) => "nothing was replayed".to_owned(),
+        };
+        let finding = match recovery.proves(target, restored.stop.as_ref()) {
+            true => Finding::passed(stopped),
+            false => Finding::failed(format!("the target was not reached; the log says: {stopped}")),
+        };
+        self.report.recovery = Some(recovery);
+        self.check("target", |_| Ok(finding));
+    }
+
+    /// A step that takes its time; a failure is a check that failed.
+    fn phase<T>(&mut self, name: &'static str, work: impl FnOnce(&mut Self) -> Result<T>) -> Option<T> {
+        match self.timed(name, work) {
+            Ok(done) => Some(done),
+            Err(error) => {
+                let finding = self.failed(error);
+                self.tell(name, finding);
+                None
+            }
+        }
+    }
+
+    fn timed<T>(&mut self, name: &str, work: impl FnOnce(&mut Self) -> T) -> T {
+        self.listener.notice(format!("drill: {name}"));
+        let from_seconds = self.began.elapsed().as_secs_f64();
+        let done = work(self);
+        let seconds = self.began.elapsed().as_secs_f64() - from_seconds;
+        self.report.phases.push(Phase { name: name.to_owned(), from_seconds, seconds });
+        done
+    }
+
+    fn check(&mut self, name: &str, look: impl FnOnce(&mut Self) -> Result<Finding>) {
+        let found = self.timed(name, |stage| stage.deadline.interrupt().check().and_then(|()| look(stage)));
+        let finding = found.unwrap_or_else(|error| self.failed(error));
+        self.tell(name, finding);
+    }
+
+    fn tell(&mut self, name: &str, finding: Finding) {
+        let Finding { outcome, details } = finding;
+        self.report.checks.push(Check { name: name.to_owned(), outcome, details });
+    }
+
+    /// What the end of the time has cut off has not failed by itself.
+    fn failed(&self, error: Error) -> Finding {
+        match self.deadline.interrupt().is_raised() {
+            true => Finding::not_checked("the time was over"),
+            false => Finding::failed(error.message),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The copy beside the live server, where that can be reached and is the same cluster.
+
+use std::collections::BTreeSet;
+
+use super::check::{Finding, few};
+use crate::model::error::Result;
+use crate::operation::Context;
+use crate::operation::restore::Restored;
+use crate::postgres::{Connection, Settings, UserTable};
+use crate::report::drill::Database;
+
+/// Of a hundred tables that the server has, so many must be in the copy: what was made after the target is not.
+const LEAST: usize = 90;
+
+pub fn compare(context: &Context, restored: &Restored, databases: &mut [Database]) -> Result<Finding> {
+    let Some(postgres) = &context.config.postgres else {
+        return Ok(Finding::not_checked("the configuration names no server"));
+    };
+    let mut connection = match Connection::open(postgres.connection.as_str()) {
+        Ok(connection) => connection,
+        Err(error) => return Ok(Finding::not_checked(error.message)),
+    };
+    let identifier = Settings::read(&mut connection)?.system_identifier;
+    if identifier != restored.system_identifier {
+        return Ok(Finding::not_checked(format!("the server is another cluster: {identifier}")));
+    }
+    let live = connection.user_tables()?;
+    live.iter().for_each(|(name, tables)| note(databases, name, tables));
+    Ok(judge(databases, &live))
+}
+
+fn note(databases: &mut [Database], name: &str, live: &[UserTable]) {
+    let Some(database) = databases.iter_mut().find(|database| database.name == name) else { return };
+    for table in &mut database.tables {
+        let same = live.iter().find(|other| other.schema == table.schema && other.name == table.name);
+        table.live_rows = same.and_then(|other| other.reckoned_rows);
+    }
+}
+
+fn judge(databases: &[Database], live: &[(String, Vec<UserTable>)]) -> Finding {
+    let tables = databases.iter().flat_map(|database| {
+        database.tables.iter().map(|table| format!("{}.{}.{}", database.name, table.schema, table.name))
+    });
+    let copied: BTreeSet<String> = tables.collect();
+    let named = live.iter().flat_map(|(database, tables)| {
+        tables.iter().map(move |table| format!("{database}.{}.{}", table.schema, table.name))
+    });
+    let (there, missing): (Vec<String>, Vec<String>) = named.partition(|name| copied.contains(name));
+    let total = there.len() + missing.len();
+    let of_all = format!("{} of the {total} tables that the server has are in the copy", there.len());
+    let details = if missing.is_empty() { of_all } else { format!("{of_all}; not {}", few(&missing)) };
+    match total {
+        0 => Finding::not_checked("the server has no table of a user that this role may see"),
+        _ if there.len() * 100 >= total * LEAST => Finding::passed(details),
+        _ => Finding::failed(details),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::drill::Verdict;
+    use crate::report::drill::Table;
+
+    #[test]
+    fn tables_of_the_server_that_are_missing_in_the_copy_are_named() {
+        let copied = |number: usize| {
+            let table =
+                |i| Table { schema: "public".into(), name: format!("t{i}"), rows: Some(1), bytes: 0, live_rows: None };
+            [Database { name: "app".into(), tables: (0..number).map(table).collect() }]
+        };
+        let table = |i| UserTable { schema: "public".into(), name: format!("t{i}"), bytes: 0, reckoned_rows: None };
+        let live = |number: usize| vec![("app".to_owned(), (0..number).map(table).collect::<Vec<_>>())];
+        assert_eq!(judge(&copied(10), &live(10)).outcome, Verdict::Passed);
+        assert_eq!(judge(&copied(12), &live(10)).outcome, Verdict::Passed);
+        assert_eq!(judge(&copied(9), &live(10)).outcome, Verdict::Passed);
+        let finding = judge(&copied(8), &live(10));
+        assert_eq!(finding.outcome, Verdict::Failed);
+        assert_eq!(
+            finding.details,
+            "8 of the 10 tables that the server has are in the copy; not app.public.t8, app.public.t9"
+        );
+        assert_eq!(judge(&copied(1), &[]).outcome, Verdict::NotChecked);
+    }
+}

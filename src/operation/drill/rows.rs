@@ -1,0 +1,59 @@
+//! The rows of every table, counted: `n_live_tup` is 0 after a recovery although rows are there.
+
+use super::check::{Finding, few};
+use super::deadline::Deadline;
+use super::relations::said;
+use crate::model::error::Result;
+use crate::postgres::{DATABASES, ScratchServer, UserTable, user_tables};
+use crate::report::drill::{Database, Table};
+use crate::report::text::{self, grouped};
+
+pub struct Known {
+    pub oid: u32,
+    pub name: String,
+}
+
+pub fn databases(server: &ScratchServer) -> Result<Vec<Known>> {
+    let rows = server.client()?.query(DATABASES, &[]).map_err(said)?;
+    rows.iter()
+        .map(|row| Ok(Known { oid: row.try_get(0).map_err(said)?, name: row.try_get(1).map_err(said)? }))
+        .collect()
+}
+
+/// A table that cannot be read is named, and the others are counted all the same.
+pub fn count(server: &ScratchServer, deadline: &Deadline) -> Result<(Finding, Vec<Database>)> {
+    let (mut all, mut broken) = (Vec::new(), Vec::new());
+    for Known { name, .. } in databases(server)? {
+        let mut session = server.session(&name)?;
+        deadline.watch(&session);
+        let mut tables = Vec::new();
+        for UserTable { schema, name: table, bytes, .. } in user_tables(&mut session).map_err(said)? {
+            deadline.interrupt().check()?;
+            let query = format!("SELECT count(*) FROM ONLY {}.{}", quoted(&schema), quoted(&table));
+            let counted = session.query_one(&query, &[]).and_then(|row| row.try_get::<_, i64>(0));
+            deadline.interrupt().check()?;
+            let rows =
+                counted.map_err(|error| broken.push(format!("{name}.{schema}.{table}: {}", said(error).message))).ok();
+            let rows = rows.map(|rows| u64::try_from(rows).unwrap_or(0));
+            tables.push(Table { schema, name: table, rows, bytes, live_rows: None });
+        }
+        all.push(Database { name, tables });
+    }
+    let tables: Vec<&Table> = all.iter().flat_map(|database| &database.tables).collect();
+    let rows: u64 = tables.iter().filter_map(|table| table.rows).sum();
+    let finding = match (tables.len() as u64, broken.as_slice()) {
+        (0, _) => Finding::not_checked("the copy has no table of a user"),
+        (number, []) => Finding::passed(format!("{} rows in {}", grouped(rows), count_of(number))),
+        (_, broken) => Finding::failed(format!("{} cannot be read: {}", count_of(broken.len() as u64), few(broken))),
+    };
+    Ok((finding, all))
+}
+
+fn count_of(number: u64) -> String {
+    text::count(number, "table")
+}
+
+/// An identifier as a statement takes it.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}

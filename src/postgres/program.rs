@@ -1,0 +1,121 @@
+//! One of the server's programs, run to its end.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use super::Installation;
+use crate::model::error::{Code, Error, Result};
+use crate::model::interrupt::Interrupt;
+
+/// Read of what it said; the rest stays in the file.
+const MAX_OUTPUT: u64 = 64 * 1024;
+const POLL: Duration = Duration::from_millis(20);
+
+/// Settings of databases and roles would run the origin's libraries.
+const SESSION_OPTIONS: &str = "-c session_preload_libraries= -c local_preload_libraries= -c statement_timeout=0 -c default_transaction_read_only=off";
+
+pub struct Program {
+    name: String,
+    command: Command,
+}
+
+/// How it ended, and the beginning of what it said.
+pub struct Ended {
+    pub success: bool,
+    pub lines: Vec<String>,
+}
+
+impl Program {
+    pub fn new(installation: &Installation, name: &str) -> Program {
+        let mut command = installation.command(name);
+        command.env("PGOPTIONS", SESSION_OPTIONS).stdin(Stdio::null()).process_group(0);
+        Program { name: name.to_owned(), command }
+    }
+
+    pub fn argument(&mut self, argument: impl Into<OsString>) -> &mut Program {
+        self.command.arg(argument.into());
+        self
+    }
+
+    pub fn arguments(&mut self, arguments: impl IntoIterator<Item = OsString>) -> &mut Program {
+        self.command.args(arguments);
+        self
+    }
+
+    /// What it says goes into `output`, a new file. An interrupt ends it.
+    pub fn run(&mut self, output: &Path, interrupt: &Interrupt) -> Result<Ended> {
+        let cannot = |error: std::io::Error| Error::new(Code::Io, format!("{} cannot be run: {error}", self.name));
+        let file = File::create(output).map_err(cannot)?;
+        let standard_error = file.try_clone().map_err(cannot)?;
+        let mut running = Running(self.command.stdout(file).stderr(standard_error).spawn().map_err(cannot)?);
+        let status = running.wait(interrupt)?;
+        let mut said = Vec::new();
+        File::open(output).and_then(|file| file.take(MAX_OUTPUT).read_to_end(&mut said)).map_err(cannot)?;
+        let text = String::from_utf8_lossy(&said).into_owned();
+        let lines = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).map(str::to_owned);
+        let mut lines: Vec<String> = lines.collect();
+        if lines.is_empty() && !status.success() {
+            lines.push(format!("{} ended with {status}", self.name));
+        }
+        Ok(Ended { success: status.success(), lines })
+    }
+}
+
+/// Nothing goes on after us.
+struct Running(Child);
+
+impl Running {
+    fn wait(&mut self, interrupt: &Interrupt) -> Result<ExitStatus> {
+        let cannot = |error| Error::new(Code::Io, format!("a program cannot be waited for: {error}"));
+        loop {
+            if let Some(status) = self.0.try_wait().map_err(cannot)? {
+                return Ok(status);
+            }
+            interrupt.check()?;
+            thread::sleep(POLL);
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.0.try_wait().ok().flatten().is_none() {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn program(script: &str) -> (tempfile::TempDir, Program) {
+        let directory = tempfile::tempdir().unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        (directory, Program { name: "sh".to_owned(), command })
+    }
+
+    #[test]
+    fn what_it_says_and_how_it_ends() {
+        let (directory, mut sh) = program("echo one; echo two >&2; exit 2");
+        let ended = sh.run(&directory.path().join("log"), &Interrupt::default()).unwrap();
+        assert!(!ended.success);
+        assert_eq!(ended.lines, ["one", "two"]);
+        let (directory, mut sh) = program("exit 3");
+        let ended = sh.run(&directory.path().join("log"), &Interrupt::default()).unwrap();
+        assert_eq!(ended.lines, ["sh ended with exit status: 3"]);
+        let (directory, mut sh) = program("yes");
+        let interrupt = Interrupt::default();
+        interrupt.raise();
+        assert_eq!(sh.run(&directory.path().join("log"), &interrupt).err().unwrap().code, Code::Interrupted);
+        assert!(directory.path().join("log").exists());
+    }
+}

@@ -1,0 +1,125 @@
+//! The result as one page for a browser: nothing is loaded from elsewhere, and nothing in it runs.
+
+use std::fmt::Write as _;
+
+use super::{Check, Database, Drill, Phase, Table};
+use crate::model::drill::Verdict;
+use crate::report::text::{bytes, count, grouped, seconds, utc, utc_and_local};
+
+const STYLE: &str = include_str!("page.css");
+
+pub fn page(drill: &Drill) -> String {
+    let cluster = escaped(drill.cluster.as_deref().unwrap_or("a cluster"));
+    let (verdict, class) = if drill.passed { ("passed", "passed") } else { ("failed", "failed") };
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>Drill of {cluster}: {verdict}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
+         <header><h1>Drill of {cluster}</h1><p class=\"verdict {class}\">{verdict}</p></header>\n{}{}{}{}\
+         <footer>pgcairn {}, {}</footer>\n</main>\n</body>\n</html>\n",
+        facts(drill),
+        time_line(drill),
+        checks(&drill.checks),
+        drill.databases.iter().map(database).collect::<String>(),
+        env!("CARGO_PKG_VERSION"),
+        utc(drill.started),
+    )
+}
+
+fn facts(drill: &Drill) -> String {
+    let mut rows = vec![("Repository", escaped(&drill.repository)), ("Began", escaped(&utc_and_local(drill.started)))];
+    if let Some(restored) = &drill.restored {
+        rows.push(("Backup", format!("<code>{}</code>", escaped(restored.backup.as_str()))));
+        rows.push(("Target", escaped(&restored.target)));
+        rows.extend(restored.target_time.map(|time| ("Moment", escaped(&utc_and_local(time)))));
+        rows.extend(restored.last_commit.map(|time| ("Last commit", escaped(&utc_and_local(time)))));
+        rows.push(("PostgreSQL", escaped(&restored.postgresql)));
+        rows.push((
+            "Restored",
+            format!("{} of data, {} of WAL", bytes(restored.data_bytes), bytes(restored.wal_bytes)),
+        ));
+    }
+    if let Some(stop) = drill.recovery.as_ref().and_then(|recovery| recovery.stop.as_ref()) {
+        rows.push(("The log says", format!("recovery stopping {}", escaped(&stop.words))));
+    }
+    rows.extend(drill.recorded.as_ref().map(|key| ("Recorded as", format!("<code>{}</code>", escaped(key)))));
+    let row = |(name, value): &(&str, String)| format!("<dt>{name}</dt><dd>{value}</dd>\n");
+    format!("<dl>\n{}</dl>\n", rows.iter().map(row).collect::<String>())
+}
+
+/// Bars below each other on one scale.
+fn time_line(drill: &Drill) -> String {
+    let whole = drill.seconds.max(f64::EPSILON);
+    let bar = |phase: &Phase| {
+        let (left, width) = (100.0 * phase.from_seconds / whole, 100.0 * phase.seconds / whole);
+        format!(
+            "<tr><th scope=\"row\">{}</th><td class=\"number\">{}</td><td class=\"lane\"><i style=\"left:{left:.2}%;width:{width:.2}%\"></i></td></tr>\n",
+            escaped(&phase.name),
+            seconds(phase.seconds)
+        )
+    };
+    let bars: String = drill.phases.iter().map(bar).collect();
+    format!(
+        "<section><h2>Time</h2>\n<table class=\"time\">\n{bars}<tr class=\"sum\"><th scope=\"row\">altogether</th>\
+         <td class=\"number\">{}</td><td></td></tr>\n</table>\n</section>\n",
+        seconds(drill.seconds)
+    )
+}
+
+fn checks(checks: &[Check]) -> String {
+    let row = |check: &Check| {
+        let (class, words) = match check.outcome {
+            Verdict::Passed => ("passed", "passed"),
+            Verdict::Failed => ("failed", "failed"),
+            Verdict::NotChecked => ("not", "not checked"),
+        };
+        let (name, details) = (escaped(&check.name), escaped(&check.details));
+        format!("<tr><td class=\"outcome {class}\">{words}</td><th scope=\"row\">{name}</th><td>{details}</td></tr>\n")
+    };
+    let rows: String = checks.iter().map(row).collect();
+    format!(
+        "<section><h2>Checks</h2>\n<table>\n<thead><tr><th>Outcome</th><th>Check</th><th>Found</th></tr></thead>\n\
+         <tbody>\n{rows}</tbody>\n</table>\n</section>\n"
+    )
+}
+
+fn database(database: &Database) -> String {
+    if database.tables.is_empty() {
+        return String::new();
+    }
+    let number = |rows: Option<u64>, otherwise: &str| rows.map_or_else(|| otherwise.to_owned(), grouped);
+    let row = |table: &Table| {
+        format!(
+            "<tr><th scope=\"row\">{}.{}</th><td class=\"number\">{}</td><td class=\"number\">{}</td><td class=\"number\">{}</td></tr>\n",
+            escaped(&table.schema),
+            escaped(&table.name),
+            number(table.rows, "not readable"),
+            number(table.live_rows, "–"),
+            bytes(table.bytes)
+        )
+    };
+    let rows: String = database.tables.iter().map(row).collect();
+    let (name, tables) = (escaped(&database.name), count(database.tables.len() as u64, "table"));
+    format!(
+        "<section><h2>{name}</h2>\n<p class=\"sub\">{tables}</p>\n<table>\n<thead><tr><th>Table</th><th class=\"number\">Rows</th>\
+         <th class=\"number\">Live, reckoned</th><th class=\"number\">Size</th></tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n</section>\n"
+    )
+}
+
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            c if c.is_control() => {
+                let _ = write!(escaped, "\u{fffd}");
+            }
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}

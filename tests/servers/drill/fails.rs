@@ -1,0 +1,169 @@
+//! Every way in which a restore can be worth nothing, and that the drill says so, with the reason.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
+
+use rustix::process::Signal;
+
+use super::stage::{Stage, check, failed_alone};
+use crate::support::account::account;
+use crate::support::majors::Installation;
+use crate::support::server::run;
+use crate::support::wait::wait_for;
+use crate::support::{Outcome, damage, process, skip};
+
+pub fn assertions(install: &'static Installation) -> Outcome {
+    let mut stage = Stage::new(install)?;
+    let table = |name: &str, database: &str, sql: &str| {
+        format!("[[drill.check]]\nname = \"{name}\"\ndatabase = \"{database}\"\nsql = \"{sql}\"\n")
+    };
+    let tables = [
+        table("new", "postgres", "select count(*) from orders where n > 1000"),
+        table("false", "shop", "select 1 = 2"),
+        table("null", "shop", "select null"),
+        table("none", "shop", "select true where false"),
+        table("gone", "nowhere", "select true"),
+        table("writes", "postgres", "delete from orders"),
+        table("well", "postgres", "select true"),
+    ];
+    stage.configure(&format!("[objectives]\nrto = \"1ms\"\n\n{}", tables.concat()))?;
+    let result = stage.result(10, &[])?;
+    for (name, reason) in [
+        ("assertion new", "the answer is 1, and must be true"),
+        ("assertion false", "the answer is false, and must be true"),
+        ("assertion null", "the answer is null"),
+        ("assertion none", "there are 0 answers"),
+        ("assertion gone", "\"nowhere\" does not exist"),
+        ("assertion writes", "read-only"),
+        ("recovery time", " of 0.00 s"),
+    ] {
+        let (outcome, details) = check(&result, name)?;
+        assert!(outcome == "failed" && details.contains(reason), "{name}: {result}");
+    }
+    assert_eq!(check(&result, "assertion well")?.0, "passed");
+    assert!(check(&result, "rows")?.1.contains("1 008 rows"), "an assertion has changed the copy: {result}");
+    Ok(())
+}
+
+/// What the backup brought has gone, as on the server; then it is the server alone that has some.
+pub fn tables(install: &'static Installation) -> Outcome {
+    let stage = Stage::new(install)?;
+    stage.server.sql("drop table orders")?;
+    stage.server.archive_all()?;
+    let result = stage.result(10, &[])?;
+    failed_alone(&result, "relations", "postgres lacks 2")?;
+    // The failure is on record, and status says so.
+    stage.site.run(&["status", "--wait", "20s"])?.status_is(3)?.says(&["drill:", "FAILED"])?;
+    let made = (0..20).map(|n| format!("create table new{n} (n int);")).collect::<String>();
+    stage.server.sql(&made)?;
+    let end = stage.result(10, &["--backup", "latest"])?;
+    failed_alone(&end, "live server", "postgres.public.new0")
+}
+
+/// A page that was bad when it was backed up lies in an object that is sound.
+pub fn pages(install: &'static Installation) -> Outcome {
+    let stage = Stage::new(install)?;
+    let file = stage.server.value("select pg_relation_filepath('orders')")?;
+    stage.server.sql("checkpoint")?;
+    stage.server.stop(crate::support::server::Shutdown::Fast)?;
+    damage::flip_bit(&stage.server.data().join(file), 4096)?;
+    stage.server.start()?;
+    stage.site.run(&["backup"])?.status_is(3)?;
+    let result = stage.result(10, &["--backup", "latest"])?;
+    for name in ["rows", "amcheck", "page checksums"] {
+        assert_eq!(check(&result, name)?.0, "failed", "{name}: {result}");
+    }
+    assert!(check(&result, "rows")?.1.contains("postgres.public.orders"), "{result}");
+    assert!(check(&result, "page checksums")?.1.contains("checksum verification failed"), "{result}");
+    Ok(())
+}
+
+pub fn what_restore_refuses(install: &'static Installation) -> Outcome {
+    let stage = Stage::new(install)?;
+    failed_alone(&stage.result(10, &["--to", "2099-01-01T00:00:00Z"])?, "restore", "2099")?;
+    let (scratch, bindir) = (stage.scratch().display().to_string(), stage.bindir());
+    let words = ["drill", "--bindir", &bindir, "--scratch", &scratch, "--json"];
+    let without_key = stage.site.run(&words)?.status_is(10)?.result()?;
+    failed_alone(&without_key, "restore", "no identity was given")?;
+    stage.is_tidy()?;
+    // A hole in the WAL behind the backup.
+    for _ in 0..3 {
+        stage.server.sql("insert into orders values (1); select pg_switch_wal()")?;
+    }
+    stage.server.archive_all()?;
+    let mut segments = stage.site.objects("/wal/")?;
+    segments.retain(|path| path.to_string_lossy().ends_with(".zst.age") && !path.to_string_lossy().contains("backup"));
+    segments.sort();
+    fs::remove_file(&segments[segments.len() - 2])?;
+    let result = stage.result(10, &[])?;
+    failed_alone(&result, "restore", "missing")?;
+    // An object that is damaged.
+    for pack in stage.site.objects("/packs/")? {
+        damage::flip_bit(&pack, 900)?;
+    }
+    let result = stage.result(10, &["--backup", "latest"])?;
+    failed_alone(&result, "restore", "packs/").map(drop)
+}
+
+pub fn no_server(install: &'static Installation) -> Outcome {
+    let stage = Stage::new(install)?;
+    let empty = stage.site.path("empty");
+    account().make_dir(&empty)?;
+    let run = stage.drill_by(&empty.display().to_string(), &["--json"])?.status_is(10)?;
+    let major = format!("the copy needs PostgreSQL {}", install.major);
+    failed_alone(&run.result()?, "restore", &major)?;
+    // One that looks right and does not start.
+    let (broken, real) = (stage.site.path("broken"), stage.bindir());
+    account().make_dir(&broken)?;
+    let script = format!(
+        "#!/bin/sh\n[ \"$1\" = --version ] && exec {real}/postgres --version\necho 'FATAL:  it does not start' >&2\nexit 1\n"
+    );
+    for (name, text) in [("postgres", script), ("initdb", "#!/bin/sh\nexit 1\n".to_owned())] {
+        account().write(&broken.join(name), text, 0o755)?;
+        fs::set_permissions(broken.join(name), fs::Permissions::from_mode(0o755))?;
+    }
+    let run = stage.drill_by(&broken.display().to_string(), &["--json"])?.status_is(10)?;
+    failed_alone(&run.result()?, "replay", "it does not start")
+}
+
+pub fn out_of_space(install: &'static Installation) -> Outcome {
+    let stage = Stage::new(install)?;
+    let mut mount = Command::new("mount");
+    mount.args(["-t", "tmpfs", "-o", "size=16m,mode=777", "tmpfs"]).arg(stage.scratch());
+    if run(&mut mount).is_err() {
+        return skip("no tmpfs can be mounted here");
+    }
+    let result = stage.result(10, &[]);
+    run(Command::new("umount").arg(stage.scratch()))?;
+    failed_alone(&result?, "restore", " bytes, ")?;
+    let nowhere = stage.site.path("nowhere").display().to_string();
+    let said = stage.site.run_with_identity(&["drill", "--scratch", &nowhere])?;
+    said.status_is(4)?.says(&["no copy can be made in", "--scratch DIR"]).map(drop)
+}
+
+/// A drill that takes too long has failed; one that is told to end has proven nothing, and leaves nothing.
+pub fn time_and_signals(install: &'static Installation) -> Outcome {
+    let mut stage = Stage::new(install)?;
+    stage.configure(
+        "[[drill.check]]\nname = \"sleep\"\ndatabase = \"postgres\"\nsql = \"select pg_sleep(600) is null\"\n",
+    )?;
+    let result = stage.result(10, &["--limit", "15s"])?;
+    failed_alone(&result, "time", "it was not done within 15 s")?;
+    let records = stage.site.objects("/drills/")?.len();
+    let (scratch, bindir) = (stage.scratch().display().to_string(), stage.bindir());
+    let mut command = stage.site.command(&["drill", "--bindir", &bindir, "--scratch", &scratch]);
+    command.env("PGCAIRN_IDENTITY", stage.site.identity()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut drill = command.spawn()?;
+    let pid = i32::try_from(drill.id())?;
+    let started =
+        wait_for("the server on the copy", || Ok((!process::below(&stage.scratch()).is_empty()).then_some(())));
+    process::signal(pid, Signal::TERM);
+    let status = drill.wait()?;
+    started?;
+    assert_eq!(status.code(), Some(130));
+    stage.is_tidy()?;
+    assert_eq!(stage.site.objects("/drills/")?.len(), records);
+    assert!(process::below(&stage.scratch()).is_empty(), "a server goes on");
+    Ok(())
+}

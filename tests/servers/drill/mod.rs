@@ -1,0 +1,24 @@
+//! `drill`: what it proves of a sound backup, and that each way in which a restore can be worth nothing makes it fail,
+//! with its reason.
+
+mod fails;
+mod passes;
+mod stage;
+
+use crate::support::Scenario;
+
+pub fn scenarios() -> Vec<Scenario> {
+    vec![
+        Scenario { name: "drill::passes", run: passes::passes },
+        Scenario { name: "drill::any_moment", run: passes::any_moment },
+        Scenario { name: "drill::keeps_what_is_proven", run: passes::keeps_what_is_proven },
+        Scenario { name: "drill::elsewhere", run: passes::elsewhere },
+        Scenario { name: "drill::assertions", run: fails::assertions },
+        Scenario { name: "drill::tables", run: fails::tables },
+        Scenario { name: "drill::pages", run: fails::pages },
+        Scenario { name: "drill::what_restore_refuses", run: fails::what_restore_refuses },
+        Scenario { name: "drill::no_server", run: fails::no_server },
+        Scenario { name: "drill::out_of_space", run: fails::out_of_space },
+        Scenario { name: "drill::time_and_signals", run: fails::time_and_signals },
+    ]
+}
