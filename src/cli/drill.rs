@@ -1,5 +1,7 @@
 //! `pgcairn drill`
 
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -79,14 +81,15 @@ impl Arguments {
             identity: self.key.file().map(Path::to_owned),
             limit: self.limit.unwrap_or(context.config.drill.limit),
         };
+        // Before the work: who waited for hours is not to lose its result.
+        let file =
+            html.as_deref().map(|path| File::create(path).map_err(|error| unwritable(path, &error))).transpose()?;
         let outcome = operation::drill::run(&context, &request, &session.output)?;
-        if let Some(file) = html {
-            std::fs::write(&file, page(&outcome)).map_err(|error| {
-                Error::new(Code::Io, format!("{} cannot be written: {error}", file.display()))
-                    .hint("name a file in a directory that this user may write to")
-            })?;
-        }
-        session.output.done(&outcome)
+        let written = html.as_deref().zip(file).map(|(path, mut file)| {
+            file.write_all(page(&outcome).as_bytes()).map_err(|error| unwritable(path, &error))
+        });
+        let said = session.output.done(&outcome)?;
+        written.transpose().map(|_| said)
     }
 
     fn target(&self, session: &Session) -> Result<Target> {
@@ -101,4 +104,9 @@ impl Arguments {
             Some(text) => Target::At(time::resolve(text, session.now).map(TimestampTz::from_jiff)?),
         })
     }
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Error {
+    Error::new(Code::Io, format!("{} cannot be written: {error}", path.display()))
+        .hint("name a file in a directory that this user may write to")
 }

@@ -16,18 +16,26 @@ pub fn compare(context: &Context, restored: &Restored, databases: &mut [Database
     let Some(postgres) = &context.config.postgres else {
         return Ok(Finding::not_checked("the configuration names no server"));
     };
-    let mut connection = match Connection::open(postgres.connection.as_str()) {
-        Ok(connection) => connection,
+    // What a server does not tell says nothing of the copy.
+    let (identifier, live) = match look(postgres.connection.as_str()) {
+        Ok(told) => told,
         Err(error) => return Ok(Finding::not_checked(error.message)),
     };
-    let identifier = Settings::read(&mut connection)?.system_identifier;
     if identifier != restored.system_identifier {
         return Ok(Finding::not_checked(format!("the server is another cluster: {identifier}")));
     }
-    let live = connection.user_tables()?;
     live.iter().for_each(|(name, tables)| note(databases, name, tables));
     Ok(judge(databases, &live))
 }
+
+fn look(connection: &str) -> Result<(u64, Live)> {
+    let mut connection = Connection::open(connection)?;
+    let identifier = Settings::read(&mut connection)?.system_identifier;
+    Ok((identifier, connection.user_tables()?))
+}
+
+/// Tables by their database.
+type Live = Vec<(String, Vec<UserTable>)>;
 
 fn note(databases: &mut [Database], name: &str, live: &[UserTable]) {
     let Some(database) = databases.iter_mut().find(|database| database.name == name) else { return };

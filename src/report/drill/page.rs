@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{Check, Database, Drill, Phase, Table};
 use crate::model::drill::Verdict;
-use crate::report::text::{bytes, count, grouped, seconds, utc, utc_and_local};
+use crate::report::text::{bytes, count, grouped, seconds, utc, utc_and_local, whole_second};
 
 const STYLE: &str = include_str!("page.css");
 
@@ -22,12 +22,15 @@ pub fn page(drill: &Drill) -> String {
         checks(&drill.checks),
         drill.databases.iter().map(database).collect::<String>(),
         env!("CARGO_PKG_VERSION"),
-        utc(drill.started),
+        utc(whole_second(drill.started)),
     )
 }
 
 fn facts(drill: &Drill) -> String {
-    let mut rows = vec![("Repository", escaped(&drill.repository)), ("Began", escaped(&utc_and_local(drill.started)))];
+    let mut rows = vec![
+        ("Repository", escaped(&drill.repository)),
+        ("Began", escaped(&utc_and_local(whole_second(drill.started)))),
+    ];
     if let Some(restored) = &drill.restored {
         rows.push(("Backup", format!("<code>{}</code>", escaped(restored.backup.as_str()))));
         rows.push(("Target", escaped(&restored.target)));
@@ -40,7 +43,7 @@ fn facts(drill: &Drill) -> String {
         ));
     }
     if let Some(stop) = drill.recovery.as_ref().and_then(|recovery| recovery.stop.as_ref()) {
-        rows.push(("The log says", format!("recovery stopping {}", escaped(&stop.words))));
+        rows.push(("The log says", escaped(&stop.words)));
     }
     rows.extend(drill.recorded.as_ref().map(|key| ("Recorded as", format!("<code>{}</code>", escaped(key)))));
     let row = |(name, value): &(&str, String)| format!("<dt>{name}</dt><dd>{value}</dd>\n");

@@ -16,6 +16,8 @@ pub fn refusals(install: &'static Installation) -> Outcome {
     )?;
     let nowhere = site.path("nowhere").display().to_string();
     document.refuses("drill: no place for the copy", &site, &["drill", "--scratch", &nowhere])?;
+    let page = site.path("nowhere").join("drill.html").display().to_string();
+    document.refuses("drill: the page cannot be written", &site, &["drill", "--html", &page])?;
     let empty = Site::new(&server)?;
     empty.init()?;
     document.refuses("drill: no moment to choose from", &empty, &random)?;
