@@ -21,6 +21,7 @@ use pgcairn::model::manifest::{
 use pgcairn::model::path::{MAX_NAME, MAX_PATH};
 use pgcairn::model::signature::{Signed, SigningKey};
 use pgcairn::model::timeline::TimelineJson;
+use pgcairn::model::verification;
 use pgcairn::model::wal_name::{MAX_SEGMENT_SIZE, MIN_SEGMENT_SIZE};
 use pgcairn::store::Marker;
 use serde::{Serialize, de::DeserializeOwned};
@@ -74,6 +75,7 @@ fn every_example_is_tested() {
         "hold",
         "condemned",
         "drill",
+        "verification",
         "run",
     ];
     let unknown: Vec<_> = examples().into_iter().map(|(info, _)| info).filter(|info| !known.contains(info)).collect();
@@ -144,6 +146,7 @@ fn holds_and_what_is_condemned() {
     assert!(keys().wal_name_of(&condemned.keys[1]).is_some());
     same::<RunMarker>(example("run"));
     same::<Record>(example("drill"));
+    same::<verification::Record>(example("verification"));
     let grace = format!("The grace time is {} days", GRACE.as_hours() / 24);
     assert!(TEXT.contains(&grace) && TEXT.contains(&format!("at most {MAX_REASON} bytes")));
     assert!(TEXT.contains(&format!("up to {MAX_CONDEMNED_KEYS} keys")));

@@ -207,7 +207,12 @@ impl ClusterKeys {
         format!("{}/drills/", self.root)
     }
 
-    /// `condemned/<time>-<random>.json` or the same in `runs/` and `drills/`: `start` as `YYYYMMDDTHHMMSSZ`.
+    pub fn verifications(&self) -> String {
+        format!("{}/verifications/", self.root)
+    }
+
+    /// `condemned/<time>-<random>.json` or the same in `runs/`, `drills/` and `verifications/`: `start` as
+    /// `YYYYMMDDTHHMMSSZ`.
     pub fn numbered(directory: &str, start: &str, random: u32) -> Key {
         Key(format!("{directory}{start}-{random:08x}.json"))
     }

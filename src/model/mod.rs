@@ -25,5 +25,6 @@ pub mod signature;
 pub mod template;
 pub mod timeline;
 pub mod timestamp;
+pub mod verification;
 pub mod wal;
 pub mod wal_name;

@@ -4,21 +4,13 @@ use crate::model::catalog::Summary;
 use crate::model::drill::{MAX_RECORD, Record};
 use crate::model::error::Result;
 use crate::model::key::{BackupId, ClusterKeys};
-use crate::operation::catalog::read_small;
+use crate::operation::records;
 use crate::store::Reader;
-
-/// So many are looked at; a drill a day that fails for so long has proven nothing that still counts.
-const MOST: usize = 100;
 
 /// Newest first. One that cannot be read proves nothing.
 pub fn newest(reader: &Reader, keys: &ClusterKeys) -> Result<impl Iterator<Item = Result<Record>>> {
-    let mut entries = reader.list(&keys.drills())?;
-    // Names begin with the time.
-    entries.sort_by(|a, b| b.key.cmp(&a.key));
-    let reader = reader.clone();
-    let read = move |key| Ok(read_small(&reader, &key)?.filter(|bytes| bytes.len() <= MAX_RECORD));
-    let parsed = |bytes: Result<Option<Vec<u8>>>| bytes.map(|b| b.and_then(|b| Record::parse(&b).ok())).transpose();
-    Ok(entries.into_iter().take(MOST).map(move |entry| read(entry.key)).filter_map(parsed))
+    let parse = |bytes: &[u8]| Record::parse(bytes).ok().filter(|_| bytes.len() <= MAX_RECORD);
+    records::newest(reader, &keys.drills(), parse)
 }
 
 /// Of those that are there.

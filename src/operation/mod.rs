@@ -25,6 +25,7 @@ pub mod metrics;
 pub mod notify;
 mod objects_list;
 mod own_program;
+mod records;
 pub mod repository;
 mod required;
 pub mod restore;
@@ -34,6 +35,7 @@ pub mod signing_key;
 pub mod status;
 mod store_findings;
 mod trust;
+pub mod verifications;
 pub mod verify;
 pub mod wal;
 

@@ -4,6 +4,7 @@
 //! What is damaged is told with the backups that it hurts; the rest is read all the same.
 
 mod object;
+mod record;
 mod tally;
 mod wal;
 
@@ -42,12 +43,16 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
         match &request.backup {
             None => {
                 for opened in generations(&repository, cluster)? {
-                    work.everything(&opened, &mut verified)?;
+                    let mut generation = Repository::new(&wanted.name, repository.url());
+                    work.everything(&opened, &mut generation)?;
+                    record::keep((context, wanted), &opened, None, &generation, listener);
+                    verified.add(generation);
                 }
             }
             Some(selector) => match chosen::backup((&repository, cluster), selector, |_| absent(selector)) {
                 Ok(Found { opened, what: marker, .. }) => {
                     work.one(&opened, &marker, &mut verified)?;
+                    record::keep((context, wanted), &opened, Some(&marker.summary.id), &verified, listener);
                     found = true;
                 }
                 // Another repository may have it.

@@ -6,6 +6,7 @@ use super::Report;
 use super::text::{bytes, count};
 use crate::model::error::Code;
 use crate::model::key::BackupId;
+use crate::model::verification::Proof;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Verify {
@@ -17,6 +18,8 @@ pub struct Verify {
 pub struct Repository {
     pub name: String,
     pub url: String,
+    /// How closely it was read.
+    pub proof: Proof,
     pub backups: u64,
     /// Whose size, SHA-256 and name are as they must be.
     pub objects: u64,
@@ -63,6 +66,7 @@ impl Repository {
         Repository {
             name: name.to_owned(),
             url: url.to_owned(),
+            proof: Proof::Object,
             backups: 0,
             objects: 0,
             bytes: 0,
@@ -73,6 +77,24 @@ impl Repository {
             unreferenced_objects: 0,
             unreferenced_bytes: 0,
         }
+    }
+
+    /// What lies in the same repository and was read in the same way.
+    pub fn add(&mut self, other: Repository) {
+        self.backups += other.backups;
+        self.objects += other.objects;
+        self.bytes += other.bytes;
+        self.wal_files += other.wal_files;
+        self.damaged.extend(other.damaged);
+        self.wal_gaps.extend(other.wal_gaps);
+        self.unvouched.extend(other.unvouched);
+        self.unreferenced_objects += other.unreferenced_objects;
+        self.unreferenced_bytes += other.unreferenced_bytes;
+    }
+
+    /// Nothing is damaged, and nothing missing.
+    pub fn is_sound(&self) -> bool {
+        self.damaged.is_empty() && self.wal_gaps.is_empty()
     }
 
     fn lines(&self) -> String {

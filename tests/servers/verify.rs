@@ -26,6 +26,7 @@ fn keyless(install: &'static Installation) -> Outcome {
     place.server.archive_all()?;
     let sound = verified(&place, &[], 0)?;
     assert_eq!((&sound["backups"], &sound["unreferenced_objects"]), (&2.into(), &0.into()));
+    recorded(&place, &first)?;
     let kinds = ["/packs/", "/manifests/", "/digests/", "/objects/"];
     let stored = |kind: &str| objects(&place.site.repository(), kind);
     let all: usize = kinds.iter().map(|kind| Ok(stored(kind)?.len())).sum::<Outcome<usize>>()?;
@@ -57,6 +58,27 @@ fn keyless(install: &'static Installation) -> Outcome {
     documented(&place)?;
     markers(&place, &first)?;
     archive(&place)
+}
+
+/// What stays of a run in the repository.
+fn recorded(place: &Place, first: &str) -> Outcome {
+    let newest = || -> Outcome<Value> {
+        let mut records = objects(&place.site.repository(), "/verifications/")?;
+        records.sort_by_key(|path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok());
+        Ok(serde_json::from_slice(&fs::read(records.pop().ok_or("no record")?)?)?)
+    };
+    let all = newest()?;
+    assert_eq!((&all["passed"], &all["proof"], &all["backup"]), (&true.into(), &"object".into(), &Value::Null));
+    assert!(all["read_bytes"].as_u64() > Some(0) && all["covered"] == 1.0, "{all}");
+    verified(place, &[first], 0)?;
+    assert_eq!(newest()?["backup"], first);
+    let marker = objects(&place.site.repository(), &format!("/backups/{first}"))?.remove(0);
+    let text = fs::read(&marker)?;
+    damage::replace(&marker, b"{}")?;
+    verified(place, &[], 10)?;
+    let bad = newest()?;
+    assert_eq!((&bad["passed"], &bad["damaged"]), (&false.into(), &1.into()), "{bad}");
+    damage::replace(&marker, &text)
 }
 
 /// The commands of docs/verify.md.

@@ -1,0 +1,93 @@
+//! `verifications/<time>-<random>.json`: what was read of the repository, how closely, and whether it was sound. Plain
+//! text, so it tells no names of databases or tables.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::deletion::{InvalidDeletion, checked};
+use super::key::BackupId;
+
+/// Version of the record that this program writes.
+pub const FORMAT: u32 = super::deletion::FORMAT;
+
+/// Largest record.
+pub const MAX_RECORD: usize = 64 * 1024;
+
+/// How much a sound result says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Proof {
+    /// Every object is the one that was stored; takes no key.
+    Object,
+    /// And what is in it is what was backed up.
+    Content,
+}
+
+impl Proof {
+    pub fn word(self) -> &'static str {
+        match self {
+            Proof::Object => "object",
+            Proof::Content => "content",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    pub format: u32,
+    /// Where only this one was read; left out where all were, with all WAL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<BackupId>,
+    pub proof: Proof,
+    pub started: Timestamp,
+    pub seconds: f64,
+    /// Nothing is damaged and no WAL missing.
+    pub passed: bool,
+    /// Objects.
+    pub damaged: u64,
+    /// Segments.
+    pub missing_wal: u64,
+    /// Stored bytes that this run read.
+    pub read_bytes: u64,
+    /// Of all stored bytes those that were found sound, by this run or an earlier one: 1 is all.
+    pub covered: f64,
+    /// Since when that was read; left out where nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub covered_since: Option<Timestamp>,
+    pub pgcairn: String,
+}
+
+impl Record {
+    pub fn parse(bytes: &[u8]) -> Result<Record, InvalidDeletion> {
+        checked(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_read_back_and_a_newer_one_is_told_from_damage() {
+        let started = "2026-11-20T05:00:00Z".parse().unwrap();
+        let record = Record {
+            format: FORMAT,
+            backup: None,
+            proof: Proof::Content,
+            started,
+            seconds: 61.5,
+            passed: false,
+            damaged: 1,
+            missing_wal: 0,
+            read_bytes: 5 << 30,
+            covered: 0.25,
+            covered_since: Some(started),
+            pgcairn: "0.1.0".to_owned(),
+        };
+        let text = serde_json::to_string(&record).unwrap();
+        assert_eq!(Record::parse(text.as_bytes()).unwrap(), record);
+        let newer = text.replace("\"format\":1", "\"format\":2");
+        assert_eq!(Record::parse(newer.as_bytes()), Err(InvalidDeletion::TooNew(2)));
+        assert!(matches!(Record::parse(b"{}"), Err(InvalidDeletion::Unreadable(_))));
+    }
+}

@@ -1,0 +1,59 @@
+//! What stays of a verification in the repository, for `status`.
+
+use std::io::Cursor;
+
+use crate::config;
+use crate::model::deletion::to_line;
+use crate::model::error::Result;
+use crate::model::key::{BackupId, ClusterKeys};
+use crate::model::verification::{FORMAT, Record};
+use crate::operation::Context;
+use crate::operation::repository::Opened;
+use crate::report::Listener;
+use crate::report::verify::Repository;
+use crate::store::RepositoryUrl;
+
+/// What was read has been read, though whoever may only read leaves no record of it.
+pub fn keep(
+    (context, wanted): (&Context, &config::Repository),
+    opened: &Opened,
+    backup: Option<&BackupId>,
+    verified: &Repository,
+    listener: &dyn Listener,
+) {
+    // What somebody may have overwritten since says nothing of what is there.
+    if matches!(wanted.url.place(), RepositoryUrl::S3(settings) if settings.oldest_versions) {
+        return;
+    }
+    if let Err(error) = create(opened, &of(context, backup, verified)) {
+        listener.notice(format!("no record of it is left in {}: {}", verified.name, error.message));
+    }
+}
+
+fn create(opened: &Opened, record: &Record) -> Result<()> {
+    let start = record.started.strftime("%Y%m%dT%H%M%SZ").to_string();
+    let key = ClusterKeys::numbered(&opened.keys.verifications(), &start, rand::random());
+    opened.repository.creator().create(&key, &mut Cursor::new(to_line(record)))?;
+    Ok(())
+}
+
+fn of(context: &Context, backup: Option<&BackupId>, verified: &Repository) -> Record {
+    Record {
+        format: FORMAT,
+        backup: backup.cloned(),
+        proof: verified.proof,
+        started: context.now,
+        seconds: seconds_since(context),
+        passed: verified.is_sound(),
+        damaged: verified.damaged.len() as u64,
+        missing_wal: verified.wal_gaps.iter().map(|gap| gap.segments).sum(),
+        read_bytes: verified.bytes,
+        covered: 1.0,
+        covered_since: Some(context.now),
+        pgcairn: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+fn seconds_since(context: &Context) -> f64 {
+    jiff::Timestamp::now().duration_since(context.now).as_secs_f64().max(0.0)
+}
