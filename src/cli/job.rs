@@ -27,7 +27,7 @@ pub struct Job {
 impl Job {
     /// `name` is the command as it was called; nobody is told of one without.
     pub fn new(name: Option<Name>, began: Timestamp) -> Job {
-        let run = name.map(|name| Run { verb: name.verb, name: name.whole, began });
+        let run = name.map(|name| Run { verb: name.verb, name: name.whole, began: Some(began) });
         Job { run, config: OnceCell::new(), has_begun: Cell::new(false), status: OnceCell::new() }
     }
 
@@ -68,7 +68,7 @@ impl Job {
         // Repositories are not waited for any more.
         let interrupted = failure.as_ref().is_some_and(|(code, _)| *code == Code::Interrupted);
         if let Some(run) = &self.run {
-            let ended = Ended { at: Timestamp::now(), failure };
+            let ended = Ended { at: Timestamp::now(), failure, invocation: notify::own_invocation() };
             notify::ended(config, run, &ended).iter().for_each(|warning| output.aside(warning));
         }
         if !interrupted && (self.run.is_some() || self.status.get().is_some()) {

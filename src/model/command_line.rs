@@ -21,13 +21,14 @@ const TRUSTING: [&str; 6] = ["list", "show", "status", "verify", "restore", "dri
 /// The commands that take the name of a repository, and nothing else to find it.
 const CHOOSING: [&str; 4] = ["expire", "hold", "release", "undelete"];
 /// Those that read the configuration file. Any other does not care which it is.
-const CONFIGURED: [&str; 13] = [
+const CONFIGURED: [&str; 14] = [
     "init",
     "check",
     "backup",
     "wal flush",
     "config check",
     "notify test",
+    "schedule install",
     "metrics",
     "config show",
     "expire",

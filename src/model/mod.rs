@@ -18,6 +18,7 @@ pub mod path;
 pub mod plan;
 pub mod recovery_log;
 pub mod relation;
+pub mod schedule;
 pub mod selector;
 pub mod sha256;
 pub mod shell_word;

@@ -45,7 +45,8 @@ pub struct LastRuns {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LastRun {
     pub ended: Timestamp,
-    pub seconds: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
     /// Where it failed, since when, and how often without a success in between.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failing_since: Option<Timestamp>,
@@ -56,11 +57,14 @@ pub struct LastRun {
     /// Who knows that it fails.
     #[serde(default)]
     pub told: BTreeSet<String>,
+    /// Which run of its unit it was, where systemd started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invocation: Option<String>,
 }
 
 impl LastRun {
     /// The next one, after what was there.
-    pub fn after(before: Option<&LastRun>, ended: Timestamp, seconds: f64, failed: bool) -> LastRun {
+    pub fn after(before: Option<&LastRun>, ended: Timestamp, seconds: Option<f64>, failed: bool) -> LastRun {
         let earlier = before.cloned();
         let failing = earlier.as_ref().filter(|_| failed);
         LastRun {
@@ -70,6 +74,7 @@ impl LastRun {
             failures: if failed { failing.map_or(0, |run| run.failures) + 1 } else { 0 },
             succeeded: if failed { earlier.as_ref().and_then(|run| run.succeeded) } else { Some(ended) },
             told: earlier.map(|run| run.told).unwrap_or_default(),
+            invocation: None,
         }
     }
 }
@@ -172,15 +177,17 @@ mod tests {
 
     #[test]
     fn failures_are_counted_from_the_first_on() {
-        let first = LastRun::after(None, at(1), 1.0, false);
-        let failed =
-            LastRun { told: BTreeSet::from(["webhook".to_owned()]), ..LastRun::after(Some(&first), at(2), 1.0, true) };
-        let again = LastRun::after(Some(&failed), at(3), 1.0, true);
+        let first = LastRun::after(None, at(1), Some(1.0), false);
+        let failed = LastRun {
+            told: BTreeSet::from(["webhook".to_owned()]),
+            ..LastRun::after(Some(&first), at(2), Some(1.0), true)
+        };
+        let again = LastRun::after(Some(&failed), at(3), Some(1.0), true);
         assert_eq!((again.failing_since, again.failures, again.succeeded), (Some(at(2)), 2, Some(at(1))));
         assert!(again.told.contains("webhook"));
-        let recovered = LastRun::after(Some(&again), at(4), 1.0, false);
+        let recovered = LastRun::after(Some(&again), at(4), Some(1.0), false);
         assert_eq!((recovered.failing_since, recovered.failures, recovered.succeeded), (None, 0, Some(at(4))));
-        assert_eq!(LastRun::after(None, at(2), 1.0, true).failing_since, Some(at(2)));
+        assert_eq!(LastRun::after(None, at(2), Some(1.0), true).failing_since, Some(at(2)));
     }
 
     #[test]
@@ -189,7 +196,7 @@ mod tests {
         let place = place(directory.path());
         assert_eq!(place.last("backup").unwrap(), None);
         for second in 0..=MAX_RUNS as i64 {
-            let run = LastRun::after(None, at(second), 0.5, second % 2 == 1);
+            let run = LastRun::after(None, at(second), Some(0.5), second % 2 == 1);
             place.remember(&format!("verify {second}"), run.clone()).unwrap();
             assert_eq!(place.last(&format!("verify {second}")).unwrap(), Some(run));
         }
@@ -201,7 +208,7 @@ mod tests {
     fn a_damaged_file_is_told_of_and_written_anew() {
         let directory = tempfile::tempdir().unwrap();
         let place = place(directory.path());
-        let run = LastRun::after(None, at(1), 0.5, false);
+        let run = LastRun::after(None, at(1), Some(0.5), false);
         place.remember("backup", run.clone()).unwrap();
         std::fs::write(place.path(FILE), "{").unwrap();
         assert!(place.last("backup").unwrap_err().message.contains("is damaged"));
@@ -216,7 +223,7 @@ mod tests {
             for number in 0..8 {
                 let place = place(directory.path());
                 scope.spawn(move || {
-                    place.remember(&format!("copy {number}"), LastRun::after(None, at(1), 0.5, false)).unwrap()
+                    place.remember(&format!("copy {number}"), LastRun::after(None, at(1), Some(0.5), false)).unwrap()
                 });
             }
         });

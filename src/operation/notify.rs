@@ -2,6 +2,10 @@
 //! command fails, and once that it succeeds again. Whoever is not told this time is told the next; nothing here ever
 //! makes a command fail, or holds it up for longer than agreed.
 
+mod unit;
+
+pub use unit::{FailedUnit, failed, own_invocation};
+
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -33,7 +37,8 @@ pub struct Run {
     pub verb: &'static str,
     /// With the arguments that make it another: `copy --all --to offsite`.
     pub name: String,
-    pub began: Timestamp,
+    /// Not known of one that somebody else tells of.
+    pub began: Option<Timestamp>,
 }
 
 /// How it ended.
@@ -42,6 +47,8 @@ pub struct Ended {
     pub at: Timestamp,
     /// None where all is well.
     pub failure: Option<(Code, String)>,
+    /// Which run of its unit it was, where systemd started it.
+    pub invocation: Option<String>,
 }
 
 /// Says that it began. Returns what went wrong in that.
@@ -60,8 +67,8 @@ pub fn ended(config: &Config, run: &Run, ended: &Ended) -> Vec<Error> {
     let known = place.as_ref().map_or(Ok(None), |place| place.last(&run.name));
     let (before, unknown) = known.map_or_else(|error| (None, Some(error)), |before| (before, None));
     let failed = ended.failure.is_some();
-    let seconds = ended.at.duration_since(run.began).as_secs_f64();
-    let mut last = LastRun::after(before.as_ref(), ended.at, seconds, failed);
+    let mut last = LastRun::after(before.as_ref(), ended.at, seconds(run, ended), failed);
+    last.invocation.clone_from(&ended.invocation);
     let notification = notification(config, run, ended, before.as_ref());
     let mut sendings = messages(&config.notify, run.verb, &notification);
     // News is what somebody does not know yet.
@@ -92,8 +99,9 @@ pub fn test(context: &Context) -> Result<NotifyTest> {
         return Err(Error::new(Code::Config, format!("{} has no [notify]", context.config.origin()))
             .hint("add [notify] with ping, webhook or command: docs/notifications.md"));
     }
-    let run = Run { verb: USUAL_COMMAND, name: USUAL_COMMAND.to_owned(), began: context.now };
-    let notification = notification(&context.config, &run, &Ended { at: context.now, failure: None }, None);
+    let run = Run { verb: USUAL_COMMAND, name: USUAL_COMMAND.to_owned(), began: Some(context.now) };
+    let notification =
+        notification(&context.config, &run, &Ended { at: context.now, failure: None, invocation: None }, None);
     let notification = Notification { event: Event::Test, ..notification };
     let ping = |below| {
         let ping =
@@ -107,6 +115,10 @@ pub fn test(context: &Context) -> Result<NotifyTest> {
     let next = context.command(if sent.iter().all(|one| one.result.is_ok()) { "status" } else { "notify test" });
     let told = |one: Answered| Sent::new(one.kind, one.to, one.result.map_err(|error| context.addressed_error(error)));
     Ok(NotifyTest { cluster: notification.cluster.clone(), sent: sent.into_iter().map(told).collect(), next })
+}
+
+fn seconds(run: &Run, ended: &Ended) -> Option<f64> {
+    run.began.map(|began| ended.at.duration_since(began).as_secs_f64())
 }
 
 /// The ping's URL, where runs of this command are told there.
@@ -124,7 +136,7 @@ fn notification(config: &Config, run: &Run, ended: &Ended, before: Option<&LastR
         host: notify::host_name(),
         command: run.name.clone(),
         at: ended.at,
-        seconds: ended.at.duration_since(run.began).as_secs_f64(),
+        seconds: seconds(run, ended),
         failure,
         failed_since: failing.and_then(|before| before.failing_since),
         failures: failing.map(|before| before.failures),

@@ -37,7 +37,7 @@ pub struct Run {
     /// As it was called.
     pub command: String,
     pub ended: Timestamp,
-    pub seconds: f64,
+    pub seconds: Option<f64>,
     pub succeeded: bool,
     pub last_success: Option<Timestamp>,
 }
@@ -113,7 +113,7 @@ const OF_REPOSITORY: &[Row<Of>] = &[
 const OF_RUN: &[Row<Run>] = &[
     ("pgcairn_last_run_timestamp_seconds", "When the command ended last.", |run| Some(time(run.ended))),
     ("pgcairn_last_run_success", "Whether its exit status was 0.", |run| Some(truth(run.succeeded))),
-    ("pgcairn_last_run_duration_seconds", "How long it took.", |run| Some(run.seconds)),
+    ("pgcairn_last_run_duration_seconds", "How long it took.", |run| run.seconds),
     ("pgcairn_last_success_timestamp_seconds", "When it last ended with exit status 0.", |run| {
         run.last_success.map(time)
     }),

@@ -45,7 +45,8 @@ pub struct Notification {
     pub command: String,
     /// When it ended.
     pub at: Timestamp,
-    pub seconds: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
     /// Since when it had failed, and how often, where it succeeds again.
@@ -84,10 +85,13 @@ impl Notification {
     /// All else.
     pub fn text(&self) -> String {
         let at = utc(whole_second(self.at));
-        let took = seconds(self.seconds);
+        let took = seconds(self.seconds.unwrap_or_default());
         match (&self.failure, self.failed_since) {
             (Some(failure), _) => {
-                let ended = format!("\n\nended at {at} with exit status {}, after {took}", failure.exit_status);
+                let ended = match self.seconds {
+                    Some(_) => format!("\n\nended at {at} with exit status {}, after {took}", failure.exit_status),
+                    None => format!("\n\nfound at {at}"),
+                };
                 format!("{}{ended}", cut(failure.message.trim_end(), MAX_TEXT - ended.len()))
             }
             (None, Some(since)) => {
@@ -205,7 +209,7 @@ mod tests {
             host: "db1".to_owned(),
             command: "backup".to_owned(),
             at: "2026-11-20T03:00:12.5Z".parse().unwrap(),
-            seconds: 12.4,
+            seconds: Some(12.4),
             failure: Some(Failure::new(Code::Unreachable, message.to_owned())),
             failed_since: None,
             failures: None,

@@ -1,4 +1,4 @@
-//! What `notify test` says.
+//! What the `notify` commands say.
 
 use serde::Serialize;
 
@@ -23,6 +23,41 @@ pub struct Sent {
     pub delivered: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
+}
+
+/// What became of a failure that somebody else found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NotifyFailed {
+    pub cluster: String,
+    /// As it was called.
+    pub command: String,
+    /// As systemd has it.
+    pub reason: String,
+    /// By the run itself, before it ended.
+    pub told_before: bool,
+    /// Why somebody was not told.
+    #[serde(serialize_with = "failures")]
+    pub warnings: Vec<Error>,
+}
+
+fn failures<S: serde::Serializer>(errors: &[Error], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(errors.iter().map(Failure::of))
+}
+
+impl Report for NotifyFailed {
+    const NAME: &'static str = "notify-failed";
+
+    fn human(&self) -> String {
+        let NotifyFailed { command, reason, .. } = self;
+        match self.told_before {
+            true => format!("{command}: its failure was told already\n"),
+            false => format!("{command} failed: {reason}\n"),
+        }
+    }
+
+    fn flaw(&self) -> Option<Code> {
+        (!self.warnings.is_empty()).then_some(Code::Flagged)
+    }
 }
 
 impl Sent {

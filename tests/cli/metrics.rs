@@ -15,6 +15,7 @@ use pgcairn::report::status::Behind;
 use yaml_rust2::{Yaml, YamlLoader};
 
 use super::status::well;
+use super::support::{NOBODY, is_root};
 use super::verified::Verified;
 
 const DOCUMENT: &str = include_str!("../../docs/metrics.md");
@@ -31,7 +32,7 @@ fn metrics() -> Metrics {
     let run = |command: &str, succeeded| Run {
         command: command.to_owned(),
         ended: "2026-11-20T03:04:10.25Z".parse().unwrap(),
-        seconds: 250.5,
+        seconds: Some(250.5),
         succeeded,
         last_success: succeeded.then(|| "2026-11-20T03:04:10.25Z".parse().unwrap()),
     };
@@ -176,4 +177,24 @@ fn a_file_that_cannot_be_written_changes_nothing() {
     let printed = verified.run(&["metrics"]);
     assert!(printed.status == Some(0) && printed.stdout.starts_with("# HELP pgcairn_"), "{printed}");
     assert!(printed.stderr.starts_with("warning: metrics are not written: "), "{printed}");
+}
+
+/// A drill has a user of its own, who remembers nothing of the other commands.
+#[test]
+fn whoever_is_not_the_owner_leaves_the_file_alone() {
+    if !is_root() {
+        return;
+    }
+    let verified = Verified::with("[metrics]\ntextfile = \"DIR/state/pgcairn.prom\"");
+    let give = |path: &str, user| std::os::unix::fs::chown(verified.place.path(path), Some(user), Some(user)).unwrap();
+    give("repository/pgcairn.json", NOBODY);
+    give("repository", NOBODY);
+    verified.place.make_directory("state");
+    give("state", NOBODY);
+    for (owner, written) in [(NOBODY - 1, false), (NOBODY, true)] {
+        give("data", owner);
+        let run = verified.place.run_as(NOBODY, &["-c", "main.toml", "notify", "failed", "drill"]);
+        assert_eq!(run.status, Some(0), "{run}");
+        assert_eq!(verified.place.path("state/pgcairn.prom").exists(), written, "{run}");
+    }
 }

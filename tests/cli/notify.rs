@@ -357,3 +357,44 @@ fn urls_are_not_shown() {
         assert_eq!(verified.run(&["config", "check"]).status, Some(2), "{wrong}");
     }
 }
+
+/// systemd tells of a run that could not; what it could is not told twice.
+#[test]
+fn what_a_run_could_not_tell_is_told_for_it() {
+    let service = Service::new();
+    let verified = Verified::new(&webhook(&service));
+    let failed = |invocation: &str| {
+        let mut command = verified.place.command();
+        command.args(["-c", "main.toml", "notify", "failed", "verify"]).env("MONITOR_INVOCATION_ID", invocation);
+        let killed = [("SERVICE_RESULT", "oom-kill"), ("EXIT_CODE", "killed"), ("EXIT_STATUS", "KILL")];
+        verified.place.finish(command.envs(killed.map(|(name, value)| (format!("MONITOR_{name}"), value))))
+    };
+    // The run of that unit told itself.
+    fs::rename(verified.place.path("repository/pgcairn.json"), verified.place.path("away")).unwrap();
+    let mut command = verified.place.command();
+    command.args(["-c", "main.toml", "verify"]).env("INVOCATION_ID", "first");
+    assert_eq!(verified.place.finish(&mut command).status, Some(7));
+    fs::rename(verified.place.path("away"), verified.place.path("repository/pgcairn.json")).unwrap();
+    assert_eq!(events(&service), ["failed"]);
+    assert_snapshot!(failed("first"));
+    assert_eq!(events(&service), Vec::<String>::new());
+    verified.succeeds();
+    assert_eq!(events(&service), ["recovered"]);
+    // The next one was killed.
+    assert_snapshot!(failed("second"));
+    let told = service.requests().remove(0).json();
+    assert_snapshot!(masked(&format!("{}\n{}", told["title"], told["text"]), &verified.place));
+    assert_eq!(
+        (&told["event"], &told["command"], &told["seconds"]),
+        (&json!("failed"), &json!("verify"), &json!(null))
+    );
+    assert_eq!(failed("second").stdout, "verify: its failure was told already\n");
+    verified.succeeds();
+    assert_eq!(service.requests().remove(0).json()["failures"], 1);
+    // Nobody can be reached: nothing but this fails.
+    service.answer([Answer::Status(404)]);
+    let run = failed("third");
+    assert!(run.status == Some(3) && run.stderr.contains("warning: not notified by webhook to "), "{run}");
+    verified.configure("");
+    assert_eq!(failed("fourth").status, Some(0));
+}

@@ -41,6 +41,7 @@ fn keys(document: &mut Document, site: &Site) -> Outcome {
     document.refuses("a signing key that is none", site, &["backup"])?;
     chmod(&file, "0000")?;
     document.refuses("a signing key that may not be read", site, &["backup"])?;
+    document.refuses("a drill by a user who may not read the signing key", site, &["drill"])?;
     chmod(&file, "0600")?;
     account().write(&file, &key, 0o600)?;
     // A disk that is nearly full is a warning.

@@ -1,0 +1,3 @@
+//! The units in `systemd/`, as systemd itself judges them.
+
+mod units;
