@@ -1,7 +1,5 @@
 //! `pgcairn drill`
 
-use std::fs::File;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,7 +14,6 @@ use crate::model::timestamp::TimestampTz;
 use crate::operation;
 use crate::operation::drill::{Request, Target};
 use crate::operation::restore::Start;
-use crate::report::drill::page;
 
 /// Restore, start and check a copy, and take it away again: what the backups are worth
 #[derive(Debug, Args)]
@@ -68,7 +65,6 @@ impl Arguments {
     pub fn run(self, session: &Session) -> Status {
         let target = self.target(session)?;
         let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
-        let html = self.html.map(absolute);
         let scratch = self.scratch.map(absolute);
         let context = session.drilling_context(&self.place, &self.key, &self.trust)?;
         let request = Request {
@@ -77,19 +73,13 @@ impl Arguments {
             scratch: scratch.or_else(|| context.config.drill.scratch.clone()).unwrap_or_else(std::env::temp_dir),
             start: Start { bindir: self.bindir.map(absolute), ..Start::default() },
             accept_unsigned: self.accept_unsigned,
+            page: self.html.map(absolute),
             keep: self.keep,
             identity: self.key.file().map(Path::to_owned),
             limit: self.limit.unwrap_or(context.config.drill.limit),
         };
-        // Before the work: who waited for hours is not to lose its result.
-        let file =
-            html.as_deref().map(|path| File::create(path).map_err(|error| unwritable(path, &error))).transpose()?;
         let outcome = operation::drill::run(&context, &request, &session.output)?;
-        let written = html.as_deref().zip(file).map(|(path, mut file)| {
-            file.write_all(page(&outcome).as_bytes()).map_err(|error| unwritable(path, &error))
-        });
-        let said = session.output.done(&outcome)?;
-        written.transpose().map(|_| said)
+        session.output.done(&outcome)
     }
 
     fn target(&self, session: &Session) -> Result<Target> {
@@ -104,9 +94,4 @@ impl Arguments {
             Some(text) => Target::At(time::resolve(text, session.now).map(TimestampTz::from_jiff)?),
         })
     }
-}
-
-fn unwritable(path: &Path, error: &std::io::Error) -> Error {
-    Error::new(Code::Io, format!("{} cannot be written: {error}", path.display()))
-        .hint("name a file in a directory that this user may write to")
 }

@@ -171,11 +171,10 @@ impl Arguments {
     /// With `immediate` PostgreSQL would follow another timeline past the end of the backup's own.
     fn timeline(&self, target: &Target) -> Result<TimelineChoice> {
         match (target, self.timeline) {
-            (Target::Immediate, None | Some(TimelineChoice::Current)) => Ok(TimelineChoice::Current),
-            (Target::Immediate, Some(_)) => {
+            (Target::Immediate, Some(TimelineChoice::Latest | TimelineChoice::Id(_))) => {
                 Err(usage("--backup alone ends on the backup's own timeline, --timeline needs a --to"))
             }
-            (_, choice) => Ok(choice.unwrap_or(TimelineChoice::Latest)),
+            (target, choice) => Ok(choice.unwrap_or(TimelineChoice::of(target))),
         }
     }
 

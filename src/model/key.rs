@@ -78,11 +78,13 @@ pub enum Kind {
     Manifest,
     Digests,
     Pack,
+    /// The whole result of a drill.
+    Drill,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 6] =
-        [Kind::Wal, Kind::History, Kind::BackupHistory, Kind::Manifest, Kind::Digests, Kind::Pack];
+    pub const ALL: [Kind; 7] =
+        [Kind::Wal, Kind::History, Kind::BackupHistory, Kind::Manifest, Kind::Digests, Kind::Pack, Kind::Drill];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -92,6 +94,7 @@ impl Kind {
             Kind::Manifest => "manifest",
             Kind::Digests => "digests",
             Kind::Pack => "pack",
+            Kind::Drill => "drill",
         }
     }
 
@@ -207,6 +210,12 @@ impl ClusterKeys {
         format!("{}/drills/", self.root)
     }
 
+    /// Beside the record at `key`, the whole result, which names tables and is closed.
+    pub fn drill_report(&self, record: &Key) -> Key {
+        let stem = record.as_str().strip_suffix(".json").unwrap_or(record.as_str());
+        Key(format!("{stem}{}", self.encryption.suffix()))
+    }
+
     pub fn verifications(&self) -> String {
         format!("{}/verifications/", self.root)
     }
@@ -319,6 +328,9 @@ mod tests {
             format!("{root}/wal/00000001/0000000A/000000010000000A000000FE.zst.age")
         );
         assert_eq!(wal("00000002.history"), format!("{root}/wal/00000002/00000002.history.zst.age"));
+        let record = ClusterKeys::numbered(&keys().drills(), "20261120T050000Z", 7);
+        assert_eq!(record.as_str(), format!("{root}/drills/20261120T050000Z-00000007.json"));
+        assert_eq!(keys().drill_report(&record).as_str(), format!("{root}/drills/20261120T050000Z-00000007.zst.age"));
         assert_eq!(keys().timeline_json(2).as_str(), format!("{root}/wal/00000002.timeline.json"));
     }
 

@@ -10,6 +10,7 @@ mod writers;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use ::postgres::Client;
 use jiff::Timestamp;
 
 use super::{Context, backup, init, key, own_program, restore, signing_key, wal};
@@ -18,7 +19,7 @@ use crate::model::error::{Code, Error, Result};
 use crate::model::interrupt::Interrupt;
 use crate::model::plan::settings_file::Setting;
 use crate::model::plan::target::Target;
-use crate::postgres::{End, Installation, Launch, Origin, Patience, ScratchServer, USUAL_SUPERUSER};
+use crate::postgres::{End, Failure, Installation, Launch, Origin, Patience, ScratchServer, USUAL_SUPERUSER};
 use crate::report::Listener;
 use crate::report::backup::Backup;
 use crate::report::demo::Demo;
@@ -150,7 +151,7 @@ impl Stage<'_> {
         let settings = settings.map(|(name, value)| (name, value.to_owned())).to_vec();
         let launch = self.launch(&data, "origin-server", Origin::Ours, settings)?;
         let origin = ScratchServer::start(launch, &PATIENCE, self.interrupt)?;
-        let first = shop::open(&mut origin.client()?)?;
+        let first = shop::open(&mut session(&origin)?)?;
         let (orders, customers) = (grouped(shop::FIRST_ORDERS), grouped(shop::CUSTOMERS));
         let version = &self.installation.version;
         self.story.fact(format!("PostgreSQL {version} with page checksums, reached by a private socket only"));
@@ -180,7 +181,7 @@ impl Stage<'_> {
         self.story.command("init");
         init::run(&context, &init::Request::default())?;
         context.trusted = signing_key::trusted(&context.config)?;
-        shop::set_archive_command(&mut origin.client()?, &context.archive_command())?;
+        shop::set_archive_command(&mut session(origin)?, &context.archive_command())?;
         self.story.fact("the server has the public half only: it cannot read its own backups");
         self.story.fact("archive_command = 'pgcairn wal push %p' saves every change from now on");
         Ok(context)
@@ -195,7 +196,7 @@ impl Stage<'_> {
             writers.wait_until(taken_before.its_end + ORDERS_AFTER_BACKUP)?;
             let mistake = shop::clean_up(origin)?;
             let taken = writers.finish()?;
-            let later = shop::later_customers(&mut origin.client()?)?;
+            let later = shop::later_customers(&mut session(origin)?)?;
             let loss = Loss { backup, taken, taken_before, mistake, later };
             self.tell_of(&loss);
             Ok(loss)
@@ -271,7 +272,7 @@ impl Stage<'_> {
 
     fn compare(&self, recovered: &ScratchServer, first: &[Order], loss: &Loss) -> Result<Comparison> {
         self.story.chapter("Every row compared with what the writers were told is committed");
-        let comparison = Comparison::make(&mut recovered.client()?, &[first, &loss.taken.orders])?;
+        let comparison = Comparison::make(&mut session(recovered)?, &[first, &loss.taken.orders])?;
         comparison.refuse_difference()?;
         let (orders, customers) = (&comparison.orders, &comparison.customers);
         let all = grouped(orders.expected);
@@ -283,8 +284,14 @@ impl Stage<'_> {
     }
 }
 
+/// In the schema of the shop.
+fn session(server: &ScratchServer) -> Result<Client> {
+    let mut client = server.client()?;
+    client.batch_execute("SET search_path = public").map_err(sql)?;
+    Ok(client)
+}
+
 /// What a statement of the demo's own met.
 fn sql(error: ::postgres::Error) -> Error {
-    let cause = error.as_db_error().map_or_else(|| error.to_string(), |said| said.message().to_owned());
-    Error::new(Code::Io, format!("the server of the demo says: {cause}"))
+    Error::new(Code::Io, format!("the server of the demo says: {}", Failure(&error)))
 }

@@ -11,16 +11,19 @@ mod deadline;
 mod extensions;
 mod live;
 mod objectives;
+mod page;
 mod place;
 mod record;
 mod relations;
 mod rows;
+mod steps;
 mod target;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::Context;
+use super::repository::Opened;
 use super::restore::{self, Restored, Start, StoppedCopy};
 use crate::model::drill::Verdict;
 use crate::model::error::{Error, Result};
@@ -34,8 +37,10 @@ use crate::report::drill::{Check, Drill, Phase, REPLAY, RESTORE};
 use crate::report::{self, Listener};
 use check::Finding;
 use deadline::Deadline;
+use page::Page;
 use place::Place;
 use relations::Brought;
+use steps::Steps;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
@@ -46,6 +51,8 @@ pub struct Request {
     pub scratch: PathBuf,
     pub start: Start,
     pub accept_unsigned: bool,
+    /// Where the result is also written, for a browser; absolute.
+    pub page: Option<PathBuf>,
     /// Leave the copy where it is, its server stopped.
     pub keep: bool,
     /// Of the whole drill.
@@ -69,18 +76,38 @@ pub enum Target {
 /// Whatever ends it, a failure or a signal too: the server is stopped, and what was made is removed.
 pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Result<Drill> {
     let target = target::choose(context, request)?;
+    let page = request.page.as_deref().map(Page::begin).transpose()?;
     let place = Place::make(&request.scratch)?;
-    let mut report = Deadline::run(&context.interrupt, request.limit, |deadline| {
+    let (mut report, restored) = Deadline::run(&context.interrupt, request.limit, |deadline| {
         let within = Context { interrupt: deadline.interrupt().clone(), ..context.clone() };
         let mut stage = Stage::new(&within, request, &place, deadline, listener);
         stage.play(&target);
-        stage.report
+        (stage.report, stage.restored)
     });
     context.interrupt.check()?;
-    report.kept = place.close(request.keep)?;
-    report.recorded = record::keep(context, request, &report, listener);
+    match place.close(request.keep) {
+        Ok(kept) => report.kept = kept,
+        Err(error) => report.tell("clean up", Finding::failed(error.message)),
+    }
+    report.conclude();
     report.next = context.command(&next(request, &report));
+    record::keep(context, request, &mut report, restored.as_ref(), listener);
+    if let Some(page) = page {
+        page.finish(&report, listener);
+    }
     Ok(report)
+}
+
+impl Drill {
+    fn tell(&mut self, name: &str, finding: Finding) {
+        let Finding { outcome, details } = finding;
+        self.checks.push(Check { name: name.to_owned(), outcome, details });
+    }
+
+    fn conclude(&mut self) {
+        let is = |outcome| move |check: &Check| check.outcome == outcome;
+        self.passed = !self.checks.iter().any(is(Verdict::Failed)) && self.checks.iter().any(is(Verdict::Passed));
+    }
 }
 
 /// A copy that failed is worth a look.
@@ -101,6 +128,8 @@ struct Stage<'a> {
     listener: &'a dyn Listener,
     began: Instant,
     report: Drill,
+    /// Where the copy came from.
+    restored: Option<Opened>,
 }
 
 impl<'a> Stage<'a> {
@@ -126,7 +155,7 @@ impl<'a> Stage<'a> {
             kept: None,
             next: String::new(),
         };
-        Stage { context, request, place, deadline, listener, began: Instant::now(), report }
+        Stage { context, request, place, deadline, listener, began: Instant::now(), report, restored: None }
     }
 
     fn play(&mut self, target: &RecoveryTarget) {
@@ -134,11 +163,8 @@ impl<'a> Stage<'a> {
         self.report.seconds = self.began.elapsed().as_secs_f64();
         if self.deadline.interrupt().is_raised() {
             let limit = report::text::seconds(self.request.limit.as_secs_f64());
-            self.tell("time", Finding::failed(format!("it was not done within {limit}")));
+            self.report.tell("time", Finding::failed(format!("it was not done within {limit}")));
         }
-        let checks = &self.report.checks;
-        self.report.passed = checks.iter().all(|check| check.outcome != Verdict::Failed)
-            && checks.iter().any(|check| check.outcome == Verdict::Passed);
     }
 
     /// Each step needs the one before it. What went wrong is among the checks then.
@@ -149,7 +175,7 @@ impl<'a> Stage<'a> {
         let (server, recovery) = self.phase(REPLAY, |stage| stage.replay(copy))?;
         self.judge(target, &restored, recovery);
         let jobs = self.context.config.backup.jobs();
-        self.check("relations", |_| relations::check(&server, &brought));
+        self.check("relations", |stage| relations::check(&server, &brought, stage.deadline));
         self.check("rows", |stage| {
             let (finding, databases) = rows::count(&server, stage.deadline)?;
             stage.report.databases = databases;
@@ -158,7 +184,7 @@ impl<'a> Stage<'a> {
         self.check("live server", |stage| live::compare(stage.context, &restored, &mut stage.report.databases));
         self.check("amcheck", |stage| extensions::amcheck(&server, copy, stage.place, jobs, stage.deadline));
         self.check("visibility", |stage| extensions::visibility(&server, stage.deadline));
-        for assertion in &self.context.config.drill.checks.clone() {
+        for assertion in &self.context.config.drill.checks {
             self.check(&format!("assertion {}", assertion.name()), |stage| {
                 assertions::check(&server, assertion, stage.deadline)
             });
@@ -184,12 +210,16 @@ impl<'a> Stage<'a> {
             jobs: None,
             identity: None,
         };
-        let restored = restore::perform(self.context, &request, self.listener)?;
+        let steps = Steps::new(self.listener, self.began);
+        let restored = restore::perform(self.context, &request, &steps);
+        self.report.phases.extend(steps.phases());
+        let restored = restored?;
+        self.restored = Some(restored.opened.clone());
         let (plan, installation) = (&restored.plan, restored.copy.as_ref().map(|copy| &copy.installation));
         self.report.cluster = Some(plan.cluster.clone());
         self.report.restored = Some(report::drill::Restored {
             backup: plan.backup.clone(),
-            system_identifier: restored.system_identifier.to_string(),
+            system_identifier: restored.opened.system_identifier.to_string(),
             target: plan.target.clone(),
             target_time: plan.target_time,
             stops_at: plan.stops_at,
@@ -230,7 +260,7 @@ impl<'a> Stage<'a> {
             Ok(done) => Some(done),
             Err(error) => {
                 let finding = self.failed(error);
-                self.tell(name, finding);
+                self.report.tell(name, finding);
                 None
             }
         }
@@ -238,22 +268,18 @@ impl<'a> Stage<'a> {
 
     fn timed<T>(&mut self, name: &str, work: impl FnOnce(&mut Self) -> T) -> T {
         self.listener.notice(format!("drill: {name}"));
-        let from_seconds = self.began.elapsed().as_secs_f64();
+        let (at, from_seconds) = (self.report.phases.len(), self.began.elapsed().as_secs_f64());
         let done = work(self);
         let seconds = self.began.elapsed().as_secs_f64() - from_seconds;
-        self.report.phases.push(Phase { name: name.to_owned(), from_seconds, seconds });
+        // In front of its steps.
+        self.report.phases.insert(at, Phase { name: name.to_owned(), from_seconds, seconds });
         done
     }
 
     fn check(&mut self, name: &str, look: impl FnOnce(&mut Self) -> Result<Finding>) {
         let found = self.timed(name, |stage| stage.deadline.interrupt().check().and_then(|()| look(stage)));
         let finding = found.unwrap_or_else(|error| self.failed(error));
-        self.tell(name, finding);
-    }
-
-    fn tell(&mut self, name: &str, finding: Finding) {
-        let Finding { outcome, details } = finding;
-        self.report.checks.push(Check { name: name.to_owned(), outcome, details });
+        self.report.tell(name, finding);
     }
 
     /// What the end of the time has cut off has not failed by itself.

@@ -13,14 +13,16 @@ pub fn newest(reader: &Reader, keys: &ClusterKeys) -> Result<impl Iterator<Item 
     records::newest(reader, &keys.drills(), parse)
 }
 
-/// Of those that are there.
+/// The newest backup, of those that are there, that has passed a drill: an older one may have been drilled since.
 pub fn newest_proven(reader: &Reader, keys: &ClusterKeys, backups: &[Summary]) -> Result<Option<BackupId>> {
+    let mut newest_proven: Option<&Summary> = None;
     for record in newest(reader, keys)? {
         let record = record?;
-        let is_there = |id: &BackupId| backups.iter().any(|backup| backup.id == *id);
-        if let Some(id) = record.backup.filter(|id| record.passed && is_there(id)) {
-            return Ok(Some(id));
+        if newest_proven.is_some_and(|proven| record.started < proven.stopped) {
+            break;
         }
+        let proven = backups.iter().find(|backup| record.passed && record.backup.as_ref() == Some(&backup.id));
+        newest_proven = newest_proven.into_iter().chain(proven).max_by_key(|backup| backup.stopped);
     }
-    Ok(None)
+    Ok(newest_proven.map(|backup| backup.id.clone()))
 }

@@ -24,6 +24,7 @@ pub mod list;
 pub mod metrics;
 pub mod notify;
 mod objects_list;
+mod own_directory;
 mod own_program;
 mod records;
 pub mod repository;

@@ -125,7 +125,8 @@ pub struct Start {
 /// What became of a request.
 pub struct Restored {
     pub plan: Plan,
-    pub system_identifier: u64,
+    /// Where it came from.
+    pub opened: Opened,
     pub backup: Summary,
     /// Where recovery will stop; `None` where it reads all WAL.
     pub stop: Option<StopPoint>,
@@ -226,13 +227,7 @@ fn restore(source: &Source<'_>, request: &Request, listener: &dyn Listener) -> R
         let required = execute::execute(source, request, &chosen, &layout, listener)?;
         copy = installation.map(|installation| StoppedCopy::of(request, &chosen.backup, installation, required));
     }
-    Ok(Restored {
-        plan,
-        system_identifier: source.opened.system_identifier,
-        backup: chosen.backup,
-        stop: chosen.stop,
-        copy,
-    })
+    Ok(Restored { plan, opened: source.opened.clone(), backup: chosen.backup, stop: chosen.stop, copy })
 }
 
 /// `latest` is another backup as soon as one more is made: what was planned is carried out with the one that was meant.

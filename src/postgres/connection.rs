@@ -94,6 +94,10 @@ impl Connection {
         self.query_one("SELECT 1", &[]).map(|_| ())
     }
 
+    pub(super) fn limit_statements(&mut self, limit: Duration) -> Result<()> {
+        self.execute_all(&format!("SET statement_timeout = {}", limit.as_millis()))
+    }
+
     pub fn in_recovery(&mut self) -> Result<bool> {
         let row = self.query_one("SELECT pg_is_in_recovery()", &[])?;
         self.column(&row, 0)
@@ -128,7 +132,7 @@ impl Connection {
         row.try_get(index).map_err(|e| self.failed(&e))
     }
 
-    fn failed(&self, error: &::postgres::Error) -> Error {
+    pub(super) fn failed(&self, error: &::postgres::Error) -> Error {
         super::failure::failed(error, &Address::of(&self.config))
     }
 }

@@ -11,7 +11,7 @@ use super::connection::Address;
 use crate::model::error::{Code, Error};
 
 /// The cause alone, once.
-pub(super) struct Failure<'a>(pub &'a ::postgres::Error);
+pub struct Failure<'a>(pub &'a ::postgres::Error);
 
 impl fmt::Display for Failure<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

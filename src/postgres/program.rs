@@ -10,15 +10,13 @@ use std::thread;
 use std::time::Duration;
 
 use super::Installation;
+use super::scratch_server::SESSION_OPTIONS;
 use crate::model::error::{Code, Error, Result};
 use crate::model::interrupt::Interrupt;
 
 /// Read of what it said; the rest stays in the file.
 const MAX_OUTPUT: u64 = 64 * 1024;
 const POLL: Duration = Duration::from_millis(20);
-
-/// Settings of databases and roles would run the origin's libraries.
-const SESSION_OPTIONS: &str = "-c session_preload_libraries= -c local_preload_libraries= -c statement_timeout=0 -c default_transaction_read_only=off";
 
 pub struct Program {
     name: String,

@@ -7,7 +7,7 @@
 //! let launch = Launch { origin: Origin::Restored, … };        // of a restored copy: operation::restore::started
 //! let mut server = ScratchServer::launch(launch)?;
 //! let log = server.wait_for_end(End::Paused, &Patience::default(), interrupt)?;   // a RecoveryLog: what is proven
-//! server.session("app")?                                      // a superuser's, with nothing of the database's own settings
+//! server.session("app")?                                      // a superuser's, with no setting of the database's own
 //! server.stop()?                                              // or leave_running(), which gives the pid
 //! ```
 //!
@@ -47,9 +47,12 @@ const SOCKET_PORT: u16 = 5432;
 pub const USUAL_SUPERUSER: &str = "postgres";
 const DATABASES: [&str; 2] = ["postgres", "template1"];
 
-/// A database and a role may have settings of their own, which beat the command line; those of a session beat them.
-const SESSION_OPTIONS: &str = "-c session_preload_libraries= -c local_preload_libraries= -c statement_timeout=0 \
-     -c lock_timeout=0 -c idle_session_timeout=0 -c idle_in_transaction_session_timeout=0 -c default_transaction_read_only=off -c client_encoding=UTF8";
+/// For sessions of a superuser. A database and a role may have settings of their own, which beat the command line; those
+/// of a session beat them. Without this `search_path` a function that somebody has put into a schema of the database
+/// could be what one of our names means, and would run as the superuser.
+pub(super) const SESSION_OPTIONS: &str = "-c search_path=pg_catalog -c session_preload_libraries= -c local_preload_libraries= \
+     -c statement_timeout=0 -c lock_timeout=0 -c idle_session_timeout=0 -c idle_in_transaction_session_timeout=0 \
+     -c default_transaction_read_only=off -c client_encoding=UTF8";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 const POLL: Duration = Duration::from_millis(50);
@@ -186,9 +189,19 @@ impl ScratchServer {
     }
 
     pub(super) fn connect(&self, database: &str) -> std::result::Result<Client, ::postgres::Error> {
+        self.address(&self.superuser, database).options(SESSION_OPTIONS).connect(::postgres::NoTls)
+    }
+
+    /// A session of another role, with the settings that it and the database have.
+    pub fn session_of(&self, role: &str, database: &str) -> Result<Client> {
+        self.address(role, database).connect(::postgres::NoTls).map_err(|error| self.unreachable(&error))
+    }
+
+    fn address(&self, role: &str, database: &str) -> ::postgres::Config {
         let mut config = ::postgres::Config::new();
-        config.host_path(self.room.socket_directory()).port(self.port).user(&self.superuser).dbname(database);
-        config.options(SESSION_OPTIONS).connect_timeout(CONNECT_TIMEOUT).connect(::postgres::NoTls)
+        config.host_path(self.room.socket_directory()).port(self.port).user(role).dbname(database);
+        config.connect_timeout(CONNECT_TIMEOUT);
+        config
     }
 
     fn unreachable(&self, error: &::postgres::Error) -> Error {

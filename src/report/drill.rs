@@ -89,7 +89,9 @@ pub struct Table {
     /// Left out where they could not be counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
-    pub bytes: u64,
+    /// Left out with the rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
     /// What the live server reckons that it has now (`pg_class.reltuples`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub live_rows: Option<u64>,

@@ -29,7 +29,7 @@ pub mod wal;
 use serde::Serialize;
 
 pub use event::{Event, Listener, Phase, Progress, Quiet};
-pub use output::{Format, Manner, Output, colors};
+pub use output::{Format, Manner, Output, colors, json};
 
 use crate::model::error::Code;
 

@@ -101,9 +101,7 @@ impl Output {
 
     fn json<R: Report>(&self, report: &R) {
         match R::NAMED {
-            true => {
-                self.json_line(&Named { schema: SCHEMA, result: R::NAME, body: report, warnings: self.held_back() })
-            }
+            true => self.json_line(&named(report, self.held_back())),
             false => self.json_line(report),
         }
     }
@@ -170,6 +168,15 @@ impl Listener for Output {
 /// Whatever a thread that panicked was saying, the others may go on.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One line, as `--json` ends with it.
+pub fn json<R: Report>(report: &R) -> String {
+    serde_json::to_string(&named(report, Vec::new())).unwrap_or_default() + "\n"
+}
+
+fn named<R: Report>(body: &R, warnings: Vec<ErrorObject>) -> Named<'_, R> {
+    Named { schema: SCHEMA, result: R::NAME, body, warnings }
 }
 
 /// A result among ours: every object begins with the schema's number.

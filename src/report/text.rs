@@ -97,6 +97,18 @@ pub fn count(number: u64, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
+/// Most of a kind that are named.
+pub const NAMED: usize = 5;
+
+/// `a, b, c, d, e and 2 others`
+pub fn few(names: &[String]) -> String {
+    let named = names[..names.len().min(NAMED)].join(", ");
+    match names.len().saturating_sub(NAMED) {
+        0 => named,
+        others => format!("{named} and {}", count(others as u64, "other")),
+    }
+}
+
 /// `100 000`: three digits a group.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -112,6 +124,20 @@ mod tests {
     fn thousands_are_set_apart() {
         for (number, text) in [(0, "0"), (999, "999"), (1000, "1 000"), (1_234_567, "1 234 567")] {
             assert_eq!(grouped(number), text);
+        }
+    }
+
+    #[test]
+    fn of_many_the_first_few_are_named() {
+        let names = |number: usize| (0..number).map(|i| i.to_string()).collect::<Vec<_>>();
+        for (number, text) in [
+            (0, ""),
+            (1, "0"),
+            (5, "0, 1, 2, 3, 4"),
+            (6, "0, 1, 2, 3, 4 and 1 other"),
+            (7, "0, 1, 2, 3, 4 and 2 others"),
+        ] {
+            assert_eq!(few(&names(number)), text);
         }
     }
 

@@ -1,19 +1,15 @@
 //! The directory in which everything of the demo lies.
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use tempfile::TempDir;
-
 use crate::model::error::{Code, Error, Result};
-use crate::model::shell_word::shell_word;
 use crate::operation::failure;
+use crate::operation::own_directory::OwnDirectory;
 use crate::postgres::{MAX_ROOM, Room};
 
 const PREFIX: &str = "pgcairn-demo.";
-const MODE: u32 = 0o700;
 /// Where `TMPDIR` is too deep for a socket below it, or has a name that a repository URL cannot hold.
 const FALLBACK: &str = "/tmp";
 /// Bytes below the temporary directory: our own directory, and the longest room in it.
@@ -21,18 +17,15 @@ const DEPTH: usize = 40;
 /// Two data directories of about 130 MiB with their WAL, a repository, and as much again.
 const NEEDED: u64 = 512 * 1024 * 1024;
 
-pub struct Place(TempDir);
+pub struct Place(OwnDirectory);
 
 impl Place {
-    /// Readable by nobody else: the key lies here too.
     pub fn new() -> Result<Place> {
         let wanted = std::env::temp_dir();
         let plain = |b: &u8| b.is_ascii_alphanumeric() || b"/._-".contains(b);
         let bytes = wanted.as_os_str().as_encoded_bytes();
         let usable = wanted.is_absolute() && bytes.len() + DEPTH <= MAX_ROOM && bytes.iter().all(plain);
-        let make = |base: &Path| {
-            tempfile::Builder::new().prefix(PREFIX).permissions(Permissions::from_mode(MODE)).tempdir_in(base)
-        };
+        let make = |base: &Path| OwnDirectory::make(base, PREFIX);
         let made =
             if usable { make(&wanted).or_else(|_| make(Path::new(FALLBACK))) } else { make(Path::new(FALLBACK)) };
         let cannot = |error| Error::new(Code::Io, format!("no directory can be made in {FALLBACK}: {error}"));
@@ -97,16 +90,7 @@ impl Place {
 
     /// Removes everything, or says where it stays.
     pub fn close(self, keep: bool) -> Result<Option<PathBuf>> {
-        if keep {
-            return Ok(Some(self.0.keep()));
-        }
-        let path = self.path().to_owned();
-        let failed = |error| {
-            Error::new(Code::Io, format!("{} cannot be removed: {error}", path.display()))
-                .hint(format!("rm -r {}", shell_word(&path.to_string_lossy())))
-        };
-        self.0.close().map_err(failed)?;
-        Ok(None)
+        self.0.close(keep)
     }
 }
 

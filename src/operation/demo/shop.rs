@@ -66,7 +66,7 @@ pub struct Mistake {
 }
 
 pub fn clean_up(server: &ScratchServer) -> Result<Mistake> {
-    let mut session = server.client()?;
+    let mut session = super::session(server)?;
     for statement in CLEAN_UP {
         session.batch_execute(statement).map_err(sql)?;
     }

@@ -84,7 +84,7 @@ impl<'s> Writers<'s> {
         let shared = Arc::new(Shared { next_id, committed: AtomicU64::new(0), enough: AtomicBool::new(false) });
         let mut writers = Writers { shared, interrupt: interrupt.clone(), threads: Vec::new() };
         for _ in 0..NUMBER {
-            let (client, shared) = (server.client()?, Arc::clone(&writers.shared));
+            let (client, shared) = (super::session(server)?, Arc::clone(&writers.shared));
             writers.threads.push(scope.spawn(move || write(client, &shared)));
         }
         Ok(writers)

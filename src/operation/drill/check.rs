@@ -1,6 +1,8 @@
 //! What one check has come to.
 
 use crate::model::drill::Verdict;
+use crate::model::error::{Code, Error};
+use crate::postgres::Failure;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
@@ -23,11 +25,7 @@ impl Finding {
     }
 }
 
-/// Most of a kind that are named.
-const NAMED: usize = 5;
-
-/// The first few of many.
-pub fn few(names: &[String]) -> String {
-    let more = if names.len() > NAMED { format!(" and {} more", names.len() - NAMED) } else { String::new() };
-    names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ") + &more
+/// A statement on the copy failed.
+pub fn said(error: ::postgres::Error) -> Error {
+    Error::new(Code::DrillFailed, format!("the copy says: {}", Failure(&error)))
 }

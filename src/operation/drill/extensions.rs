@@ -2,15 +2,14 @@
 
 use std::ffi::OsString;
 
-use super::check::{Finding, few};
+use super::check::{Finding, said};
 use super::deadline::Deadline;
 use super::place::Place;
-use super::relations::said;
 use super::rows::databases;
 use crate::model::error::Result;
 use crate::operation::restore::{Restored, StoppedCopy};
 use crate::postgres::{Program, ScratchServer};
-use crate::report::text::count;
+use crate::report::text::{count, few};
 
 const AMCHECK: &str = "amcheck";
 const VISIBILITY: &str = "pg_visibility";
@@ -21,9 +20,12 @@ const NO_EVENT_TRIGGERS: &str = "DO $$ DECLARE name text; BEGIN FOR name IN SELE
 
 const IS_AVAILABLE: &str = "SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = $1)";
 
-/// Rows that the visibility map calls visible, or frozen, to all, and that are not.
-const INVISIBLE: &str = "SELECT c.oid::regclass::text FROM pg_class c WHERE c.relkind IN ('r', 'm', 't') \
-     AND c.relpersistence = 'p' AND (EXISTS (SELECT FROM pg_check_visible(c.oid)) OR EXISTS (SELECT FROM pg_check_frozen(c.oid)))";
+/// The question for rows that the visibility map calls visible, or frozen, to all, and that are not. The extension may
+/// be in any schema, where others may have put functions of the same names for other arguments.
+const INVISIBLE: &str = "SELECT format('SELECT c.oid::regclass::text FROM pg_class c WHERE c.relkind IN (''r'', ''m'', ''t'') \
+     AND c.relpersistence = ''p'' AND (EXISTS (SELECT FROM %1$I.pg_check_visible(c.oid::regclass)) \
+     OR EXISTS (SELECT FROM %1$I.pg_check_frozen(c.oid::regclass)))', n.nspname) \
+     FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = $1";
 
 /// Every table and every B-tree of every database.
 pub fn amcheck(
@@ -36,7 +38,7 @@ pub fn amcheck(
     if !is_available(server, AMCHECK)? || !copy.installation.program("pg_amcheck").is_file() {
         return Ok(not_installed(AMCHECK));
     }
-    let number = prepare(server, AMCHECK)?;
+    let number = prepare(server, AMCHECK, deadline)?;
     let mut program = Program::new(&copy.installation, "pg_amcheck");
     program.arguments(server.client_arguments());
     program.arguments(["--all", "--no-strict-names", "--jobs"].map(OsString::from)).argument(jobs.to_string());
@@ -51,12 +53,13 @@ pub fn visibility(server: &ScratchServer, deadline: &Deadline) -> Result<Finding
     if !is_available(server, VISIBILITY)? {
         return Ok(not_installed(VISIBILITY));
     }
-    let number = prepare(server, VISIBILITY)?;
+    let number = prepare(server, VISIBILITY, deadline)?;
     let mut wrong = Vec::new();
     for database in databases(server)? {
         let mut session = server.session(&database.name)?;
         deadline.watch(&session);
-        for row in session.query(INVISIBLE, &[]).map_err(said)? {
+        let question = session.query_one(INVISIBLE, &[&VISIBILITY]).and_then(|row| row.try_get::<_, String>(0));
+        for row in session.query(&question.map_err(said)?, &[]).map_err(said)? {
             wrong.push(format!("{}.{}", database.name, row.try_get::<_, String>(0).map_err(said)?));
         }
     }
@@ -97,11 +100,13 @@ fn not_installed(extension: &str) -> Finding {
 }
 
 /// In every database; how many there are.
-fn prepare(server: &ScratchServer, extension: &str) -> Result<u64> {
+fn prepare(server: &ScratchServer, extension: &str, deadline: &Deadline) -> Result<u64> {
     let databases = databases(server)?;
     for database in &databases {
         let create = format!("{NO_EVENT_TRIGGERS}; CREATE EXTENSION IF NOT EXISTS {extension} WITH SCHEMA pg_catalog");
-        server.session(&database.name)?.batch_execute(&create).map_err(said)?;
+        let mut session = server.session(&database.name)?;
+        deadline.watch(&session);
+        session.batch_execute(&create).map_err(said)?;
     }
     Ok(databases.len() as u64)
 }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::check::{Finding, few};
+use super::check::Finding;
 use crate::model::error::Result;
 use crate::operation::Context;
 use crate::operation::restore::Restored;
-use crate::postgres::{Connection, Settings, UserTable};
+use crate::postgres::{Connection, ServerTables, Settings, UserTable};
 use crate::report::drill::Database;
+use crate::report::text::few;
 
 /// Of a hundred tables that the server has, so many must be in the copy: what was made after the target is not.
 const LEAST: usize = 90;
@@ -21,21 +22,18 @@ pub fn compare(context: &Context, restored: &Restored, databases: &mut [Database
         Ok(told) => told,
         Err(error) => return Ok(Finding::not_checked(error.message)),
     };
-    if identifier != restored.system_identifier {
+    if identifier != restored.opened.system_identifier {
         return Ok(Finding::not_checked(format!("the server is another cluster: {identifier}")));
     }
-    live.iter().for_each(|(name, tables)| note(databases, name, tables));
+    live.tables.iter().for_each(|(name, tables)| note(databases, name, tables));
     Ok(judge(databases, &live))
 }
 
-fn look(connection: &str) -> Result<(u64, Live)> {
+fn look(connection: &str) -> Result<(u64, ServerTables)> {
     let mut connection = Connection::open(connection)?;
     let identifier = Settings::read(&mut connection)?.system_identifier;
     Ok((identifier, connection.user_tables()?))
 }
-
-/// Tables by their database.
-type Live = Vec<(String, Vec<UserTable>)>;
 
 fn note(databases: &mut [Database], name: &str, live: &[UserTable]) {
     let Some(database) = databases.iter_mut().find(|database| database.name == name) else { return };
@@ -45,18 +43,23 @@ fn note(databases: &mut [Database], name: &str, live: &[UserTable]) {
     }
 }
 
-fn judge(databases: &[Database], live: &[(String, Vec<UserTable>)]) -> Finding {
+fn judge(databases: &[Database], live: &ServerTables) -> Finding {
     let tables = databases.iter().flat_map(|database| {
         database.tables.iter().map(|table| format!("{}.{}.{}", database.name, table.schema, table.name))
     });
     let copied: BTreeSet<String> = tables.collect();
-    let named = live.iter().flat_map(|(database, tables)| {
+    let named = live.tables.iter().flat_map(|(database, tables)| {
         tables.iter().map(move |table| format!("{database}.{}.{}", table.schema, table.name))
     });
     let (there, missing): (Vec<String>, Vec<String>) = named.partition(|name| copied.contains(name));
     let total = there.len() + missing.len();
     let of_all = format!("{} of the {total} tables that the server has are in the copy", there.len());
-    let details = if missing.is_empty() { of_all } else { format!("{of_all}; not {}", few(&missing)) };
+    let lacking = if missing.is_empty() { String::new() } else { format!("; not {}", few(&missing)) };
+    let closed = match live.not_entered.as_slice() {
+        [] => String::new(),
+        closed => format!("; databases that this role may not enter: {}", few(closed)),
+    };
+    let details = of_all + &lacking + &closed;
     match total {
         0 => Finding::not_checked("the server has no table of a user that this role may see"),
         _ if there.len() * 100 >= total * LEAST => Finding::passed(details),
@@ -73,12 +76,20 @@ mod tests {
     #[test]
     fn tables_of_the_server_that_are_missing_in_the_copy_are_named() {
         let copied = |number: usize| {
-            let table =
-                |i| Table { schema: "public".into(), name: format!("t{i}"), rows: Some(1), bytes: 0, live_rows: None };
+            let table = |i| Table {
+                schema: "public".into(),
+                name: format!("t{i}"),
+                rows: Some(1),
+                bytes: Some(0),
+                live_rows: None,
+            };
             [Database { name: "app".into(), tables: (0..number).map(table).collect() }]
         };
-        let table = |i| UserTable { schema: "public".into(), name: format!("t{i}"), bytes: 0, reckoned_rows: None };
-        let live = |number: usize| vec![("app".to_owned(), (0..number).map(table).collect::<Vec<_>>())];
+        let table = |i| UserTable { oid: 1, schema: "public".into(), name: format!("t{i}"), reckoned_rows: None };
+        let live = |number: usize| ServerTables {
+            tables: vec![("app".to_owned(), (0..number).map(table).collect())],
+            not_entered: vec!["hr".to_owned()],
+        };
         assert_eq!(judge(&copied(10), &live(10)).outcome, Verdict::Passed);
         assert_eq!(judge(&copied(12), &live(10)).outcome, Verdict::Passed);
         assert_eq!(judge(&copied(9), &live(10)).outcome, Verdict::Passed);
@@ -86,8 +97,9 @@ mod tests {
         assert_eq!(finding.outcome, Verdict::Failed);
         assert_eq!(
             finding.details,
-            "8 of the 10 tables that the server has are in the copy; not app.public.t8, app.public.t9"
+            "8 of the 10 tables that the server has are in the copy; not app.public.t8, app.public.t9; \
+             databases that this role may not enter: hr"
         );
-        assert_eq!(judge(&copied(1), &[]).outcome, Verdict::NotChecked);
+        assert_eq!(judge(&copied(1), &ServerTables::default()).outcome, Verdict::NotChecked);
     }
 }

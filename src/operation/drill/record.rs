@@ -1,43 +1,70 @@
 //! What stays of a drill in the repository: for `status`, and for expiry, which never drops the newest proven backup.
 
-use std::io::Cursor;
+use std::io::{Cursor, Write};
 
 use super::Request;
+use crate::codec::{Envelope, FrameWriter, Sealer};
 use crate::model::deletion::to_line;
 use crate::model::drill::{CheckRecord, FORMAT, Record};
 use crate::model::error::{Code, Error, Result};
-use crate::model::key::{ClusterKeys, ClusterName};
+use crate::model::key::{ClusterKeys, Encryption, Key, Kind};
 use crate::operation::repository::{self, Opened};
 use crate::operation::{Context, chosen};
-use crate::report::Listener;
 use crate::report::drill::Drill;
+use crate::report::{Listener, json};
 
-/// The key of the record. A drill that cannot be recorded has still proven what it has.
-pub fn keep(context: &Context, request: &Request, report: &Drill, listener: &dyn Listener) -> Option<String> {
-    match create(context, request, report) {
-        Ok(key) => Some(key),
-        Err(error) => {
-            let message = format!("the drill is not recorded: {}", error.message);
-            listener.warning(Error { message, code: Code::Flagged, ..error });
-            None
-        }
+/// The record, and beside it the whole result as `--json` has it, closed because it names tables. A drill that cannot be
+/// recorded has still proven what it has. `restored` is where the copy came from, if there was one.
+pub fn keep(
+    context: &Context,
+    request: &Request,
+    report: &mut Drill,
+    restored: Option<&Opened>,
+    listener: &dyn Listener,
+) {
+    let kept = place(context, request, report, restored).and_then(|(opened, key)| {
+        report.recorded = Some(key.to_string());
+        // The record last: what it says is there, is there.
+        create(&opened, &opened.keys.drill_report(&key), closed(context, &opened, &key, report)?)?;
+        create(&opened, &key, to_line(&of(report)))
+    });
+    if let Err(error) = kept {
+        report.recorded = None;
+        let message = format!("the drill is not recorded: {}", error.message);
+        listener.warning(Error { message, code: Code::Flagged, ..error });
     }
 }
 
-fn create(context: &Context, request: &Request, report: &Drill) -> Result<String> {
+fn place(context: &Context, request: &Request, report: &Drill, restored: Option<&Opened>) -> Result<(Opened, Key)> {
     let repository = repository::open(&context.config)?;
-    let known = report.restored.as_ref().and_then(|restored| restored.system_identifier.parse().ok());
-    let named = report.cluster.as_ref().and_then(|name| ClusterName::new(name.as_str()).ok());
-    let opened = match known.zip(named) {
-        Some((identifier, name)) => Opened::new(repository, name, identifier),
+    let opened = match restored {
+        Some(restored) => Opened { repository, ..restored.clone() },
         None => chosen::generation(&context.config, repository, request.backup.as_ref())?,
     };
     let start = report.started.strftime("%Y%m%dT%H%M%SZ").to_string();
     let key = ClusterKeys::numbered(&opened.keys.drills(), &start, rand::random());
-    let bytes = to_line(&of(report));
-    let creator = opened.repository.creator();
-    creator.create(&key, &mut Cursor::new(bytes))?;
-    Ok(key.to_string())
+    Ok((opened, key))
+}
+
+fn create(opened: &Opened, key: &Key, bytes: Vec<u8>) -> Result<()> {
+    Ok(opened.repository.creator().create(key, &mut Cursor::new(bytes))?)
+}
+
+fn closed(context: &Context, opened: &Opened, record: &Key, report: &Drill) -> Result<Vec<u8>> {
+    let envelope = Envelope::new(opened.keys.drill_report(record), Kind::Drill);
+    let sealed = sealer(context, opened)?.seal(&envelope, Vec::new())?;
+    let mut frames = FrameWriter::new(sealed, context.config.backup.compression)?;
+    let cannot = |error| Error::new(Code::Internal, format!("the result cannot be closed: {error}"));
+    frames.write_all(json(report).as_bytes()).map_err(cannot)?;
+    frames.finish().and_then(|sealed| sealed.finish()).map_err(cannot)
+}
+
+/// Where the configuration names nobody to encrypt to, as on a host of drills, those may read it who could the backup.
+fn sealer(context: &Context, opened: &Opened) -> Result<Sealer> {
+    match (opened.repository.encryption(), context.config.recipients.is_empty()) {
+        (Encryption::Age, true) => Ok(Sealer::new(context.identities()?.recipients())?),
+        _ => opened.sealer(&context.config),
+    }
 }
 
 fn of(report: &Drill) -> Record {

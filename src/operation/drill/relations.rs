@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use super::check::{Finding, few};
+use super::check::{Finding, said};
+use super::deadline::Deadline;
 use super::rows::databases;
 use crate::model::error::{Code, Error, Result};
 use crate::postgres::{RELATIONS, ScratchServer};
+use crate::report::text::few;
 
 /// Lower numbers belong to what `initdb` made (`FirstNormalObjectId` in `transam.h`).
 const FIRST_OF_USERS: u64 = 16384;
@@ -56,19 +58,15 @@ fn entries(directory: &Path) -> Result<Vec<String>> {
     read.map(|entry| Ok(entry.map_err(cannot)?.file_name().to_string_lossy().into_owned())).collect()
 }
 
-pub fn check(server: &ScratchServer, brought: &Brought) -> Result<Finding> {
+pub fn check(server: &ScratchServer, brought: &Brought, deadline: &Deadline) -> Result<Finding> {
     let mut found: BTreeMap<u32, (String, u64)> = BTreeMap::new();
     for database in databases(server)? {
         let mut session = server.session(&database.name)?;
+        deadline.watch(&session);
         let number: i64 = session.query_one(RELATIONS, &[]).and_then(|row| row.try_get(0)).map_err(said)?;
         found.insert(database.oid, (database.name, u64::try_from(number).unwrap_or(0)));
     }
     Ok(judge(brought, &found))
-}
-
-pub(super) fn said(error: ::postgres::Error) -> Error {
-    let cause = error.as_db_error().map_or_else(|| error.to_string(), |said| said.message().to_owned());
-    Error::new(Code::DrillFailed, format!("the copy says: {cause}"))
 }
 
 fn judge(brought: &Brought, found: &BTreeMap<u32, (String, u64)>) -> Finding {

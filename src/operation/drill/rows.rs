@@ -1,12 +1,11 @@
 //! The rows of every table, counted: `n_live_tup` is 0 after a recovery although rows are there.
 
-use super::check::{Finding, few};
+use super::check::{Finding, said};
 use super::deadline::Deadline;
-use super::relations::said;
 use crate::model::error::Result;
-use crate::postgres::{DATABASES, ScratchServer, UserTable, user_tables};
+use crate::postgres::{DATABASES, ScratchServer, size_and_rows, user_tables};
 use crate::report::drill::{Database, Table};
-use crate::report::text::{self, grouped};
+use crate::report::text::{self, few, grouped};
 
 pub struct Known {
     pub oid: u32,
@@ -27,15 +26,14 @@ pub fn count(server: &ScratchServer, deadline: &Deadline) -> Result<(Finding, Ve
         let mut session = server.session(&name)?;
         deadline.watch(&session);
         let mut tables = Vec::new();
-        for UserTable { schema, name: table, bytes, .. } in user_tables(&mut session).map_err(said)? {
+        for table in user_tables(&mut session).map_err(said)? {
             deadline.interrupt().check()?;
-            let query = format!("SELECT count(*) FROM ONLY {}.{}", quoted(&schema), quoted(&table));
-            let counted = session.query_one(&query, &[]).and_then(|row| row.try_get::<_, i64>(0));
+            let counted = size_and_rows(&mut session, &table);
             deadline.interrupt().check()?;
-            let rows =
-                counted.map_err(|error| broken.push(format!("{name}.{schema}.{table}: {}", said(error).message))).ok();
-            let rows = rows.map(|rows| u64::try_from(rows).unwrap_or(0));
-            tables.push(Table { schema, name: table, rows, bytes, live_rows: None });
+            let full_name = format!("{name}.{}.{}", table.schema, table.name);
+            let counted = counted.map_err(|error| broken.push(format!("{full_name}: {}", said(error).message))).ok();
+            let (bytes, rows) = counted.unzip();
+            tables.push(Table { schema: table.schema, name: table.name, rows, bytes, live_rows: None });
         }
         all.push(Database { name, tables });
     }
@@ -51,9 +49,4 @@ pub fn count(server: &ScratchServer, deadline: &Deadline) -> Result<(Finding, Ve
 
 fn count_of(number: u64) -> String {
     text::count(number, "table")
-}
-
-/// An identifier as a statement takes it.
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }

@@ -5,10 +5,7 @@ use crate::model::catalog::Summary;
 use crate::model::error::{Code, Error, Result};
 use crate::model::shell_word::shell_word;
 use crate::postgres::{ChangedCollation, Installation, ScratchServer, Surroundings, minor_of, surroundings};
-use crate::report::text::count;
-
-/// Indexes that a warning names; of more it tells how many.
-const NAMED_INDEXES: usize = 5;
+use crate::report::text::{NAMED, few};
 
 /// Before the copy is started: WAL of a later minor may hold what an earlier one cannot replay.
 pub fn older_minor(backup: &Summary, installation: &Installation) -> Option<Error> {
@@ -54,12 +51,8 @@ fn in_words(found: &Surroundings, psql: &str) -> Vec<Error> {
 fn collation(database: &str, changed: &ChangedCollation, psql: &str) -> Error {
     let ChangedCollation { name, recorded, here, indexes } = changed;
     let what = name.as_ref().map_or_else(|| "its collation".to_owned(), |name| format!("collation {name}"));
-    let few = indexes.len() <= NAMED_INDEXES;
-    let mut named = indexes[..indexes.len().min(NAMED_INDEXES)].join(", ");
-    if !few {
-        named += &format!(" and {}", count((indexes.len() - NAMED_INDEXES) as u64, "other"));
-    }
-    let sql = match few {
+    let named = few(indexes);
+    let sql = match indexes.len() <= NAMED {
         true => indexes.iter().map(|index| format!("REINDEX INDEX {index}")).collect::<Vec<_>>().join("; "),
         false => format!("REINDEX DATABASE {}", quoted(database)),
     };

@@ -98,7 +98,7 @@ fn database(database: &Database) -> String {
             escaped(&table.name),
             number(table.rows, "not readable"),
             number(table.live_rows, "–"),
-            bytes(table.bytes)
+            table.bytes.map_or_else(|| "–".to_owned(), bytes)
         )
     };
     let rows: String = database.tables.iter().map(row).collect();

@@ -2,9 +2,12 @@
 
 use std::fs;
 
+use serde_json::Value;
+
 use super::stage::{Stage, check};
 use crate::support::Outcome;
 use crate::support::account::account;
+use crate::support::image::content;
 use crate::support::majors::Installation;
 use crate::support::site::{Run, binary};
 
@@ -30,17 +33,31 @@ pub fn passes(install: &'static Installation) -> Outcome {
     assert_eq!(odd.map(|table| &table["rows"]), Some(&7.into()), "{result}");
     assert!(check(&result, "rows")?.1.contains("1 008 rows in 2 tables"), "{result}");
 
-    // The record is all that is new, and it tells no names.
-    assert_eq!(stage.site.objects("")?.len(), before + 1);
-    let record = fs::read_to_string(stage.site.object("/drills/")?)?;
+    // The record and the closed result are all that is new, and the record tells no names.
+    assert_eq!(stage.site.objects("")?.len(), before + 2);
+    assert_eq!(serde_json::from_slice::<Value>(&closed(&stage, &result)?)?, result);
+    let record = fs::read_to_string(stage.site.object(recorded(&result)?)?)?;
     assert!(record.contains(&stage.backup) && record.contains("\"passed\":true"), "{record}");
     assert!(!record.contains("odd") && !record.contains("orders\\\""), "{record}");
+    for step in ["restore: restoring", "restore: fetching WAL", "restore: syncing to disk"] {
+        let is_there = |phase: &Value| phase["name"] == step;
+        assert!(result["phases"].as_array().is_some_and(|phases| phases.iter().any(is_there)), "{step}: {result}");
+    }
     assert_eq!(stage.server.value("select archived_count from pg_stat_archiver")?, archived);
     let page = fs::read_to_string(page)?;
     assert!(page.contains("odd &quot;name") && !page.contains("<script") && !page.contains("http"), "{page}");
     let told = stage.site.run(&["status", "--wait", "20s", "--json"])?.json()?;
     assert_eq!(told["repositories"][0]["last_drill"]["passed"], true, "{told}");
     stage.site.run(&["status", "--wait", "20s"])?.ok()?.says(&["drill:", "passed"]).map(drop)
+}
+
+fn recorded(result: &Value) -> Outcome<&str> {
+    result["recorded"].as_str().ok_or_else(|| "it is not recorded".into())
+}
+
+/// The whole result, as it lies in the repository.
+fn closed(stage: &Stage, result: &Value) -> Outcome<Vec<u8>> {
+    content(&stage.site, &recorded(result)?.replace(".json", ".zst.age"))
 }
 
 /// Any moment of the window, and the end of a backup.
@@ -62,20 +79,64 @@ pub fn any_moment(install: &'static Installation) -> Outcome {
     said.status_is(2)?.says(&["--to random chooses the backup itself"]).map(drop)
 }
 
-/// Expiry never drops the newest backup that a drill has proven.
+/// Expiry never drops the newest backup that a drill has proven, whatever was drilled or put there since.
 pub fn keeps_what_is_proven(install: &'static Installation) -> Outcome {
     let mut stage = Stage::new(install)?;
+    let made = stage.site.run(&["backup", "--json"])?.ok()?.result()?;
+    let newer = made["id"].as_str().unwrap_or_default().to_owned();
+    stage.result(0, &["--backup", &newer])?;
+    // Records begin with the second they were made in.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
     stage.result(0, &["--backup", &stage.backup])?;
-    for _ in 0..2 {
-        stage.site.run(&["backup"])?.ok()?;
+    let [record, ..] = &stage.site.objects("/drills/")?[..] else { return Err("no drill is recorded".into()) };
+    for number in 0..150 {
+        let garbage = record.with_file_name(format!("20990101T000000Z-{number:08x}.json"));
+        account().write(&garbage, "garbage", 0o600)?;
     }
+    stage.site.run(&["backup"])?.ok()?;
     stage.configure("[retention]\nrecovery_window = \"1s\"\nminimum = 1\n")?;
     std::thread::sleep(std::time::Duration::from_millis(1100));
     let told = stage.site.run(&["expire", "--dry-run", "--json"])?.ok()?.json()?;
     let rows = told["backups"].as_array().cloned().unwrap_or_default();
-    let proven = rows.iter().find(|row| row["id"] == stage.backup).ok_or("the backup is listed")?;
-    assert_eq!(proven["kept"], true, "{told}");
+    let is_kept = |id: &str| rows.iter().any(|row| row["id"] == id && row["kept"] == true);
+    assert!(is_kept(&newer) && !is_kept(&stage.backup), "{told}");
     assert_eq!(rows.iter().filter(|row| row["kept"] == true).count(), 2, "{told}");
+    Ok(())
+}
+
+/// Nothing that somebody has put into the database runs with the rights of a superuser on the host of the drill, and
+/// nobody who works on the live server is in its way.
+pub fn planted(install: &'static Installation) -> Outcome {
+    let mut stage = Stage::new(install)?;
+    // An exact match, where the one that is meant takes a regclass.
+    for name in ["pg_relation_filenode", "pg_table_size"] {
+        stage.server.sql(&format!(
+            "create function public.{name}(oid) returns bigint language plpgsql as $$ begin raise exception 'planted'; end $$"
+        ))?;
+    }
+    stage.server.sql("create schema ext; create extension pg_visibility schema ext")?;
+    for name in ["pg_check_visible", "pg_check_frozen"] {
+        stage.server.sql(&format!(
+            "create function ext.{name}(oid) returns setof tid language plpgsql as $$ begin raise exception 'planted'; end $$"
+        ))?;
+    }
+    // Here nobody can enter it; on the copy its libraries are not loaded.
+    stage.server.sql("alter database shop set session_preload_libraries = 'nowhere'")?;
+    stage.server.archive_all()?;
+    stage.configure(
+        "[[drill.check]]\nname = \"no superuser\"\ndatabase = \"postgres\"\n\
+         sql = \"select current_setting('is_superuser') = 'off' and count(*) = 1001 from orders\"\n\
+         [[drill.check]]\nname = \"shop\"\ndatabase = \"shop\"\nsql = \"select true\"\n",
+    )?;
+    let mut busy = stage.server.client()?;
+    busy.batch_execute("begin; lock table orders in access exclusive mode")?;
+    let result = stage.result(0, &["--limit", "50s"])?;
+    drop(busy);
+    for name in ["relations", "rows", "visibility", "live server", "assertion no superuser", "assertion shop"] {
+        assert_eq!(check(&result, name)?.0, "passed", "{name}: {result}");
+    }
+    let (_, details) = check(&result, "live server")?;
+    assert!(details.ends_with("; databases that this role may not enter: shop"), "{details}");
     Ok(())
 }
 
@@ -91,6 +152,8 @@ pub fn elsewhere(install: &'static Installation) -> Outcome {
     let result = run.result()?;
     assert_eq!(check(&result, "live server")?.0, "not-checked");
     assert_eq!(check(&result, "page checksums")?.0, "passed");
+    // Nobody was named to encrypt to: whoever could read the backup can read this.
+    assert!(closed(&stage, &result)?.starts_with(b"{\"schema\":1,\"result\":\"drill\""));
     let kept = result["kept"].as_str().ok_or("it says what was kept")?;
     assert!(fs::exists(format!("{kept}/data/PG_VERSION"))? && !fs::exists(format!("{kept}/data/postmaster.pid"))?);
     fs::remove_dir_all(kept)?;

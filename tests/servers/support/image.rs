@@ -169,14 +169,14 @@ struct Assembly<'a> {
 
 impl Assembly<'_> {
     fn part(&mut self, number: u64) -> Outcome {
-        let text = open(self.site, &format!("manifests/{}/{number}.jsonl.zst", self.id))?;
+        let text = content(self.site, &format!("manifests/{}/{number}.jsonl.zst", self.id))?;
         let lines = text.split(|b| *b == b'\n').filter(|line| !line.is_empty());
         let lines: Vec<Value> = lines.map(serde_json::from_slice).collect::<Result<_, _>>()?;
         let mut packs = HashMap::new();
         for line in lines.iter().filter(|line| line["type"] == "pack") {
             packs.insert(integer(&line["number"])?, self.pack(line)?);
         }
-        let mut digests = Digests::read(&open(self.site, &format!("digests/{}/{number}.zst", self.id))?)?;
+        let mut digests = Digests::read(&content(self.site, &format!("digests/{}/{number}.zst", self.id))?)?;
         for line in &lines {
             match line["type"].as_str() {
                 Some("file") => self.file(line, &packs, &mut digests)?,
@@ -192,7 +192,7 @@ impl Assembly<'_> {
     /// All frames of a pack, decompressed.
     fn pack(&self, line: &Value) -> Outcome<Vec<u8>> {
         let (backup, number) = (line["id"]["backup"].as_str().unwrap_or_default(), integer(&line["id"]["number"])?);
-        let bytes = open(self.site, &format!("packs/{backup}/{number}.zst"))?;
+        let bytes = content(self.site, &format!("packs/{backup}/{number}.zst"))?;
         let frames = line["frames"].as_array().ok_or("a pack without frames")?;
         let length = frames.iter().map(|frame| integer(&frame[1])).sum::<Outcome<u64>>()?;
         if bytes.len() as u64 != length {
@@ -266,7 +266,7 @@ impl Digests {
 }
 
 /// An object, decrypted and decompressed.
-fn open(site: &Site, name: &str) -> Outcome<Vec<u8>> {
+pub fn content(site: &Site, name: &str) -> Outcome<Vec<u8>> {
     let path = site.object(name)?;
     let stored = fs::read(&path)?;
     let frames = if path.extension() == Some(OsStr::new("age")) { decrypt(site, &stored)? } else { stored };
