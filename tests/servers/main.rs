@@ -21,6 +21,7 @@ mod oracle;
 mod readme;
 mod refusals;
 mod retention;
+mod runbooks;
 mod s3;
 mod session;
 mod several;
@@ -63,6 +64,7 @@ fn scenarios() -> Vec<Scenario> {
         refusals::scenarios(),
         s3::scenarios(),
         retention::scenarios(),
+        runbooks::scenarios(),
         compose::scenarios(),
         several::scenarios(),
         copy::scenarios(),
