@@ -256,6 +256,12 @@ impl Session {
         Ok(Context { trusted, ..context })
     }
 
+    /// For `verify`: the same, with whatever key is at hand unless it is not wanted.
+    pub fn verifying_context(&self, look: &LookingArguments, key: Option<&IdentityArguments>) -> Result<Context> {
+        let identities = key.map(|key| self.identities(key)).transpose()?.flatten();
+        Ok(Context { identities, ..self.looking_context(look)? })
+    }
+
     /// For `restore`. `made` are the directories it fills, the target directory first.
     pub fn restoring_context(
         &self,

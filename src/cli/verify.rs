@@ -3,23 +3,29 @@
 use clap::Args;
 
 use super::job::{Name, is_one};
-use super::session::{LookingArguments, Session};
+use super::session::{IdentityArguments, LookingArguments, Session};
 use super::{Status, argument};
 use crate::model::selector::Selector;
 use crate::operation;
 
-/// Read everything and compare it with what the backups say; needs no key
+/// Read everything and compare it with what the backups say; with a key what is in it, too
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   pgcairn verify                    every backup and all WAL of every repository
   pgcairn verify latest             one backup, with the WAL that it needs
   pgcairn verify --repository offsite
+  pgcairn verify --identity FILE    opens everything, compares every block, looks at every page checksum
   pgcairn verify --json | jq '.repositories[].damaged'")]
 pub struct Arguments {
     /// Beginning of an id, "latest", or "latest~1" for the one before [default: all]
     #[arg(value_name = "ID", value_parser = argument::selector)]
     backup: Option<Selector>,
+    /// Leave everything closed, though a key is at hand
+    #[arg(long, conflicts_with = "identity")]
+    keyless: bool,
+    #[command(flatten)]
+    key: IdentityArguments,
     #[command(flatten)]
     look: LookingArguments,
 }
@@ -31,8 +37,9 @@ impl Arguments {
     }
 
     pub fn run(self, session: &Session) -> Status {
-        let context = session.looking_context(&self.look)?;
-        let request = operation::verify::Request { backup: self.backup };
+        let key = Some(&self.key).filter(|_| !self.keyless);
+        let context = session.verifying_context(&self.look, key)?;
+        let request = operation::verify::Request { backup: self.backup, keyless: self.keyless };
         let outcome = operation::verify::run(&context, &request, &session.output)?;
         session.output.done(&outcome)
     }

@@ -2,6 +2,8 @@
 //! decompressed once and written into place, and then every digest of the part is checked against what
 //! the target reads back.
 
+mod compare;
+
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,6 +21,8 @@ use crate::model::manifest::{DIGEST_BLOCK, Extent, FileSlice, MAX_FRAME, MAX_PAR
 use crate::model::sha256::Sha256Sum;
 use crate::sink::{SinkError, TargetDirectory, TargetFile};
 use crate::store::{Error as StoreError, Reader};
+
+pub use compare::PartRead;
 
 #[derive(Debug, thiserror::Error)]
 pub enum InwardError {
@@ -75,7 +79,7 @@ pub struct Inward<'a> {
     pub jobs: usize,
     /// Set from outside to end the restore early.
     pub interrupt: &'a Interrupt,
-    /// Bytes of files written so far, for progress.
+    /// Bytes of files written, or compared, so far, for progress.
     pub written: &'a AtomicU64,
 }
 
@@ -118,9 +122,10 @@ impl Inward<'_> {
     fn part(&self, number: u32, target: &TargetDirectory) -> Result<()> {
         let part = self.manifest(number)?;
         let expected = self.digests(number, part.digests())?;
+        let mut files = OpenFile { part: &part, target, open: None };
         for (pack, extents) in by_pack(&part) {
             self.check_interrupt()?;
-            self.pack(pack, &extents, &part, target)?;
+            self.pack(pack, &extents, &mut files)?;
         }
         let mut values = expected.values.iter();
         for file in &part.files {
@@ -162,12 +167,11 @@ impl Inward<'_> {
         Ok(bytes)
     }
 
-    /// Decompresses each frame that `extents` touch, once, and writes what belongs into place.
-    fn pack(&self, pack: &Pack, extents: &[(usize, Extent)], part: &Part, target: &TargetDirectory) -> Result<()> {
+    /// Decompresses each frame that `extents` touch, once, and hands on what belongs into files.
+    fn pack(&self, pack: &Pack, extents: &[(usize, Extent)], files: &mut dyn Destination) -> Result<()> {
         let key = self.keys.pack(&pack.id);
         let mut stored = self.stored(&key)?;
         let mut frames = PackReader::open(&key, &mut stored, self.opener)?;
-        let mut files = OpenFile { part, target, open: None };
         let (mut stored_at, mut frame_at, mut rest) = (0, 0, extents);
         for layout in &pack.frames {
             let frame_end = frame_at + layout.length;
@@ -175,7 +179,7 @@ impl Inward<'_> {
             if needed > 0 {
                 let frame = frames.frame(*layout, stored_at)?;
                 for (index, extent) in &rest[..needed] {
-                    let written = write_overlap(files.at(*index)?, extent, frame_at, frame)?;
+                    let written = hand_overlap(files, *index, extent, frame_at, frame)?;
                     self.written.fetch_add(written, Ordering::Relaxed);
                 }
                 // An extent that goes on in the next frame is needed again.
@@ -188,6 +192,11 @@ impl Inward<'_> {
         drop(frames);
         stored.finish()
     }
+}
+
+/// Where the bytes of a part go: of a file by its place in the part, and from an offset in the file on.
+trait Destination {
+    fn take(&mut self, file: usize, offset: u64, bytes: &[u8]) -> Result<()>;
 }
 
 /// The file written to last stays open: the extents of one file mostly follow each other.
@@ -204,6 +213,12 @@ impl OpenFile<'_> {
             None => open(self.target, &self.part.files[index])?,
         };
         Ok(&self.open.insert((index, file)).1)
+    }
+}
+
+impl Destination for OpenFile<'_> {
+    fn take(&mut self, file: usize, offset: u64, bytes: &[u8]) -> Result<()> {
+        Ok(self.at(file)?.write_at(bytes, offset)?)
     }
 }
 
@@ -226,15 +241,21 @@ fn open(target: &TargetDirectory, file: &FileSlice) -> Result<TargetFile> {
     Ok(target.file(&file.path, file.size, file.mode.0)?)
 }
 
-/// Writes the part of `extent` that lies in the frame beginning at `frame_at`; returns its length.
-fn write_overlap(file: &TargetFile, extent: &Extent, frame_at: u64, frame: &[u8]) -> Result<u64> {
+/// Hands on the part of `extent` that lies in the frame beginning at `frame_at`; returns its length.
+fn hand_overlap(
+    files: &mut dyn Destination,
+    index: usize,
+    extent: &Extent,
+    frame_at: u64,
+    frame: &[u8],
+) -> Result<u64> {
     let from = extent.pack_offset.max(frame_at);
     let to = (extent.pack_offset + extent.length).min(frame_at + frame.len() as u64);
     if from >= to {
         return Ok(0);
     }
     let bytes = &frame[(from - frame_at) as usize..(to - frame_at) as usize];
-    file.write_at(bytes, extent.file_offset + (from - extent.pack_offset))?;
+    files.take(index, extent.file_offset + (from - extent.pack_offset), bytes)?;
     Ok(to - from)
 }
 

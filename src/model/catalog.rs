@@ -189,7 +189,16 @@ impl ObjectList {
     }
 
     pub fn get(&self, key: &Key) -> Option<&ObjectLine> {
-        self.0.binary_search_by(|line| line.key.cmp(key)).ok().and_then(|at| self.0.get(at))
+        self.place(key).and_then(|at| self.0.get(at))
+    }
+
+    /// Where in [`ObjectList::lines`] it is.
+    pub fn place(&self, key: &Key) -> Option<usize> {
+        self.0.binary_search_by(|line| line.key.cmp(key)).ok()
+    }
+
+    pub fn lines(&self) -> &[ObjectLine] {
+        &self.0
     }
 }
 

@@ -109,6 +109,20 @@ impl RelationName {
     }
 }
 
+/// The relation file that a path below the data directory leads to; `version_directory` as in [`Place::directory`].
+pub fn relation_file_at<'p>(path: impl Iterator<Item = &'p [u8]>, version_directory: &[u8]) -> Option<RelationFile> {
+    let mut parts: Vec<&[u8]> = path.collect();
+    let name = parts.pop()?;
+    let enter = |place: Place, part: &[u8]| match place.directory(part, version_directory) {
+        DirectoryRule::Enter(next) => Some(next),
+        DirectoryRule::Skip(_) => None,
+    };
+    match parts.into_iter().try_fold(Place::Root, enter)?.file(name) {
+        FileRule::Relation(file) => Some(file),
+        _ => None,
+    }
+}
+
 /// `looks_like_temp_rel_name`: `t<backend>_<relfilenode>`, then fork and segment.
 pub fn is_temporary_relation(name: &[u8]) -> bool {
     let Some(rest) = name.strip_prefix(b"t") else { return false };

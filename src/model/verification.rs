@@ -43,7 +43,7 @@ pub struct Record {
     pub seconds: f64,
     /// Nothing is damaged and no WAL missing.
     pub passed: bool,
-    /// Objects.
+    /// Objects, and pages that are bad in sound ones.
     pub damaged: u64,
     /// Segments.
     pub missing_wal: u64,

@@ -39,6 +39,7 @@ mod trust;
 pub mod verifications;
 pub mod verify;
 pub mod wal;
+mod watched;
 
 use jiff::Timestamp;
 

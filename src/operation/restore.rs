@@ -48,7 +48,9 @@ use crate::report::restore::{Done, Plan, Restore};
 use crate::store::Reader;
 
 pub use again::arguments;
+pub(super) use commit_marker::{agree, judge_control_file, judge_label};
 pub use copy::StoppedCopy;
+pub(super) use layout::{Sliced, refuse_foreign};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {

@@ -1,33 +1,43 @@
-//! `verify`: reads what lies in the repositories and compares it with what their backups say of it. Needs no key: commit
-//! markers vouch for lists of objects, lists for every object, and envelopes for the WAL.
+//! `verify`: reads what lies in the repositories and compares it with what their backups say of it. Without a key commit
+//! markers vouch for lists of objects, lists for every object, and envelopes for the WAL. With one all of it is opened,
+//! and compared with the digests that were made of it when it was backed up.
 //!
 //! What is damaged is told with the backups that it hurts; the rest is read all the same.
 
+mod content;
 mod object;
 mod record;
+mod remedy;
 mod tally;
 mod wal;
 
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::codec::Opener;
 use crate::config;
 use crate::flow::workers;
-use crate::model::catalog::{CommitMarker, ObjectLine, Summary};
+use crate::model::catalog::{CommitMarker, MAX_OBJECTS, ObjectLine, ObjectList, Summary};
 use crate::model::error::{Code, Error, Result};
-use crate::model::key::BackupId;
+use crate::model::key::{BackupId, Encryption, Key};
 use crate::model::selector::Selector;
 use crate::model::signature::Standing;
-use crate::report::Listener;
-use crate::report::verify::{Damage, Repository, Unvouched, Verify};
+use crate::model::verification::Proof;
+use crate::report::verify::{BackupProof, Damage, Repository, Unvouched, Verify};
+use crate::report::{Listener, Phase, Progress};
 
 use super::catalog::{Catalog, generations};
 use super::chosen::{self, Found};
 use super::repository::{Opened, open_each};
-use super::{Context, objects_list};
+use super::watched::watched;
+use super::{Context, failure, objects_list};
 use tally::Tally;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// Only this one, with the WAL that it needs.
     pub backup: Option<Selector>,
+    /// Objects as they are stored, though what is in them could be read.
+    pub keyless: bool,
 }
 
 /// Lines of the list of objects that are held at once.
@@ -36,20 +46,21 @@ const BATCH: usize = 4096;
 pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Result<Verify> {
     let (mut found, mut missing) = (false, None);
     let mut repositories = Vec::new();
-    for (wanted, repository) in open_each(&context.config, listener)? {
-        let mut verified = Repository::new(&wanted.name, repository.url());
-        let work = Work { context, wanted, listener };
+    for (wanted, repository) in &open_each(&context.config, listener)? {
+        let opener = opener(context, repository.encryption(), request.keyless);
+        let work = Work { context, wanted, listener, opener, opened_any: AtomicBool::new(false) };
+        let mut verified = work.nothing_yet(repository);
         let cluster = context.config.name.as_ref();
         match &request.backup {
             None => {
-                for opened in generations(&repository, cluster)? {
-                    let mut generation = Repository::new(&wanted.name, repository.url());
+                for opened in generations(repository, cluster)? {
+                    let mut generation = work.nothing_yet(repository);
                     work.everything(&opened, &mut generation)?;
                     record::keep((context, wanted), &opened, None, &generation, listener);
                     verified.add(generation);
                 }
             }
-            Some(selector) => match chosen::backup((&repository, cluster), selector, |_| absent(selector)) {
+            Some(selector) => match chosen::backup((repository, cluster), selector, |_| absent(selector)) {
                 Ok(Found { opened, what: marker, .. }) => {
                     work.one(&opened, &marker, &mut verified)?;
                     record::keep((context, wanted), &opened, Some(&marker.summary.id), &verified, listener);
@@ -65,9 +76,17 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
     if let Some(missing) = missing.filter(|_| !found) {
         return Err(missing);
     }
-    let is_sound = repositories.iter().all(|repository| repository.damaged.is_empty());
-    let next = context.command(if is_sound { "list" } else { "backup" });
+    let next = remedy::advise(context, &mut repositories);
     Ok(Verify { repositories, next })
+}
+
+/// As close as it can be.
+fn opener(context: &Context, encryption: Encryption, keyless: bool) -> Option<Opener> {
+    match encryption {
+        _ if keyless => None,
+        Encryption::None => Some(Opener::plain()),
+        Encryption::Age => context.identities.clone().map(Opener::new),
+    }
 }
 
 fn absent(selector: &Selector) -> Error {
@@ -79,9 +98,22 @@ struct Work<'w> {
     context: &'w Context,
     wanted: &'w config::Repository,
     listener: &'w dyn Listener,
+    /// Where content is read too.
+    opener: Option<Opener>,
+    /// The identity has opened something here: what it does not open later is another thing's fault.
+    opened_any: AtomicBool,
 }
 
 impl Work<'_> {
+    fn nothing_yet(&self, repository: &crate::store::Repository) -> Repository {
+        let proof = if self.opener.is_some() { Proof::Content } else { Proof::Object };
+        Repository { proof, ..Repository::new(&self.wanted.name, repository.url()) }
+    }
+
+    fn jobs(&self) -> usize {
+        crate::flow::memory::share(self.context.config.backup.jobs()).jobs
+    }
+
     /// All that one system identifier left, and what of it nobody needs.
     fn everything(&self, opened: &Opened, verified: &mut Repository) -> Result<()> {
         let catalog = Catalog::read(&opened.repository.reader(), &opened.keys)?;
@@ -95,7 +127,7 @@ impl Work<'_> {
             self.backup(opened, marker, &tally, verified)?;
         }
         let summaries: Vec<&Summary> = catalog.summaries().collect();
-        wal::whole(self.context, self.wanted, opened, &summaries, &tally, verified)?;
+        wal::whole(self, opened, &summaries, &tally, verified)?;
         unreferenced(opened, &catalog, verified)?;
         tally.into(verified);
         Ok(())
@@ -105,7 +137,7 @@ impl Work<'_> {
     fn one(&self, opened: &Opened, marker: &CommitMarker, verified: &mut Repository) -> Result<()> {
         let tally = Tally::default();
         self.backup(opened, marker, &tally, verified)?;
-        wal::of_backup(opened, &marker.summary, &tally, verified)?;
+        wal::of_backup(self, opened, &marker.summary, &tally, verified)?;
         tally.into(verified);
         Ok(())
     }
@@ -126,34 +158,85 @@ impl Work<'_> {
             Standing::Pinned { .. } => {}
         }
         verified.backups += 1;
-        objects(self.context, opened, summary, tally)
+        verified.backup_proofs.push(BackupProof { backup: summary.id.clone(), proof: verified.proof, sound: true });
+        let done = AtomicU64::new(0);
+        let total = Some(if self.opener.is_some() { summary.totals.data_bytes } else { summary.totals.stored_bytes });
+        let progress = || {
+            let bytes_done = done.load(Ordering::Relaxed);
+            Progress { bytes_done, bytes_total: total, ..Progress::new(Phase::Verifying) }
+        };
+        watched(self.listener, progress, || match &self.opener {
+            None => self.objects(opened, summary, &done, tally),
+            Some(opener) => self.content(opened, opener, summary, &done, tally),
+        })
+    }
+
+    /// Every object that the list names, and the list itself. What another backup wrote that is there is read with that
+    /// one.
+    fn objects(&self, opened: &Opened, backup: &Summary, done: &AtomicU64, tally: &Tally) -> Result<()> {
+        let (reader, encryption) = (opened.repository.reader(), opened.repository.encryption());
+        let mut batch: Vec<ObjectLine> = Vec::new();
+        let verify = |batch: &mut Vec<ObjectLine>| {
+            workers::each(self.jobs(), std::mem::take(batch).into_iter(), |line| {
+                self.context.interrupt.check()?;
+                object::verify(&reader, encryption, &line, backup, tally)?;
+                done.fetch_add(line.size, Ordering::Relaxed);
+                Ok(())
+            })
+        };
+        list(opened, backup, tally, |line| {
+            batch.push(line);
+            if batch.len() >= BATCH { verify(&mut batch) } else { Ok(()) }
+        })?;
+        verify(&mut batch)
+    }
+
+    fn content(
+        &self,
+        opened: &Opened,
+        opener: &Opener,
+        backup: &Summary,
+        done: &AtomicU64,
+        tally: &Tally,
+    ) -> Result<()> {
+        let mut lines = Vec::new();
+        let is_sound = list(opened, backup, tally, |line| {
+            lines.push(line);
+            if lines.len() > MAX_OBJECTS { Err(too_long(&opened.keys.objects(&backup.id))) } else { Ok(()) }
+        })?;
+        if !is_sound {
+            // A restore goes no further; what is there may still be copied from another repository.
+            return workers::each(self.jobs(), lines.into_iter(), |line| {
+                self.context.interrupt.check()?;
+                object::verify(&opened.repository.reader(), opened.repository.encryption(), &line, backup, tally)
+            });
+        }
+        let source = content::Source { context: self.context, opened, opener, jobs: self.jobs(), compared: done };
+        content::verify(&source, backup, &ObjectList::new(lines), tally)?;
+        self.opened_any.store(true, Ordering::Relaxed);
+        Ok(())
     }
 }
 
-/// Every object that the list names, and the list itself. What another backup wrote that is there is read with that one.
-fn objects(context: &Context, opened: &Opened, backup: &Summary, tally: &Tally) -> Result<()> {
-    let (reader, list) = (opened.repository.reader(), opened.keys.objects(&backup.id));
-    let jobs = crate::flow::memory::share(context.config.backup.jobs()).jobs;
-    let mut batch: Vec<ObjectLine> = Vec::new();
-    let verify = |batch: &mut Vec<ObjectLine>| {
-        workers::each(jobs, std::mem::take(batch).into_iter(), |line| {
-            context.interrupt.check()?;
-            object::verify(&reader, opened.repository.encryption(), &line, backup, tally)
-        })
-    };
-    let read = objects_list::read(&reader, &list, &backup.objects, |line| {
-        batch.push(line);
-        if batch.len() >= BATCH { verify(&mut batch) } else { Ok(()) }
-    });
-    match read {
-        Ok(()) => tally.sound(backup.objects.size),
+fn too_long(list: &Key) -> Error {
+    failure::damaged(list, format!("it names more than {MAX_OBJECTS} objects"))
+}
+
+/// Hands on every line, those of a damaged list as well; tells whether it is sound.
+fn list(opened: &Opened, backup: &Summary, tally: &Tally, visit: impl FnMut(ObjectLine) -> Result<()>) -> Result<bool> {
+    let key = opened.keys.objects(&backup.id);
+    match objects_list::read(&opened.repository.reader(), &key, &backup.objects, visit) {
+        Ok(()) => {
+            tally.sound(backup.objects.size);
+            Ok(true)
+        }
         Err(error) if error.code == Code::Damaged => {
             let reason = error.message;
-            tally.damage(Damage { object: list.to_string(), reason, hurts: vec![backup.id.clone()] });
+            tally.damage(Damage { object: key.to_string(), reason, hurts: vec![backup.id.clone()] });
+            Ok(false)
         }
-        Err(error) => return Err(error),
+        Err(error) => Err(error),
     }
-    verify(&mut batch)
 }
 
 /// Parts that no backup needs: of one under way, of a dropped one, or left by one that was killed.

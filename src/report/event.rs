@@ -21,6 +21,8 @@ pub enum Phase {
     Restoring,
     /// The WAL that recovery needs is laid beside the data.
     FetchingWal,
+    /// What lies in the repository is compared with what was backed up.
+    Verifying,
     Syncing,
     /// A server on the copy replays WAL up to the target.
     Recovering,
@@ -36,6 +38,7 @@ impl Phase {
             Phase::ReadingWal => "reading WAL",
             Phase::Restoring => "restoring",
             Phase::FetchingWal => "fetching WAL",
+            Phase::Verifying => "verifying",
             Phase::Syncing => "syncing to disk",
             Phase::Recovering => "recovering",
         }

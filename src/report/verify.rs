@@ -21,12 +21,21 @@ pub struct Repository {
     /// How closely it was read.
     pub proof: Proof,
     pub backups: u64,
+    pub backup_proofs: Vec<BackupProof>,
     /// Whose size, SHA-256 and name are as they must be.
     pub objects: u64,
     pub bytes: u64,
     /// Whose size is as their envelope says.
     pub wal_files: u64,
     pub damaged: Vec<Damage>,
+    /// Data pages whose checksum is wrong in objects that are sound, and of which their backup says nothing.
+    pub bad_pages: Vec<BadPage>,
+    /// Others that are not named.
+    pub more_bad_pages: u64,
+    /// Those that were found when they were backed up.
+    pub known_bad_pages: u64,
+    /// What brings back what was lost.
+    pub remedies: Vec<String>,
     pub wal_gaps: Vec<Gap>,
     /// Backups that no trusted key has signed.
     pub unvouched: Vec<Unvouched>,
@@ -41,6 +50,22 @@ pub struct Damage {
     pub reason: String,
     /// The backups that cannot be restored from here without it; a segment between backups hurts recovery past it.
     pub hurts: Vec<BackupId>,
+}
+
+/// How closely one backup was read, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BackupProof {
+    pub backup: BackupId,
+    pub proof: Proof,
+    pub sound: bool,
+}
+
+/// Of a relation's file; `block` within the relation, as PostgreSQL counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BadPage {
+    pub backup: BackupId,
+    pub path: String,
+    pub block: u64,
 }
 
 /// Segments that are missing and needed.
@@ -68,10 +93,15 @@ impl Repository {
             url: url.to_owned(),
             proof: Proof::Object,
             backups: 0,
+            backup_proofs: Vec::new(),
             objects: 0,
             bytes: 0,
             wal_files: 0,
             damaged: Vec::new(),
+            bad_pages: Vec::new(),
+            more_bad_pages: 0,
+            known_bad_pages: 0,
+            remedies: Vec::new(),
             wal_gaps: Vec::new(),
             unvouched: Vec::new(),
             unreferenced_objects: 0,
@@ -82,25 +112,51 @@ impl Repository {
     /// What lies in the same repository and was read in the same way.
     pub fn add(&mut self, other: Repository) {
         self.backups += other.backups;
+        self.backup_proofs.extend(other.backup_proofs);
         self.objects += other.objects;
         self.bytes += other.bytes;
         self.wal_files += other.wal_files;
         self.damaged.extend(other.damaged);
+        self.bad_pages.extend(other.bad_pages);
+        self.more_bad_pages += other.more_bad_pages;
+        self.known_bad_pages += other.known_bad_pages;
+        self.remedies.extend(other.remedies);
         self.wal_gaps.extend(other.wal_gaps);
         self.unvouched.extend(other.unvouched);
         self.unreferenced_objects += other.unreferenced_objects;
         self.unreferenced_bytes += other.unreferenced_bytes;
     }
 
+    /// The backups that cannot be restored from here as they were.
+    pub fn hurt(&self) -> impl Iterator<Item = &BackupId> {
+        let by_objects = self.damaged.iter().flat_map(|damage| &damage.hurts);
+        by_objects.chain(self.bad_pages.iter().map(|page| &page.backup))
+    }
+
+    /// Whether this backup was read here and found whole.
+    pub fn has_sound(&self, id: &BackupId) -> bool {
+        self.backup_proofs.iter().any(|proof| proof.backup == *id && proof.sound)
+    }
+
+    /// Nothing is damaged.
+    pub fn is_whole(&self) -> bool {
+        self.damaged.is_empty() && self.bad_pages.is_empty() && self.more_bad_pages == 0
+    }
+
     /// Nothing is damaged, and nothing missing.
     pub fn is_sound(&self) -> bool {
-        self.damaged.is_empty() && self.wal_gaps.is_empty()
+        self.is_whole() && self.wal_gaps.is_empty()
     }
 
     fn lines(&self) -> String {
         let (backups, objects) = (count(self.backups, "backup"), count(self.objects, "object"));
         let wal = count(self.wal_files, "WAL file");
-        let sound = format!("{}: {backups}; sound are {objects} ({}) and {wal}\n", self.name, bytes(self.bytes));
+        let proof = match self.proof {
+            Proof::Object => "as stored",
+            Proof::Content => "with what is in them",
+        };
+        let (name, size) = (&self.name, bytes(self.bytes));
+        let sound = format!("{name}: {backups}; sound, {proof}, are {objects} ({size}) and {wal}\n");
         let unvouched = self.unvouched.iter().map(|unvouched| match &unvouched.key {
             Some(key) => format!("  NOT TRUSTED: {} is signed by {key}\n", unvouched.backup),
             None => format!("  NOT SIGNED: {}\n", unvouched.backup),
@@ -113,14 +169,33 @@ impl Repository {
             format!("  {objects} ({size}) that no backup needs; expire deletes what is no longer in use\n")
         });
         let damaged = self.damaged.iter().map(Damage::line);
-        sound + &shown(damaged) + &shown(gaps) + &shown(unvouched) + &garbage.unwrap_or_default()
+        let pages = self.bad_pages.iter().map(BadPage::line);
+        let mut lines = sound + &shown(damaged) + &shown_of(pages, self.more_bad_pages);
+        if self.known_bad_pages > 0 {
+            let pages = count(self.known_bad_pages, "page");
+            lines += &format!("  {pages} with a wrong checksum, as found when they were backed up: pgcairn show\n");
+        }
+        lines += &(shown(gaps) + &shown(unvouched) + &garbage.unwrap_or_default());
+        self.remedies.iter().fold(lines, |lines, remedy| lines + &format!("  {remedy}\n"))
     }
 }
 
 fn shown(lines: impl ExactSizeIterator<Item = String>) -> String {
-    let hidden = lines.len().saturating_sub(SHOWN);
+    shown_of(lines, 0)
+}
+
+/// The same where there are more than lines.
+fn shown_of(lines: impl ExactSizeIterator<Item = String>, more: u64) -> String {
+    let hidden = lines.len().saturating_sub(SHOWN) as u64 + more;
     let text: String = lines.take(SHOWN).collect();
     if hidden > 0 { text + &format!("  and {hidden} more, see --json\n") } else { text }
+}
+
+impl BadPage {
+    fn line(&self) -> String {
+        let BadPage { backup, path, block } = self;
+        format!("  BAD PAGE {path} block {block}: it was so when {backup} was made, which does not say it\n")
+    }
 }
 
 impl Damage {
@@ -147,7 +222,7 @@ impl Report for Verify {
     fn flaw(&self) -> Option<Code> {
         let any = |test: fn(&Repository) -> bool| self.repositories.iter().any(test);
         match () {
-            () if any(|repository| !repository.damaged.is_empty()) => Some(Code::Damaged),
+            () if any(|repository| !repository.is_whole()) => Some(Code::Damaged),
             () if any(|repository| !repository.wal_gaps.is_empty()) => Some(Code::WalGap),
             () if any(|repository| !repository.unvouched.is_empty()) => Some(Code::Flagged),
             () => None,

@@ -1,5 +1,6 @@
 //! Bytes into place.
 
+pub mod comparison;
 mod error;
 mod replacement;
 pub mod target_directory;

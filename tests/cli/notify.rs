@@ -126,7 +126,7 @@ fn nobody_listens() {
         let refused = format!("warning: not notified by {kind} to {port}: Connection refused (os error 111)\n");
         assert!(run.stderr.contains(&refused), "{run}");
     }
-    assert!(verified.succeeds().stdout.contains("sound are"));
+    assert!(verified.succeeds().stdout.contains("sound, "));
 }
 
 #[test]

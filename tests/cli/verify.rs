@@ -2,8 +2,9 @@
 
 use insta::assert_snapshot;
 use pgcairn::model::error::Code;
+use pgcairn::model::verification::Proof;
 use pgcairn::report::Report;
-use pgcairn::report::verify::{Damage, Gap, Repository, Unvouched, Verify};
+use pgcairn::report::verify::{BackupProof, BadPage, Damage, Gap, Repository, Unvouched, Verify};
 
 fn read(verify: &Verify) -> String {
     format!("exit {}\n{}next: {}\n", verify.flaw().map_or(0, Code::exit_status), verify.human(), verify.next)
@@ -40,6 +41,14 @@ fn a_verification() {
     };
     harmed.damaged = (1..=22).map(|number| damage(number, std::slice::from_ref(&id))).collect();
     harmed.damaged[0].hurts.clear();
+    harmed.proof = Proof::Content;
+    let page = |block| BadPage { backup: id.clone(), path: "base/5/16402".to_owned(), block };
+    (harmed.bad_pages, harmed.more_bad_pages, harmed.known_bad_pages) = ((0..21).map(page).collect(), 2, 1);
+    harmed.backup_proofs = vec![BackupProof { backup: id.clone(), proof: Proof::Content, sound: false }];
+    harmed.remedies = vec![format!("{id} was found sound nowhere: make another with pgcairn backup")];
     verify.repositories[1] = harmed;
     assert_snapshot!(read(&verify));
+    let told = &mut verify.repositories[1];
+    (told.damaged, told.bad_pages) = (told.damaged.split_off(21), told.bad_pages.split_off(20));
+    assert_snapshot!(serde_json::to_string_pretty(&verify).unwrap());
 }

@@ -9,7 +9,7 @@ use crate::model::catalog::Summary;
 use crate::model::control_file::ControlFile;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::ClusterKeys;
-use crate::model::labels::BackupLabel;
+use crate::model::labels::{BackupLabel, InvalidLabel};
 use crate::model::lsn::Lsn;
 use crate::model::wal_name::TimelineId;
 use crate::operation::failure;
@@ -44,9 +44,13 @@ pub fn contradiction(keys: &ClusterKeys, backup: &Summary, reason: String) -> Er
 
 /// It must be the control file of the cluster that the commit marker tells of.
 pub fn check_control_file(source: &Source<'_>, target: &TargetDirectory, backup: &Summary) -> Result<ControlFile> {
-    let bytes = target.read_waiting_control_file()?;
+    judge_control_file(&source.opened.keys, &target.read_waiting_control_file()?, backup)
+}
+
+/// The same of its bytes.
+pub fn judge_control_file(keys: &ClusterKeys, bytes: &[u8], backup: &Summary) -> Result<ControlFile> {
     let damaged = |reason: String| damaged(format!("the control file of backup {}: {reason}", backup.id));
-    let control = ControlFile::parse(&bytes).map_err(|e| damaged(e.to_string()))?;
+    let control = ControlFile::parse(bytes).map_err(|e| damaged(e.to_string()))?;
     if control.system_identifier != backup.system_identifier {
         return Err(damaged(format!(
             "it is of cluster {}, not {}",
@@ -64,7 +68,7 @@ pub fn check_control_file(source: &Source<'_>, target: &TargetDirectory, backup:
         None => Ok(control),
         Some((fact, said, found)) => {
             let reason = format!("it says that the {fact} is {said}, the control file says {found}");
-            Err(contradiction(&source.opened.keys, backup, reason))
+            Err(contradiction(keys, backup, reason))
         }
     }
 }
@@ -75,9 +79,15 @@ fn damaged(message: String) -> Error {
 
 /// Recovery begins where the label says, and was planned from where the commit marker says.
 pub fn check_label(source: &Source<'_>, target: &Path, backup: &Summary) -> Result<()> {
-    let damaged = |reason: String| damaged(format!("backup_label of backup {}: {reason}", backup.id));
-    let bytes = fs::read(target.join("backup_label")).map_err(|e| damaged(e.to_string()))?;
-    let label = BackupLabel::parse(&bytes).map_err(|e| damaged(e.to_string()))?;
+    let bytes = fs::read(target.join("backup_label"))
+        .map_err(|e| damaged(format!("backup_label of backup {}: {e}", backup.id)))?;
+    judge_label(&source.opened.keys, &bytes, backup)
+}
+
+/// The same of its bytes.
+pub fn judge_label(keys: &ClusterKeys, bytes: &[u8], backup: &Summary) -> Result<()> {
+    let damaged = |e: InvalidLabel| damaged(format!("backup_label of backup {}: {e}", backup.id));
+    let label = BackupLabel::parse(bytes).map_err(damaged)?;
     let said = (backup.start_lsn, backup.timeline, backup.standby);
     let found = (label.start_lsn, label.start_timeline, label.from_standby);
     if said == found {
@@ -87,5 +97,5 @@ pub fn check_label(source: &Source<'_>, target: &Path, backup: &Summary) -> Resu
         format!("{lsn} on timeline {timeline} of a {}", if standby { "standby" } else { "primary" })
     };
     let reason = format!("the backup starts at {} in it, at {} in backup_label", words(said), words(found));
-    Err(contradiction(&source.opened.keys, backup, reason))
+    Err(contradiction(keys, backup, reason))
 }

@@ -2,20 +2,17 @@
 //! last, so that a directory either cannot be started or is complete.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use super::choose::Chosen;
 use super::layout::Layout;
 use super::{Request, Source, commit_marker, configuration, directories, unfinished, wal};
-use crate::flow::caught::Panicked;
 use crate::model::catalog::Summary;
 use crate::model::error::Result;
 use crate::model::plan::required_settings::RequiredSettings;
 use crate::operation::failure::cannot;
+use crate::operation::watched::watched;
 use crate::report::{Listener, Phase, Progress};
 use crate::sink::TargetDirectory;
-
-const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Gives what a server on the copy must be told at least.
 pub fn execute(
@@ -54,14 +51,9 @@ fn copy_files(
     let (written, reader) = (AtomicU64::new(0), source.opened.repository.reader());
     let inward = source.inward(backup, &layout.objects, request, &written, &reader);
     let total = Some(backup.totals.data_bytes);
-    std::thread::scope(|scope| {
-        let copy = scope.spawn(|| inward.files(target));
-        while !copy.is_finished() {
-            std::thread::sleep(PROGRESS_INTERVAL);
-            let bytes_done = written.load(Ordering::Relaxed);
-            listener.progress(Progress { bytes_done, bytes_total: total, ..Progress::new(Phase::Restoring) });
-        }
-        copy.join().map_err(|_| Panicked)
-    })??;
-    Ok(())
+    let progress = || {
+        let bytes_done = written.load(Ordering::Relaxed);
+        Progress { bytes_done, bytes_total: total, ..Progress::new(Phase::Restoring) }
+    };
+    Ok(watched(listener, progress, || inward.files(target))?)
 }

@@ -173,17 +173,17 @@ impl Layout {
 /// Files that several lines describe: the pieces seen, by path, and the file's size. A line that got lost
 /// would read as zeros.
 #[derive(Default)]
-struct Sliced(BTreeMap<RelPath, (u64, Vec<Slice>)>);
+pub struct Sliced(BTreeMap<RelPath, (u64, Vec<Slice>)>);
 
 impl Sliced {
-    fn add(&mut self, part: &Part) {
+    pub fn add(&mut self, part: &Part) {
         for (file, slice) in part.files.iter().filter_map(|file| Some((file, file.slice?))) {
             self.0.entry(file.path.clone()).or_insert((file.size, Vec::new())).1.push(slice);
         }
     }
 
     /// The pieces of each file must join from its beginning to its end.
-    fn check(mut self, backup: &Summary) -> Result<()> {
+    pub fn check(mut self, backup: &Summary) -> Result<()> {
         for (path, (size, slices)) in &mut self.0 {
             slices.sort_by_key(|slice| slice.offset);
             let end = slices.iter().try_fold(0, |end, slice| (slice.offset == end).then(|| slice.end()));
@@ -198,7 +198,7 @@ impl Sliced {
 
 /// Below a tablespace there is only what PostgreSQL has there, `PG_<major>_<catalog version>`
 /// (`TABLESPACE_VERSION_DIRECTORY`): whoever forged a manifest must not write elsewhere.
-fn refuse_foreign(part: &Part, backup: &Summary) -> Result<()> {
+pub fn refuse_foreign(part: &Part, backup: &Summary) -> Result<()> {
     let paths = part.files.iter().map(|file| &file.path).chain(part.directories.iter().map(|d| &d.path));
     let foreign = |path: &&RelPath| {
         tablespace_oid(path).is_some() && path.parts().nth(2).is_some_and(|name| !name.starts_with(b"PG_"))

@@ -32,7 +32,8 @@ pub fn verify(
     Ok(())
 }
 
-fn flaw(reader: &Reader, encryption: Encryption, line: &ObjectLine) -> Result<Option<String>> {
+/// What is wrong with it as it is stored.
+pub fn flaw(reader: &Reader, encryption: Encryption, line: &ObjectLine) -> Result<Option<String>> {
     let Some(stored) = reader.find(&line.key)? else { return Ok(Some("it does not exist".to_owned())) };
     let (mut stored, mut chunk) = (stored.take(line.size.saturating_add(1)), vec![0; CHUNK]);
     let (mut sha256, mut size, mut start) = (Sha256::new(), 0, Vec::new());

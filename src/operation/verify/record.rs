@@ -45,7 +45,7 @@ fn of(context: &Context, backup: Option<&BackupId>, verified: &Repository) -> Re
         started: context.now,
         seconds: seconds_since(context),
         passed: verified.is_sound(),
-        damaged: verified.damaged.len() as u64,
+        damaged: verified.damaged.len() as u64 + verified.bad_pages.len() as u64 + verified.more_bad_pages,
         missing_wal: verified.wal_gaps.iter().map(|gap| gap.segments).sum(),
         read_bytes: verified.bytes,
         covered: 1.0,

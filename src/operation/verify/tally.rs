@@ -1,16 +1,22 @@
 //! What several threads have found.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard};
 
-use crate::report::verify::{Damage, Repository};
+use crate::report::verify::{BadPage, Damage, Repository};
 
 #[derive(Default)]
 pub struct Tally {
     objects: AtomicU64,
     bytes: AtomicU64,
     damaged: Mutex<Vec<Damage>>,
+    bad_pages: Mutex<Vec<BadPage>>,
+    more_bad_pages: AtomicU64,
+    known_bad_pages: AtomicU64,
 }
+
+/// Most that are named; the others are counted.
+const MAX_BAD_PAGES: usize = 1000;
 
 impl Tally {
     pub fn sound(&self, bytes: u64) {
@@ -19,14 +25,37 @@ impl Tally {
     }
 
     pub fn damage(&self, damage: Damage) {
-        self.damaged.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(damage);
+        locked(&self.damaged).push(damage);
+    }
+
+    /// One of which the backup says nothing.
+    pub fn bad_page(&self, page: BadPage) {
+        let mut pages = locked(&self.bad_pages);
+        match pages.len() < MAX_BAD_PAGES {
+            true => pages.push(page),
+            false => self.more_bad_pages(1),
+        }
+    }
+
+    /// Those that nobody has named.
+    pub fn more_bad_pages(&self, number: u64) {
+        self.more_bad_pages.fetch_add(number, Ordering::Relaxed);
+    }
+
+    pub fn known_bad_page(&self) {
+        self.known_bad_pages.fetch_add(1, Ordering::Relaxed);
     }
 
     /// In the order of their names, one that hurts several backups once.
     pub fn into(self, verified: &mut Repository) {
         verified.objects += self.objects.into_inner();
         verified.bytes += self.bytes.into_inner();
-        let mut damaged = self.damaged.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut pages = inner(self.bad_pages);
+        pages.sort_by(|a, b| (&a.backup, &a.path, a.block).cmp(&(&b.backup, &b.path, b.block)));
+        verified.more_bad_pages += self.more_bad_pages.into_inner();
+        verified.bad_pages.extend(pages);
+        verified.known_bad_pages += self.known_bad_pages.into_inner();
+        let mut damaged = inner(self.damaged);
         damaged.sort_by(|a, b| a.object.cmp(&b.object));
         for damage in damaged {
             match verified.damaged.last_mut().filter(|last| last.object == damage.object) {
@@ -35,4 +64,12 @@ impl Tally {
             }
         }
     }
+}
+
+fn locked<T>(found: &Mutex<T>) -> MutexGuard<'_, T> {
+    found.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+fn inner<T>(found: Mutex<T>) -> T {
+    found.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

@@ -1,24 +1,15 @@
-//! `verify` without a key: whatever is damaged is named with the backups it hurts, and nothing that is sound.
+//! Without a key.
 
 use std::fs;
 
 use serde_json::Value;
 
+use super::verified;
 use crate::several::place::{Place, damage_all, objects};
 use crate::support::majors::Installation;
-use crate::support::{Outcome, Scenario, damage};
+use crate::support::{Outcome, damage};
 
-pub fn scenarios() -> Vec<Scenario> {
-    vec![Scenario { name: "verify::keyless", run: keyless }]
-}
-
-/// The first repository's part of what a run says.
-fn verified(place: &Place, words: &[&str], status: i32) -> Outcome<Value> {
-    let run = place.site.run(&[&["verify", "--json"], words].concat())?.status_is(status)?;
-    Ok(run.json()?["repositories"][0].clone())
-}
-
-fn keyless(install: &'static Installation) -> Outcome {
+pub fn keyless(install: &'static Installation) -> Outcome {
     let place = Place::new(install, "")?;
     assert_eq!(verified(&place, &[], 0)?["backups"], 0);
     let (first, second) = (place.backup()?, place.backup()?);
@@ -83,7 +74,7 @@ fn recorded(place: &Place, first: &str) -> Outcome {
 
 /// The commands of docs/verify.md.
 fn documented(place: &Place) -> Outcome {
-    let document = include_str!("../../docs/verify.md");
+    let document = include_str!("../../../docs/verify.md");
     let block = document.split("```sh\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap_or_default();
     assert_eq!(block.lines().count(), 3);
     for command in block.lines() {
@@ -93,9 +84,9 @@ fn documented(place: &Place) -> Outcome {
     Ok(())
 }
 
-type Harm = fn(&std::path::Path) -> Outcome;
+pub type Harm = fn(&std::path::Path) -> Outcome;
 
-const HARMS: [Harm; 4] = [
+pub const HARMS: [Harm; 4] = [
     |object| damage_all(&[object.to_owned()]),
     |object| damage::truncate(object, fs::metadata(object)?.len() as usize - 1),
     |object| {
@@ -107,7 +98,7 @@ const HARMS: [Harm; 4] = [
     |object| Ok(fs::remove_file(object)?),
 ];
 
-fn own(place: &Place, object: &std::path::Path) -> Outcome {
+pub fn own(place: &Place, object: &std::path::Path) -> Outcome {
     use std::os::unix::fs::MetadataExt;
     let owner = fs::metadata(place.site.repository().join("pgcairn.json"))?;
     Ok(std::os::unix::fs::chown(object, Some(owner.uid()), Some(owner.gid()))?)
@@ -160,5 +151,5 @@ fn archive(place: &Place) -> Outcome {
     let found = verified(place, &[], 10)?;
     assert_eq!(found["damaged"][0]["hurts"].as_array().map(Vec::len), Some(1), "{found}");
     let said = place.site.run(&["verify"])?.status_is(10)?;
-    said.says(&["DAMAGED", "it hurts", "GAP: ", "offsite: 2 backups; sound are"]).map(drop)
+    said.says(&["DAMAGED", "it hurts", "GAP: ", "offsite: 2 backups; sound, as stored, are"]).map(drop)
 }
