@@ -32,12 +32,19 @@ const MAX_PUSH_STATUS: u8 = 125;
 
 const PUSH_FAILED: u8 = 1;
 
+/// What cannot be found out is no warning and not critical.
+const NOT_KNOWN: u8 = 3;
+
 /// Who reads the exit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
     Person,
+    /// Nagios, or what reads plugins as it does.
+    Monitor,
     Push,
-    Fetch { standby: bool },
+    Fetch {
+        standby: bool,
+    },
 }
 
 impl Protocol {
@@ -52,13 +59,19 @@ impl Protocol {
         match (pushes, fetches) {
             (true, _) if !has("fetch") => Protocol::Push,
             (_, true) => Protocol::Fetch { standby: has("--standby") },
+            _ if has("status") && has("--exit-code") => Protocol::Monitor,
             _ => Protocol::Person,
         }
     }
 
     /// Standard output and error, as fits who reads them.
     pub fn output(self, format: Format, quiet: bool) -> Output {
-        Output::new(Manner { format, quiet, in_server_log: self != Protocol::Person })
+        Output::new(Manner { format, quiet, in_server_log: self.is_called_by_server() })
+    }
+
+    /// PostgreSQL reads the exit status, and standard error is its log.
+    pub fn is_called_by_server(self) -> bool {
+        matches!(self, Protocol::Push | Protocol::Fetch { .. })
     }
 
     /// The status of a run that a signal cut off.
@@ -71,6 +84,8 @@ impl Protocol {
     fn status(self, usual: Ended) -> u8 {
         match (self, usual) {
             (Protocol::Person, Ended::Itself(status) | Ended::Failed(status)) => status,
+            (Protocol::Monitor, Ended::Itself(status @ ..=NOT_KNOWN)) => status,
+            (Protocol::Monitor, _) => NOT_KNOWN,
             (Protocol::Push, Ended::Itself(0)) => 0,
             (Protocol::Push, Ended::Itself(status) | Ended::Failed(status)) => match status {
                 1..=MAX_PUSH_STATUS => status,
@@ -117,7 +132,7 @@ pub fn usage(protocol: Protocol, arguments: &[OsString], said: &clap::Error) -> 
     match said.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             to_stdout(&colored(io::stdout().is_terminal()));
-            let called_by_server = protocol != Protocol::Person && arguments.iter().any(|word| is_wal_name(word));
+            let called_by_server = protocol.is_called_by_server() && arguments.iter().any(|word| is_wal_name(word));
             if called_by_server { Ended::Failed(Code::Usage.exit_status()) } else { Ended::Itself(0) }
         }
         _ if arguments.iter().any(|word| word == "--json") => {
@@ -180,6 +195,8 @@ mod tests {
         assert_eq!(of("pgcairn wal fetch --standby 00000002.history p"), Protocol::Fetch { standby: true });
         assert_eq!(of("pgcairn wal push pg_wal/000000010000000000000001"), Protocol::Push);
         assert_eq!(of("pgcairn backup"), Protocol::Person);
+        assert_eq!(of("pgcairn status --exit-code --wiat 5s"), Protocol::Monitor);
+        assert_eq!(of("pgcairn status"), Protocol::Person);
     }
 
     #[test]
@@ -194,6 +211,8 @@ mod tests {
             assert!((1..=125).contains(&Protocol::Push.status(Ended::Failed(status))));
             assert_eq!(Protocol::Push.status(Ended::Itself(status)) == 0, status == 0);
             assert_eq!(Protocol::Person.status(Ended::Failed(status)), status);
+            assert_eq!(Protocol::Monitor.status(Ended::Itself(status)), status.min(3));
+            assert_eq!(Protocol::Monitor.status(Ended::Failed(status)), 3);
         }
     }
 

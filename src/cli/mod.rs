@@ -180,6 +180,7 @@ impl Command {
     fn protocol(&self) -> Protocol {
         match self {
             Command::Wal(command) => command.protocol(),
+            Command::Status(arguments) if arguments.is_monitored() => Protocol::Monitor,
             _ => Protocol::Person,
         }
     }

@@ -367,7 +367,7 @@ impl Session {
     }
 
     pub fn watch_signals(&self) -> Result<()> {
-        if self.protocol != Protocol::Person {
+        if self.protocol.is_called_by_server() {
             return Ok(());
         }
         operation::end_waits_at(&self.interrupt);

@@ -34,7 +34,7 @@ pub fn watch_patiently(interrupt: &Interrupt) -> io::Result<()> {
 /// What PostgreSQL calls ends at the first signal, from the first moment on: nothing there needs putting
 /// away, every write of it may be cut off anywhere, and the server waits.
 pub fn watch_for_server(protocol: Protocol) {
-    if protocol == Protocol::Person {
+    if !protocol.is_called_by_server() {
         return;
     }
     for signal in SIGNALS {

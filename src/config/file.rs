@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::signing::EXTENSION;
 use super::{Arguments, Backup, Config, DEFAULT_COMPRESSION, DEFAULT_CONNECTION, Objectives, Postgres, Signing, value};
-use super::{drill, keys, locate, notify, repository};
+use super::{drill, keys, locate, notify, repository, status};
 use crate::codec::{MAX_RECIPIENTS, Recipient};
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::ClusterName;
@@ -40,6 +40,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config> {
     let recipients = top.table("encryption")?.map(|table| recipients(&table)).transpose()?.unwrap_or_default();
     let retention = top.table("retention")?.map(|table| retention(&table)).transpose()?;
     let (repository, others) = repository::all(&top, retention.as_ref())?;
+    let objectives = top.table("objectives")?.map(|table| objectives(&table)).transpose()?.unwrap_or_default();
     Ok(Config {
         file: Some(path.to_owned()),
         name,
@@ -52,7 +53,8 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config> {
             beside: std::path::absolute(path).ok().map(|file| file.with_extension(EXTENSION)),
             ..top.table("signing")?.map(|table| signing(&table)).transpose()?.unwrap_or_default()
         },
-        objectives: top.table("objectives")?.map(|table| objectives(&table)).transpose()?.unwrap_or_default(),
+        thresholds: status::thresholds(top.table("status")?.as_ref(), &objectives)?,
+        objectives,
         backup: top.table("backup")?.map(|table| backup(&table)).transpose()?.unwrap_or_default(),
         retention,
         notify: top.table("notify")?.map(|table| notify::settings(&table)).transpose()?.unwrap_or_default(),

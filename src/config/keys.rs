@@ -135,6 +135,14 @@ pub const KEYS: &[Key] = &[
     optional("notify", "webhook_body", Form::Text, "a template in its place, with names such as {title} and {text}"),
     optional("notify", "command", Form::Words, "a program, told as the webhook is, with the text on standard input"),
     optional("metrics", "textfile", Form::Path, "for node_exporter, written after each command: …/pgcairn-main.prom"),
+    optional("status", "wal_warning", Form::Duration, "how long WAL may wait to be archived until status warns")
+        .or("rpo of [objectives], else 5min"),
+    optional("status", "wal_critical", Form::Duration, "and until that is critical").or("1h, or rpo if that is longer"),
+    optional("status", "backup", Form::Duration, "how old the last backup may be").or("25h"),
+    optional("status", "drill", Form::Duration, "how old the last drill of each repository may be").or("8d"),
+    optional("status", "full_warning", Form::Duration, "status warns where a repository is full within that").or("7d"),
+    optional("status", "full_critical", Form::Duration, "and this is critical").or("1d"),
+    optional("status", "behind", Form::Duration, "how far behind a repository may be that is not required").or("25h"),
     optional("drill", "scratch", Form::Path, "where copies are made, with room for the cluster")
         .or("TMPDIR, else /tmp"),
     optional("drill", "limit", Form::Duration, "how long a drill may take altogether").or("12h"),

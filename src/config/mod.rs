@@ -10,6 +10,7 @@ mod repository;
 mod s3;
 mod schema;
 pub mod signing;
+mod status;
 mod value;
 
 use std::num::NonZeroU16;
@@ -23,6 +24,7 @@ use crate::model::key::ClusterName;
 use crate::model::plan::retention::Policy;
 use crate::model::shell_word::shell_word;
 use crate::model::signature::PublicKey;
+use crate::model::verdict::Thresholds;
 use crate::notify::Settings as Notify;
 
 pub use drill::{Drill, DrillCheck};
@@ -31,6 +33,7 @@ pub use locate::{CONFIG_DIRECTORY, ENVIRONMENT_VARIABLE, locate};
 pub use repository::{Price, Repository, RepositoryChoice};
 pub use s3::usual_lock_period;
 pub use schema::schema;
+pub use status::usual as usual_thresholds;
 pub use value::{ConnectionString, RepositoryUrl, duration, public_key};
 
 /// zstd level where none is configured: as fast as the disk for most, and nearly as small as level 5.
@@ -75,6 +78,8 @@ pub struct Config {
     /// As configured; see [`Config::state_directory`].
     pub state_dir: Option<PathBuf>,
     pub drill: Drill,
+    /// From when on `status` calls something wrong.
+    pub thresholds: Thresholds,
     /// What stands in for the file, or beside it.
     arguments: Arguments,
 }
@@ -162,6 +167,7 @@ impl Config {
             metrics: None,
             state_dir: None,
             drill: Drill::default(),
+            thresholds: Thresholds::default(),
             arguments: Arguments { repository: Some(RepositoryChoice::Url(url)), ..Arguments::default() },
         }
     }

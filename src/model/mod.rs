@@ -26,6 +26,7 @@ pub mod signature;
 pub mod template;
 pub mod timeline;
 pub mod timestamp;
+pub mod verdict;
 pub mod verification;
 pub mod wal;
 pub mod wal_name;

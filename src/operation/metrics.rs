@@ -73,10 +73,7 @@ fn gather(config: &Config, status: &Status) -> Metrics {
         succeeded: last.failing_since.is_none(),
         last_success: last.succeeded,
     });
-    // Where only some backups go nothing is promised.
-    let whole = config.repositories().filter(|repository| repository.keep.is_none());
-    let promised = whole.filter_map(|one| Some((one.name.clone(), config.retention_of(one)?.recovery_window)));
-    Metrics::new(status, &promised.collect(), &runs.collect::<Vec<_>>())
+    Metrics::new(status, &runs.collect::<Vec<_>>())
 }
 
 /// Where they are configured to be.

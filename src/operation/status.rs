@@ -3,6 +3,7 @@
 
 mod repository;
 mod server;
+mod verdict;
 
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use crate::config;
 use crate::flow::in_time::{self, Question};
 use crate::model::error::{Code, Error, Result};
 use crate::report::status::{Repository, Restorable, Server, Status, Waiting};
+use crate::report::verdict::{Told, Verdict};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Request {
@@ -53,9 +55,11 @@ pub fn run(context: &Context, request: &Request) -> Result<Status> {
         waiting: waiting(context),
         server,
         repositories,
+        verdict: Verdict::of(&[], false),
         next: String::new(),
     };
-    status.next = context.command(next(&status));
+    status.verdict = verdict::of(context, &status);
+    status.next = next(context, &status);
     Ok(status)
 }
 
@@ -87,16 +91,10 @@ fn no_answer(wait: Duration) -> Error {
     Error::new(Code::Unreachable, message).hint("ask for longer: pgcairn status --wait 60s")
 }
 
-/// The most pressing first.
-fn next(status: &Status) -> &'static str {
-    let any = |test: fn(&Repository) -> bool| status.repositories.iter().any(test);
-    if any(|repository| repository.error.is_some()) || status.is_archiving_badly() {
-        "check"
-    } else if status.repositories.iter().all(|one| one.backups == Some(0) || status.has_other_backups(one)) {
-        "backup"
-    } else if any(Repository::is_behind) {
-        "copy --all"
-    } else {
-        "list"
-    }
+/// What is most wrong, then what is only behind, then what was not done yet.
+fn next(context: &Context, status: &Status) -> String {
+    let remedy = |advice| status.verdict.reasons.iter().find(|told| told.advice == advice).map(Told::command);
+    let is_behind = status.repositories.iter().any(Repository::is_behind);
+    let behind = || is_behind.then(|| context.command("copy --all"));
+    remedy(false).or_else(behind).or_else(|| remedy(true)).unwrap_or_else(|| context.command("list"))
 }

@@ -1,15 +1,14 @@
 //! The state of everything in the text format of Prometheus. A name never changes its meaning; what is not known is left
 //! out. Times are points in time, so that they stay true however old the file gets.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Report;
-use super::status::{Repository, Restorable, State, Status};
+use super::status::{Repository, State, Status};
+use super::verdict::Told;
 
 /// Everything that is known, in the order of the tables below.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -42,11 +41,16 @@ pub struct Run {
     pub last_success: Option<Timestamp>,
 }
 
+type Label = (&'static str, String);
+
 /// A name, what it says, and where it comes from.
 type Row<T> = (&'static str, &'static str, fn(&T) -> Option<f64>);
 
 const OF_CLUSTER: &[Row<Status>] = &[
     ("pgcairn_metrics_timestamp_seconds", "When all of this was found out.", |status| Some(time(status.at))),
+    ("pgcairn_verdict", "What status --exit-code ends with: 0 ok, 1 warning, 2 critical, 3 unknown.", |status| {
+        Some(f64::from(status.verdict.level.exit_status()))
+    }),
     ("pgcairn_server_up", "Whether PostgreSQL answers.", |status| match status.server.as_ref()?.state {
         State::Running => Some(1.0),
         State::Unreachable => Some(0.0),
@@ -86,16 +90,26 @@ const OF_REPOSITORY: &[Row<Of>] = &[
     (
         "pgcairn_restorable_windows",
         "Windows of the newest timeline in which every moment can be restored; more than one where WAL is missing between them.",
-        |of| Some(of.newest_timeline()?.count() as f64),
+        |of| Some(of.it.newest_timeline()?.count() as f64),
     ),
     ("pgcairn_restorable_from_timestamp_seconds", "The first moment of the newest window.", |of| {
-        Some(time(of.newest()?.from))
+        Some(time(of.it.newest_window()?.from))
     }),
     ("pgcairn_restorable_to_timestamp_seconds", "The last moment of it that is proven by a commit.", |of| {
-        Some(time(of.newest()?.to?))
+        Some(time(of.it.newest_window()?.to?))
     }),
     ("pgcairn_recovery_window_seconds", "How far back every moment shall be restorable, as configured.", |of| {
-        Some(of.promised?.as_secs_f64())
+        number(of.it.recovery_window_seconds)
+    }),
+    ("pgcairn_last_backup_flagged_pages", "Its pages with a wrong checksum.", |of| {
+        Some(of.it.last_backup.as_ref()?.flagged_pages as f64)
+    }),
+    ("pgcairn_last_drill_timestamp_seconds", "When the last drill of it began.", |of| {
+        Some(time(of.it.last_drill.as_ref()?.started))
+    }),
+    ("pgcairn_last_drill_success", "Whether that one passed.", |of| Some(truth(of.it.last_drill.as_ref()?.passed))),
+    ("pgcairn_last_drill_recovery_seconds", "How long its copy took until it could be used.", |of| {
+        of.it.last_drill.as_ref()?.recovery_seconds
     }),
     ("pgcairn_stored_bytes", "What the cluster takes in the repository, trash included.", |of| {
         Some(of.it.stored.as_ref()?.total_bytes as f64)
@@ -119,9 +133,15 @@ const OF_RUN: &[Row<Run>] = &[
     }),
 ];
 
+const OF_REASON: &[Row<Told>] = &[(
+    "pgcairn_verdict_reason",
+    "A reason of the verdict: 1 where it is a warning, 2 critical, 3 unknown; absent where it is none.",
+    |told| Some(f64::from(told.level.exit_status())),
+)];
+
 /// Every name there is.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    let cluster = OF_CLUSTER.iter().map(|row| row.0);
+    let cluster = OF_CLUSTER.iter().map(|row| row.0).chain(OF_REASON.iter().map(|row| row.0));
     cluster.chain(OF_REPOSITORY.iter().map(|row| row.0)).chain(OF_RUN.iter().map(|row| row.0))
 }
 
@@ -129,38 +149,37 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 struct Of {
     at: Timestamp,
     it: Repository,
-    promised: Option<Duration>,
-}
-
-impl Of {
-    /// `None` where nothing is known.
-    fn newest_timeline(&self) -> Option<impl Iterator<Item = &Restorable>> {
-        let windows = self.it.restorable.as_ref()?;
-        let newest = windows.iter().map(|window| window.timeline).max();
-        Some(windows.iter().filter(move |window| Some(window.timeline) == newest))
-    }
-
-    fn newest(&self) -> Option<&Restorable> {
-        self.newest_timeline()?.max_by_key(|window| window.from)
-    }
 }
 
 impl Metrics {
-    /// `promised` is how far back every moment shall be restorable, by the name of the repository.
-    pub fn new(status: &Status, promised: &BTreeMap<String, Duration>, runs: &[Run]) -> Metrics {
+    pub fn new(status: &Status, runs: &[Run]) -> Metrics {
         let cluster = ("cluster", status.cluster.clone().unwrap_or_default());
-        let repositories = status.repositories.iter().map(|it| Of {
-            at: status.at,
-            it: it.clone(),
-            promised: promised.get(&it.name).copied(),
-        });
+        let repositories = status.repositories.iter().map(|it| Of { at: status.at, it: it.clone() });
         let repositories: Vec<(Vec<_>, Of)> =
             repositories.map(|of| (vec![cluster.clone(), ("repository", of.it.name.clone())], of)).collect();
         let runs = runs.iter().map(|run| (vec![cluster.clone(), ("command", run.command.clone())], run.clone()));
         let (whole, runs) = ([(vec![cluster.clone()], status.clone())], runs.collect::<Vec<_>>());
-        let metrics = rows(OF_CLUSTER, &whole).chain(rows(OF_REPOSITORY, &repositories)).chain(rows(OF_RUN, &runs));
+        let reasons = reasons(status, &cluster);
+        let metrics = rows(OF_CLUSTER, &whole)
+            .chain(rows(OF_REASON, &reasons))
+            .chain(rows(OF_REPOSITORY, &repositories))
+            .chain(rows(OF_RUN, &runs));
         Metrics { metrics: metrics.filter(|metric| !metric.samples.is_empty()).collect() }
     }
+}
+
+/// One sample for each name and repository, whatever it is about beside: several commands may have failed.
+fn reasons(status: &Status, cluster: &Label) -> Vec<(Vec<Label>, Told)> {
+    let mut reasons: Vec<(Vec<Label>, Told)> = Vec::new();
+    for told in &status.verdict.reasons {
+        let repository = told.repository.clone().map(|name| ("repository", name));
+        let labels: Vec<Label> =
+            [cluster.clone(), ("reason", told.reason.to_owned())].into_iter().chain(repository).collect();
+        if !reasons.iter().any(|(known, _)| *known == labels) {
+            reasons.push((labels, told.clone()));
+        }
+    }
+    reasons
 }
 
 fn rows<'t, T>(

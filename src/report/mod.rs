@@ -23,6 +23,7 @@ pub mod show;
 pub mod signature;
 pub mod status;
 pub mod text;
+pub mod verdict;
 pub mod verify;
 pub mod wal;
 

@@ -8,9 +8,11 @@ use serde::Serialize;
 
 use super::event::{Event, Listener, Progress};
 use super::progress::{Display, JSON_INTERVAL, Pace};
+use super::status::monitored;
 use super::{Report, SCHEMA};
 use crate::model::command_line::CommandLine;
 use crate::model::error::{Code, Error};
+use crate::model::verdict::Level;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -87,6 +89,13 @@ impl Output {
             }
         }
         error.exit_status()
+    }
+
+    /// What a monitor reads where there is no verdict.
+    pub fn unknown(&self, error: &Error) {
+        if self.manner.format == Format::Human {
+            to_stdout(&monitored::line(Level::Unknown, &error.message, ""));
+        }
     }
 
     /// A warning beside what a command has to say, before it or after: never a part of its result.

@@ -1,17 +1,18 @@
 //! Metrics: what they look like, that each is documented, and that the alerts are about metrics that exist.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use insta::assert_snapshot;
+use pgcairn::model::verdict::{Judged, Level, Reason};
 use pgcairn::report::Report;
 use pgcairn::report::metrics::{Metrics, Run, names};
 use pgcairn::report::status::Behind;
+use pgcairn::report::verdict::Verdict;
 use yaml_rust2::{Yaml, YamlLoader};
 
 use super::status::well;
@@ -36,8 +37,15 @@ fn metrics() -> Metrics {
         succeeded,
         last_success: succeeded.then(|| "2026-11-20T03:04:10.25Z".parse().unwrap()),
     };
-    let promised = BTreeMap::from([("local".to_owned(), Duration::from_secs(7 * 86_400))]);
-    Metrics::new(&status, &promised, &[run("backup", true), run("copy --all --to \"offsite\"", false)])
+    let about = |reason| Judged { level: Level::Warning, repository: Some("local".to_owned()), reason };
+    let failed = |command: &str| Judged {
+        level: Level::Warning,
+        repository: None,
+        reason: Reason::RunFailed { command: command.to_owned() },
+    };
+    status.verdict =
+        Verdict::of(&[about(Reason::DrillOld { seconds: 432_000 }), failed("copy"), failed("verify")], false);
+    Metrics::new(&status, &[run("backup", true), run("copy --all --to \"offsite\"", false)])
 }
 
 #[test]

@@ -2,11 +2,16 @@
 
 use insta::assert_snapshot;
 use pgcairn::model::error::{Code, Error};
+use pgcairn::model::verdict::{self, Judged, Level, NAMES, Reason};
 use pgcairn::report::Report;
 use pgcairn::report::status::{
-    ArchiverFailure, Behind, Cost, Failure, LastBackup, LastDrill, Repository, Restorable, Server, State, Status,
-    Stored, Waiting,
+    ArchiverFailure, Behind, Cost, Failure, LastBackup, LastDrill, Monitored, Repository, Restorable, Server, State,
+    Status, Stored, Waiting,
 };
+use pgcairn::report::verdict::Verdict;
+
+use super::support::Place;
+use super::verified::Verified;
 
 fn local() -> Repository {
     let id: pgcairn::model::key::BackupId = "20261120T030000Z-full-7k3f".parse().unwrap();
@@ -29,11 +34,13 @@ fn local() -> Repository {
             age_seconds: 7500,
             data_bytes: 40 << 30,
             stored_bytes: 12 << 30,
+            flagged_pages: 0,
         }),
         last_drill: Some(LastDrill {
             started: "2026-11-15T05:00:00Z".parse().unwrap(),
             age_seconds: 432_000,
             passed: true,
+            recovery_seconds: Some(95.5),
             backup: Some(id.clone()),
         }),
         restorable: Some(vec![window(1, "2026-11-13T03:04:10.5Z", "2026-11-20T05:09:10.123456Z")]),
@@ -45,9 +52,11 @@ fn local() -> Repository {
             added_bytes_per_day: Some(16 << 30),
             freed_bytes_per_day: Some(12 << 30),
             full_in_days: Some(125),
+            oldest_seconds: Some(1_000_000),
             monthly_cost: None,
         }),
         behind: Some(Behind { backups: 0, wal_files: 0, seconds: None }),
+        recovery_window_seconds: Some(604_800),
         ..Repository::new("local", "file:///var/backups/pgcairn", true)
     }
 }
@@ -67,6 +76,7 @@ pub fn well() -> Status {
         server: Some(server),
         waiting: Some(Waiting { files: 0, oldest_seconds: None }),
         repositories: vec![local()],
+        verdict: Verdict::of(&[], false),
         next: "pgcairn list".to_owned(),
     }
 }
@@ -102,6 +112,15 @@ fn badly() -> Status {
     young.stored.as_mut().unwrap().added_bytes_per_day = None;
     (young.backups, young.last_backup) = (Some(0), None);
     status.repositories = vec![young, offsite, mute];
+    let about = |name: &str| Some(name.to_owned());
+    let judged = [
+        (Level::Critical, about("offsite"), Reason::BackupsUntrusted { backups: 2 }),
+        (Level::Warning, None, Reason::WalWaits { files: 12, seconds: 400 }),
+        (Level::Unknown, about("mute"), Reason::Unanswered),
+        (Level::Warning, about("offsite"), Reason::DrillNever),
+    ];
+    let judged = judged.map(|(level, repository, reason)| Judged { level, repository, reason });
+    status.verdict = Verdict::of(&judged, true);
     status.next = "pgcairn check".to_owned();
     status
 }
@@ -121,6 +140,95 @@ fn a_status() {
     let refused = Error::new(Code::Unreachable, "the server at /run does not answer: connection refused");
     down.server = Some(Server { state: State::Unreachable, ..Server::unknown(&refused) });
     assert_snapshot!(read(&down));
+}
+
+/// Each of them, in words and with its remedy.
+#[test]
+fn every_reason() {
+    let seconds = 9 * 86_400;
+    let all = [
+        Reason::ServerUnreachable,
+        Reason::ServerUnknown,
+        Reason::WalWaits { files: 1, seconds: 301 },
+        Reason::ArchiverFails { segment: "0000000100000000000000A7".to_owned() },
+        Reason::RunFailed { command: "copy --all --to offsite".to_owned() },
+        Reason::NoBackup,
+        Reason::BackupOld { seconds },
+        Reason::Unanswered,
+        Reason::Unreadable { message: "file:///r is not a repository".to_owned() },
+        Reason::OtherCluster,
+        Reason::BackupsUnreadable { backups: 1 },
+        Reason::BackupsUntrusted { backups: 2 },
+        Reason::PagesFlagged { pages: 14 },
+        Reason::NothingRestorable,
+        Reason::HoleInWal,
+        Reason::WindowShort { seconds: 7200, promised: 604_800 },
+        Reason::NothingStored,
+        Reason::FullSoon { days: 6 },
+        Reason::Behind(verdict::Behind { backups: 1, wal_files: 40, seconds: Some(9000) }),
+        Reason::DrillFailed { seconds },
+        Reason::DrillOld { seconds },
+        Reason::DrillNever,
+    ];
+    assert_eq!(all.iter().map(Reason::name).collect::<Vec<_>>(), NAMES);
+    let judged = all.map(|reason| Judged { level: Level::Warning, repository: Some("offsite".to_owned()), reason });
+    let told = Verdict::of(&judged, true).reasons;
+    let lines = told.iter().map(|told| format!("{}\n  {}\n    {}\n", told.reason, told.subject(), told.remedy));
+    assert_snapshot!(lines.collect::<String>());
+}
+
+/// The documentation has a row for each, and for no other.
+#[test]
+fn every_reason_is_documented() {
+    let document = include_str!("../../docs/status.md");
+    let (_, table) = document.split_once("| reason |").unwrap();
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let names: Vec<&str> = rows.map(|row| row.split('`').nth(1).unwrap()).collect();
+    assert_eq!(names, NAMES);
+}
+
+/// On real servers: each is brought about there.
+#[test]
+fn every_reason_is_provoked() {
+    let trials = [
+        include_str!("../servers/status/mod.rs"),
+        include_str!("../servers/status/reasons.rs"),
+        include_str!("../servers/several/judged.rs"),
+    ];
+    // Beside the quotes, a level may stand before it and a repository behind.
+    let is_provoked = |name: &&str| trials.iter().any(|text| text.split([' ', '"']).any(|word| word == *name));
+    let not: Vec<&&str> = NAMES.iter().filter(|name| !is_provoked(name)).collect();
+    assert!(not.is_empty(), "no trial provokes {not:?}");
+}
+
+#[test]
+fn a_status_for_a_monitor() {
+    let first = |status: Status| Monitored(status).human().lines().next().unwrap().to_owned();
+    assert_snapshot!(first(well()));
+    assert_snapshot!(first(badly()));
+}
+
+#[test]
+fn the_exit_code_is_the_verdict() {
+    let verified = Verified::with("");
+    let run = verified.run(&["status", "--exit-code", "--wait", "20s"]);
+    assert_eq!(run.status, Some(2), "{run}");
+    assert!(run.stdout.starts_with("PGCAIRN CRITICAL - main: there is no backup, and 2 more | "), "{run}");
+    let json = verified.run(&["status", "--exit-code", "--wait", "20s", "--json"]);
+    let told: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!((json.status, &told["verdict"]["level"]), (Some(2), &"critical".into()));
+    assert_eq!((&told["result"], &told["schema"]), (&"status".into(), &1.into()));
+}
+
+/// A monitor must not take for a warning or critical what nobody knows.
+#[test]
+fn what_cannot_be_found_out_is_unknown() {
+    let place = Place::new();
+    let run = place.run(&["-c", "absent.toml", "status", "--exit-code"]);
+    assert_eq!(run.status, Some(3), "{run}");
+    assert_snapshot!(run);
+    assert_eq!(place.run(&["status", "--exit-code", "--wait", "soon"]).status, Some(3));
+    assert_eq!(place.run(&["-c", "absent.toml", "status", "--exit-code", "--json"]).status, Some(3));
 }
 
 #[test]

@@ -126,11 +126,20 @@ pub struct Stored {
     other_bytes: u64,
     growth: Option<Growth>,
     space: Option<Space>,
+    /// When the oldest object was created.
+    oldest: Option<Timestamp>,
 }
 
 pub fn stored(context: &Context, wanted: &config::Repository) -> Result<Stored> {
     let repository = repository::open_one(&context.config, wanted)?;
-    let mut stored = Stored { backup_bytes: 0, wal_bytes: 0, other_bytes: 0, growth: None, space: repository.space()? };
+    let mut stored = Stored {
+        backup_bytes: 0,
+        wal_bytes: 0,
+        other_bytes: 0,
+        growth: None,
+        space: repository.space()?,
+        oldest: None,
+    };
     let (mut objects, mut freed) = (Vec::new(), 0);
     for Opened { keys, .. } in generations(&repository, context.config.name.as_ref())? {
         let entries = repository.reader().list(&keys.all())?;
@@ -140,6 +149,7 @@ pub fn stored(context: &Context, wanted: &config::Repository) -> Result<Stored> 
         objects.extend(entries.iter().map(|entry| (entry.modified, entry.size)));
         freed += freed_within(context, wanted, &repository.reader(), &keys, &entries)?;
     }
+    stored.oldest = objects.iter().map(|(created, _)| *created).min();
     stored.growth = Growth::of(objects.into_iter(), freed, context.now);
     Ok(stored)
 }
@@ -192,14 +202,20 @@ pub fn report(context: &Context, wanted: &config::Repository, own: Vec<Option<An
     for answer in own {
         match answer {
             Some(Answer::Catalog(Ok(known))) => report.tell(context.now, known),
-            Some(Answer::Stored(Ok(stored))) => report.weigh(wanted, &stored),
+            Some(Answer::Stored(Ok(stored))) => report.weigh(context.now, wanted, &stored),
             Some(Answer::Behind(Ok(behind))) => report.compare(context.now, behind.as_ref()),
             Some(Answer::Behind(Err(error))) => report.behind_unknown = Some(error.message),
             Some(Answer::Catalog(Err(error)) | Answer::Stored(Err(error))) => report.fail(context, error),
             Some(Answer::Server(_)) => {}
-            None => report.fail(context, no_answer(wait)),
+            None => {
+                report.unanswered |= report.error.is_none();
+                report.fail(context, no_answer(wait));
+            }
         }
     }
+    // Where only some backups go nothing is promised.
+    let promised = context.config.retention_of(wanted).filter(|_| wanted.keep.is_none());
+    report.recovery_window_seconds = promised.map(|policy| policy.recovery_window.as_secs());
     report
 }
 
@@ -216,17 +232,19 @@ impl Repository {
             age_seconds: seconds_since(backup.stopped, now),
             data_bytes: backup.totals.data_bytes,
             stored_bytes: backup.totals.stored_bytes,
+            flagged_pages: backup.flagged.count,
         });
         self.restorable = Some(known.restorable);
         self.last_drill = known.last_drill.map(|drill| LastDrill {
             age_seconds: seconds_since(drill.started, now),
             started: drill.started,
             passed: drill.passed,
+            recovery_seconds: drill.recovery_seconds,
             backup: drill.backup,
         });
     }
 
-    fn weigh(&mut self, wanted: &config::Repository, stored: &Stored) {
+    fn weigh(&mut self, now: Timestamp, wanted: &config::Repository, stored: &Stored) {
         let total = stored.total();
         self.stored = Some(status::Stored {
             backup_bytes: stored.backup_bytes,
@@ -239,6 +257,7 @@ impl Repository {
                 .space
                 .zip(stored.growth)
                 .and_then(|(space, growth)| growth.days_until_full(space.free)),
+            oldest_seconds: stored.oldest.map(|oldest| seconds_since(oldest, now)),
             monthly_cost: wanted.price.as_ref().map(|price| status::Cost {
                 amount: price.amount * (total as f64 / GIB),
                 currency: price.currency.clone(),

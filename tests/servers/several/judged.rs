@@ -80,6 +80,7 @@ pub fn another_generation(install: &'static Installation) -> Outcome {
     upgraded.archive_all()?;
     let told = status(&place, 3)?;
     assert_ne!(told["server"]["system_identifier"], told["repositories"][0]["system_identifier"]);
+    assert_eq!(told["verdict"]["reasons"][0]["reason"], "other-cluster", "{told}");
     let said = place.site.run(&["status"])?.status_is(3)?;
     said.says(&["the newest backup is of another cluster than the one that runs", "backup\n"])?;
     place.site.run(&["backup"])?.ok()?;
@@ -115,6 +116,7 @@ pub fn claimed_and_restored(install: &'static Installation) -> Outcome {
     seal["signature"] = Value::Null;
     damage::replace(&marker, format!("{summary}\n{seal}\n").as_bytes())?;
     assert_eq!(accepted(&place, 3)?, 0);
+    assert_eq!(status(&place, 3)?["verdict"]["reasons"][0]["reason"], "backups-untrusted");
     place.site.run(&["status"])?.status_is(3)?.says(&["1 NOT TRUSTED", "NOTHING"]).map(drop)
 }
 

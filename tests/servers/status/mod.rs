@@ -1,5 +1,7 @@
 //! `status`: what it tells as things come and go, and that nothing keeps it from telling the rest.
 
+mod reasons;
+
 use std::fs;
 use std::net::TcpListener;
 
@@ -15,6 +17,8 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "status::as_things_come_and_go", run: as_things_come_and_go },
         Scenario { name: "status::commits_far_back", run: commits_far_back },
         Scenario { name: "status::nobody_answers", run: nobody_answers },
+        Scenario { name: "status::reasons_of_backups", run: reasons::of_backups },
+        Scenario { name: "status::reasons_of_host", run: reasons::of_host },
     ]
 }
 
@@ -60,7 +64,7 @@ fn as_things_come_and_go(install: &'static Installation) -> Outcome {
     let gib = offsite["stored"]["total_bytes"].as_f64().unwrap_or_default() / f64::from(1 << 30);
     let cost = offsite["stored"]["monthly_cost"]["amount"].as_f64().unwrap_or_default();
     assert!((cost - gib * 1e6).abs() < 0.01, "{cost}");
-    assert_eq!(next(&told), "list");
+    assert_eq!(next(&told), "drill --repository local");
 
     what_is_lost_is_told(&place)
 }
@@ -125,7 +129,7 @@ fn what_is_lost_is_told(place: &Place) -> Outcome {
 
     // With the server down all else is told.
     place.server.stop(Shutdown::Immediate)?;
-    let told = status(place, 0)?;
+    let told = status(place, 3)?;
     assert_eq!(told["server"]["state"], "unreachable");
     assert_eq!(told["repositories"][0]["backups"], 1);
     // As on a host that has the URL alone.
@@ -195,6 +199,9 @@ fn nobody_answers(install: &'static Installation) -> Outcome {
     let mut command = place.site.command(&["status", "--json"]);
     command.env("AWS_ACCESS_KEY_ID", "a").env("AWS_SECRET_ACCESS_KEY", "b");
     let told = crate::support::site::Run::of(&mut command)?.status_is(3)?.json()?;
+    let reasons = told["verdict"]["reasons"].as_array().into_iter().flatten();
+    let unknown: Vec<&Value> = reasons.filter(|it| it["level"] == "unknown").map(|it| &it["reason"]).collect();
+    assert_eq!(unknown, ["unanswered"], "{told}");
     assert_eq!(told["repositories"][0]["last_backup"]["id"], id);
     let mute = &told["repositories"][2]["error"];
     assert_eq!(mute["code"], "unreachable");

@@ -1,0 +1,87 @@
+//! What a verdict is made of. Ages are in seconds; what is not known is `None` and never counts as wrong by itself.
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Facts {
+    /// `None` on a host without one.
+    pub server: Option<ServerState>,
+    /// WAL that `archive_command` has not brought away; `None` where none waits.
+    pub waiting: Option<Waiting>,
+    /// The file it failed for last, with no success since.
+    pub archiver_failed: Option<String>,
+    /// Commands whose last run has failed, as they were called.
+    pub failed_runs: Vec<String>,
+    /// The one that backups are made into first.
+    pub repositories: Vec<Repository>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServerState {
+    Running,
+    Unreachable,
+    Unknown,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    pub files: u64,
+    /// How long the oldest has waited.
+    pub seconds: u64,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Repository {
+    pub name: String,
+    pub required: bool,
+    /// What its catalog tells; `None` where that is not known.
+    pub told: Option<Told>,
+    /// Why something of it is not known.
+    pub missing: Option<Missing>,
+    pub stored_bytes: Option<u64>,
+    pub free_bytes: Option<u64>,
+    pub full_in_days: Option<u64>,
+    pub behind: Option<Behind>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Missing {
+    /// It was not waited for any longer.
+    Unanswered,
+    Failed(String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Told {
+    pub backups: u64,
+    /// Age of the newest.
+    pub backup_seconds: Option<u64>,
+    pub unreadable: u64,
+    pub untrusted: u64,
+    /// Of the newest backup.
+    pub flagged_pages: u64,
+    /// The newest backup is not of the cluster that runs.
+    pub is_of_another_cluster: bool,
+    /// In which every moment can be restored, of the newest timeline.
+    pub windows: u64,
+    /// How far back the newest of them reaches.
+    pub window_seconds: Option<u64>,
+    /// How far back it shall.
+    pub promised_seconds: Option<u64>,
+    /// Age of the oldest object.
+    pub oldest_seconds: Option<u64>,
+    /// The last one.
+    pub drill: Option<Drill>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drill {
+    pub seconds: u64,
+    pub passed: bool,
+}
+
+/// What `copy --all` would bring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Behind {
+    pub backups: u64,
+    pub wal_files: u64,
+    pub seconds: Option<u64>,
+}

@@ -1,0 +1,118 @@
+//! What can be wrong. The words are said in `report`.
+
+use super::Behind;
+
+/// Ages are in seconds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reason {
+    ServerUnreachable,
+    ServerUnknown,
+    WalWaits {
+        files: u64,
+        seconds: u64,
+    },
+    ArchiverFails {
+        segment: String,
+    },
+    RunFailed {
+        /// As it was called.
+        command: String,
+    },
+    NoBackup,
+    BackupOld {
+        seconds: u64,
+    },
+    Unanswered,
+    Unreadable {
+        message: String,
+    },
+    OtherCluster,
+    BackupsUnreadable {
+        backups: u64,
+    },
+    BackupsUntrusted {
+        backups: u64,
+    },
+    PagesFlagged {
+        pages: u64,
+    },
+    NothingRestorable,
+    HoleInWal,
+    WindowShort {
+        seconds: u64,
+        promised: u64,
+    },
+    NothingStored,
+    FullSoon {
+        days: u64,
+    },
+    Behind(Behind),
+    DrillFailed {
+        seconds: u64,
+    },
+    DrillOld {
+        seconds: u64,
+    },
+    DrillNever,
+}
+
+/// Every [`Reason::name`].
+pub const NAMES: [&str; 22] = [
+    "server-unreachable",
+    "server-unknown",
+    "wal-waits",
+    "archiver-fails",
+    "run-failed",
+    "no-backup",
+    "backup-old",
+    "unanswered",
+    "unreadable",
+    "other-cluster",
+    "backups-unreadable",
+    "backups-untrusted",
+    "pages-flagged",
+    "nothing-restorable",
+    "hole-in-wal",
+    "window-short",
+    "nothing-stored",
+    "full-soon",
+    "behind",
+    "drill-failed",
+    "drill-old",
+    "drill-never",
+];
+
+impl Reason {
+    /// Stable: programs go by it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Reason::ServerUnreachable => "server-unreachable",
+            Reason::ServerUnknown => "server-unknown",
+            Reason::WalWaits { .. } => "wal-waits",
+            Reason::ArchiverFails { .. } => "archiver-fails",
+            Reason::RunFailed { .. } => "run-failed",
+            Reason::NoBackup => "no-backup",
+            Reason::BackupOld { .. } => "backup-old",
+            Reason::Unanswered => "unanswered",
+            Reason::Unreadable { .. } => "unreadable",
+            Reason::OtherCluster => "other-cluster",
+            Reason::BackupsUnreadable { .. } => "backups-unreadable",
+            Reason::BackupsUntrusted { .. } => "backups-untrusted",
+            Reason::PagesFlagged { .. } => "pages-flagged",
+            Reason::NothingRestorable => "nothing-restorable",
+            Reason::HoleInWal => "hole-in-wal",
+            Reason::WindowShort { .. } => "window-short",
+            Reason::NothingStored => "nothing-stored",
+            Reason::FullSoon { .. } => "full-soon",
+            Reason::Behind(_) => "behind",
+            Reason::DrillFailed { .. } => "drill-failed",
+            Reason::DrillOld { .. } => "drill-old",
+            Reason::DrillNever => "drill-never",
+        }
+    }
+
+    /// Nothing has broken: the set-up is not complete yet.
+    pub fn is_advice(&self) -> bool {
+        matches!(self, Reason::DrillNever)
+    }
+}

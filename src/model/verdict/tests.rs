@@ -1,0 +1,312 @@
+//! Each reason alone, on both sides of its threshold, and what holds of all of them together.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const THRESHOLDS: Thresholds = Thresholds {
+    wal_warning: 300,
+    wal_critical: 3600,
+    backup: 90_000,
+    drill: 691_200,
+    full_warning: 604_800,
+    full_critical: 86_400,
+    behind: 90_000,
+};
+
+/// With nothing wrong, and every age on its threshold.
+fn well() -> Facts {
+    Facts {
+        server: Some(ServerState::Running),
+        waiting: Some(Waiting { files: 1, seconds: THRESHOLDS.wal_warning }),
+        repositories: vec![repository("local", true), repository("offsite", false)],
+        ..Facts::default()
+    }
+}
+
+fn repository(name: &str, required: bool) -> Repository {
+    let told = Told {
+        backups: 3,
+        backup_seconds: Some(THRESHOLDS.backup),
+        windows: 1,
+        window_seconds: Some(604_800),
+        promised_seconds: Some(604_800),
+        oldest_seconds: Some(700_000),
+        drill: Some(Drill { seconds: THRESHOLDS.drill, passed: true }),
+        ..Told::default()
+    };
+    Repository {
+        name: name.to_owned(),
+        required,
+        told: Some(told),
+        missing: None,
+        stored_bytes: Some(1),
+        free_bytes: Some(1),
+        full_in_days: Some(7),
+        behind: Some(Behind { backups: 0, wal_files: 0, seconds: None }),
+    }
+}
+
+/// The level and name of each reason, with the repository it is about.
+fn told(facts: &Facts) -> Vec<(Level, &'static str, Option<String>)> {
+    judge(facts, &THRESHOLDS).into_iter().map(|it| (it.level, it.reason.name(), it.repository)).collect()
+}
+
+/// What one change of the first repository, or of the second, leads to.
+fn alone(number: usize, change: impl Fn(&mut Repository)) -> Vec<(Level, &'static str)> {
+    let mut facts = well();
+    change(&mut facts.repositories[number]);
+    let name = facts.repositories[number].name.clone();
+    let check = |(level, reason, about): (Level, &'static str, Option<String>)| {
+        assert!(about.is_none() || about.as_ref() == Some(&name), "{reason} of {about:?}");
+        (level, reason)
+    };
+    told(&facts).into_iter().map(check).collect()
+}
+
+fn of_catalog(change: impl Fn(&mut Told)) -> Vec<(Level, &'static str)> {
+    alone(1, |repository| change(repository.told.as_mut().unwrap()))
+}
+
+#[test]
+fn all_is_well() {
+    assert_eq!(told(&well()), []);
+    assert_eq!(level(&judge(&well(), &THRESHOLDS)), Level::Ok);
+    assert_eq!(told(&Facts::default()), [], "nothing is known of a host without a server and a repository");
+}
+
+#[test]
+fn the_defaults_are_as_documented() {
+    assert_eq!(Thresholds::default(), THRESHOLDS);
+}
+
+#[test]
+fn of_this_host() {
+    let with = |change: fn(&mut Facts)| {
+        let mut facts = well();
+        change(&mut facts);
+        let [(level, name, None)] = told(&facts)[..] else { panic!("{:?}", told(&facts)) };
+        (level, name)
+    };
+    let waits = |seconds| Some(Waiting { files: 1, seconds });
+    assert_eq!(with(|f| f.waiting = Some(Waiting { files: 1, seconds: 301 })), (Level::Warning, "wal-waits"));
+    assert_eq!(with(|f| f.waiting = Some(Waiting { files: 1, seconds: 3600 })), (Level::Warning, "wal-waits"));
+    assert_eq!(with(|f| f.waiting = Some(Waiting { files: 1, seconds: 3601 })), (Level::Critical, "wal-waits"));
+    assert_eq!(told(&Facts { waiting: waits(0), ..well() }), []);
+    assert_eq!(with(|f| f.archiver_failed = Some("A".to_owned())), (Level::Warning, "archiver-fails"));
+    assert_eq!(with(|f| f.failed_runs = vec!["backup".to_owned()]), (Level::Warning, "run-failed"));
+    assert_eq!(with(|f| f.server = Some(ServerState::Unreachable)), (Level::Warning, "server-unreachable"));
+    assert_eq!(with(|f| f.server = Some(ServerState::Unknown)), (Level::Unknown, "server-unknown"));
+}
+
+#[test]
+fn the_newest_backup_counts_wherever_it_lies() {
+    let old = |repository: &mut Repository| repository.told.as_mut().unwrap().backup_seconds = Some(90_001);
+    assert_eq!(alone(0, old), [], "the other repository has a newer one");
+    let mut facts = well();
+    facts.repositories.iter_mut().for_each(old);
+    assert_eq!(told(&facts), [(Level::Critical, "backup-old", None)]);
+    // Where the first cannot tell, one that only lags behind proves nothing.
+    (facts.repositories[0].told, facts.repositories[0].missing) = (None, Some(Missing::Unanswered));
+    assert_eq!(told(&facts), [(Level::Unknown, "unanswered", Some("local".to_owned()))]);
+    facts.repositories[0].missing = None;
+    facts.repositories.iter_mut().for_each(|repository| repository.told = Some(Told::default()));
+    assert_eq!(told(&facts), [(Level::Critical, "no-backup", None)]);
+}
+
+#[test]
+fn of_a_catalog() {
+    assert_eq!(of_catalog(|told| told.is_of_another_cluster = true), [(Level::Critical, "other-cluster")]);
+    assert_eq!(of_catalog(|told| told.unreadable = 1), [(Level::Critical, "backups-unreadable")]);
+    assert_eq!(of_catalog(|told| told.untrusted = 1), [(Level::Critical, "backups-untrusted")]);
+    assert_eq!(of_catalog(|told| told.flagged_pages = 1), [(Level::Critical, "pages-flagged")]);
+    assert_eq!(of_catalog(|told| told.windows = 0), [(Level::Critical, "nothing-restorable")]);
+    assert_eq!(of_catalog(|told| told.windows = 2), [(Level::Warning, "hole-in-wal")]);
+    assert_eq!(of_catalog(|told| told.window_seconds = Some(604_799)), [(Level::Warning, "window-short")]);
+    let young = |told: &mut Told| {
+        (told.window_seconds, told.oldest_seconds) = (Some(1), Some(604_800));
+    };
+    assert_eq!(of_catalog(young), [], "it cannot reach further back yet");
+    assert_eq!(of_catalog(|told| told.promised_seconds = None), []);
+    assert_eq!(of_catalog(|told| told.drill = None), [(Level::Warning, "drill-never")]);
+    let drill = |seconds, passed| Some(Drill { seconds, passed });
+    assert_eq!(of_catalog(|told| told.drill = drill(691_201, true)), [(Level::Warning, "drill-old")]);
+    assert_eq!(of_catalog(|told| told.drill = drill(0, false)), [(Level::Critical, "drill-failed")]);
+}
+
+#[test]
+fn of_a_repository() {
+    let failed = |repository: &mut Repository| {
+        (repository.told, repository.missing) = (None, Some(Missing::Failed("away".to_owned())));
+    };
+    assert_eq!(alone(0, failed), [(Level::Critical, "unreadable")]);
+    assert_eq!(alone(1, failed), [(Level::Warning, "unreadable")]);
+    assert_eq!(alone(1, |one| one.missing = Some(Missing::Unanswered)), [(Level::Unknown, "unanswered")]);
+    let both = |one: &mut Repository| {
+        one.missing = Some(Missing::Unanswered);
+        one.told.as_mut().unwrap().windows = 2;
+    };
+    assert_eq!(
+        alone(1, both),
+        [(Level::Warning, "hole-in-wal"), (Level::Unknown, "unanswered")],
+        "what is known counts all the same"
+    );
+    assert_eq!(alone(1, |one| one.stored_bytes = Some(0)), [(Level::Warning, "nothing-stored")]);
+    assert_eq!(alone(1, |one| one.full_in_days = Some(6)), [(Level::Warning, "full-soon")]);
+    assert_eq!(alone(1, |one| one.full_in_days = Some(1)), [(Level::Warning, "full-soon")]);
+    assert_eq!(alone(1, |one| one.full_in_days = Some(0)), [(Level::Critical, "full-soon")]);
+    assert_eq!(alone(1, |one| one.free_bytes = Some(0)), [(Level::Critical, "full-soon")], "it is full already");
+}
+
+#[test]
+fn one_that_is_required_may_not_be_behind() {
+    let behind = |number: usize, backups, seconds| {
+        alone(number, |one| one.behind = Some(Behind { backups, wal_files: 0, seconds }))
+    };
+    assert_eq!(behind(0, 1, Some(0)), [(Level::Warning, "behind")]);
+    assert_eq!(behind(0, 1, Some(3601)), [(Level::Critical, "behind")]);
+    assert_eq!(behind(0, 0, Some(3601)), []);
+    assert_eq!(behind(1, 1, Some(90_000)), []);
+    assert_eq!(behind(1, 1, Some(90_001)), [(Level::Warning, "behind")]);
+    assert_eq!(behind(1, 1, None), []);
+}
+
+#[test]
+fn what_is_wrong_comes_before_advice_and_the_worst_first() {
+    let mut facts = well();
+    facts.repositories[0].told.as_mut().unwrap().drill = None;
+    facts.repositories[1].told.as_mut().unwrap().unreadable = 1;
+    facts.archiver_failed = Some("A".to_owned());
+    facts.server = Some(ServerState::Unknown);
+    let names: Vec<&str> = told(&facts).iter().map(|told| told.1).collect();
+    assert_eq!(names, ["backups-unreadable", "archiver-fails", "server-unknown", "drill-never"]);
+    assert_eq!(level(&judge(&facts, &THRESHOLDS)).exit_status(), 2);
+}
+
+#[test]
+fn levels_are_those_of_nagios() {
+    let levels = [Level::Ok, Level::Warning, Level::Critical, Level::Unknown];
+    assert_eq!(levels.map(Level::exit_status), [0, 1, 2, 3]);
+    assert!(Level::Critical > Level::Warning && Level::Warning > Level::Unknown && Level::Unknown > Level::Ok);
+}
+
+fn any_told() -> impl Strategy<Value = Option<Told>> {
+    let ages = (any::<Option<u64>>(), any::<Option<u64>>(), any::<Option<u64>>(), any::<Option<u64>>());
+    let numbers = (0..3u64, 0..2u64, 0..2u64, 0..2u64, 0..3u64);
+    let drill = proptest::option::of((any::<u64>(), any::<bool>()));
+    let told = (ages, numbers, any::<bool>(), drill).prop_map(|(ages, numbers, is_of_another_cluster, drill)| Told {
+        backups: numbers.0,
+        backup_seconds: ages.0.filter(|_| numbers.0 > 0),
+        unreadable: numbers.1,
+        untrusted: numbers.2,
+        flagged_pages: numbers.3,
+        is_of_another_cluster,
+        windows: numbers.4,
+        window_seconds: ages.1,
+        promised_seconds: ages.2,
+        oldest_seconds: ages.3,
+        drill: drill.map(|(seconds, passed)| Drill { seconds, passed }),
+    });
+    proptest::option::of(told)
+}
+
+fn any_repository() -> impl Strategy<Value = Repository> {
+    let sizes = (any::<Option<u64>>(), any::<Option<u64>>(), any::<Option<u64>>());
+    let behind = proptest::option::of((0..2u64, 0..2u64, any::<Option<u64>>()));
+    let missing = prop_oneof![
+        2 => Just(None),
+        1 => Just(Some(Missing::Unanswered)),
+        1 => Just(Some(Missing::Failed("x".to_owned())))
+    ];
+    let known = (any_told(), missing);
+    (any::<bool>(), known, sizes, behind).prop_map(|(required, (told, missing), sizes, behind)| Repository {
+        name: "r".to_owned(),
+        required,
+        told,
+        missing,
+        stored_bytes: sizes.0,
+        free_bytes: sizes.1,
+        full_in_days: sizes.2,
+        behind: behind.map(|(backups, wal_files, seconds)| Behind { backups, wal_files, seconds }),
+    })
+}
+
+fn any_facts() -> impl Strategy<Value = Facts> {
+    let server = proptest::option::of(prop_oneof![
+        Just(ServerState::Running),
+        Just(ServerState::Unreachable),
+        Just(ServerState::Unknown)
+    ]);
+    let waiting = proptest::option::of((1..9u64, any::<u64>()));
+    let words = (proptest::option::of("[A-F]"), proptest::collection::vec("[a-z]", 0..2));
+    (server, waiting, words, proptest::collection::vec(any_repository(), 1..3)).prop_map(
+        |(server, waiting, (archiver_failed, failed_runs), repositories)| Facts {
+            server,
+            waiting: waiting.map(|(files, seconds)| Waiting { files, seconds }),
+            archiver_failed,
+            failed_runs,
+            repositories,
+        },
+    )
+}
+
+fn any_thresholds() -> impl Strategy<Value = Thresholds> {
+    any::<[u64; 7]>().prop_map(|n| Thresholds {
+        wal_warning: n[0],
+        wal_critical: n[1],
+        backup: n[2],
+        drill: n[3],
+        full_warning: n[4],
+        full_critical: n[5],
+        behind: n[6],
+    })
+}
+
+proptest! {
+    #[test]
+    fn reasons_have_known_names_come_once_and_in_order(facts in any_facts(), thresholds in any_thresholds()) {
+        let judged = judge(&facts, &thresholds);
+        for it in &judged {
+            prop_assert!(NAMES.contains(&it.reason.name()));
+            prop_assert!(it.level > Level::Ok);
+            let same = judged.iter().filter(|other| *other == it).count();
+            prop_assert!(same <= facts.repositories.len().max(2), "{it:?}");
+        }
+        prop_assert!(judged.is_sorted_by_key(|it| (it.reason.is_advice(), std::cmp::Reverse(it.level))));
+        prop_assert_eq!(level(&judged) == Level::Ok, judged.is_empty());
+    }
+
+    /// Whoever makes a threshold wider hears of no new reason, and of none more loudly.
+    #[test]
+    fn wider_thresholds_never_say_more(facts in any_facts(), thresholds in any_thresholds(), more in 0..=u64::MAX) {
+        let wider = Thresholds {
+            wal_warning: thresholds.wal_warning.saturating_add(more),
+            wal_critical: thresholds.wal_critical.saturating_add(more),
+            backup: thresholds.backup.saturating_add(more),
+            drill: thresholds.drill.saturating_add(more),
+            full_warning: thresholds.full_warning.saturating_sub(more),
+            full_critical: thresholds.full_critical.saturating_sub(more),
+            behind: thresholds.behind.saturating_add(more),
+        };
+        let (before, after) = (judge(&facts, &thresholds), judge(&facts, &wider));
+        prop_assert!(level(&after) <= level(&before));
+        for it in &after {
+            prop_assert!(before.iter().any(|other| other.reason == it.reason && other.level >= it.level), "{it:?}");
+        }
+    }
+
+    /// What grows older does not get better.
+    #[test]
+    fn waiting_longer_is_never_better(facts in any_facts(), thresholds in any_thresholds(), longer in any::<u64>()) {
+        let mut later = facts.clone();
+        if let Some(waiting) = &mut later.waiting {
+            waiting.seconds = waiting.seconds.saturating_add(longer);
+        }
+        for repository in &mut later.repositories {
+            if let Some(told) = &mut repository.told {
+                told.backup_seconds = told.backup_seconds.map(|age| age.saturating_add(longer));
+            }
+        }
+        prop_assert!(level(&judge(&later, &thresholds)) >= level(&judge(&facts, &thresholds)));
+    }
+}

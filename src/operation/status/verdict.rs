@@ -1,0 +1,82 @@
+//! What was found out, as facts to be judged.
+
+use crate::config::Config;
+use crate::model::verdict::{self, Drill, Facts, Missing, ServerState, Told};
+use crate::operation::Context;
+use crate::operation::last_runs::Place;
+use crate::report::status::{Repository, State, Status};
+use crate::report::verdict::Verdict;
+
+/// With commands that lead to this configuration.
+pub fn of(context: &Context, status: &Status) -> Verdict {
+    let judged = verdict::judge(&facts(&context.config, status), &context.config.thresholds);
+    // One that an argument names is named by every command already.
+    let named = status.repositories.len() > 1 && !context.config.repository_is_an_argument();
+    let mut verdict = Verdict::of(&judged, named);
+    let commands = context.config.command_line();
+    verdict.reasons.iter_mut().for_each(|told| told.remedy = commands.spell_out(&told.remedy));
+    verdict
+}
+
+fn facts(config: &Config, status: &Status) -> Facts {
+    let waiting = status.waiting.and_then(|waiting| Some((waiting.files, waiting.oldest_seconds?)));
+    let server = status.server.as_ref();
+    Facts {
+        server: server.map(|server| match server.state {
+            State::Running => ServerState::Running,
+            State::Unreachable => ServerState::Unreachable,
+            State::Unknown => ServerState::Unknown,
+        }),
+        waiting: waiting.map(|(files, seconds)| verdict::Waiting { files, seconds }),
+        archiver_failed: server.and_then(|server| server.archiver_failure.as_ref()).map(|it| it.segment.clone()),
+        failed_runs: failed_runs(config),
+        repositories: status.repositories.iter().map(|it| repository(status, it)).collect(),
+    }
+}
+
+/// That it cannot be read is said where it is written.
+fn failed_runs(config: &Config) -> Vec<String> {
+    if config.file.is_none() || !config.keeps_state() {
+        return Vec::new();
+    }
+    let runs = Place::of(config).all().unwrap_or_default().into_iter();
+    runs.filter(|(_, last)| last.failing_since.is_some()).map(|(command, _)| command).collect()
+}
+
+fn repository(status: &Status, repository: &Repository) -> verdict::Repository {
+    let stored = repository.stored.as_ref();
+    verdict::Repository {
+        name: repository.name.clone(),
+        required: repository.required,
+        told: repository.backups.map(|backups| told(status, repository, backups)),
+        missing: repository.error.as_ref().map(|error| match repository.unanswered {
+            true => Missing::Unanswered,
+            false => Missing::Failed(error.message.clone()),
+        }),
+        stored_bytes: stored.map(|stored| stored.total_bytes),
+        free_bytes: stored.and_then(|stored| stored.free_bytes),
+        full_in_days: stored.and_then(|stored| stored.full_in_days),
+        behind: repository.behind.map(|behind| verdict::Behind {
+            backups: behind.backups,
+            wal_files: behind.wal_files,
+            seconds: behind.seconds,
+        }),
+    }
+}
+
+fn told(status: &Status, repository: &Repository, backups: u64) -> Told {
+    let reaches = |from| u64::try_from(status.at.duration_since(from).as_secs()).unwrap_or(0);
+    Told {
+        backups,
+        backup_seconds: repository.last_backup.as_ref().map(|last| last.age_seconds),
+        unreadable: repository.unreadable_backups.unwrap_or(0),
+        untrusted: repository.untrusted_backups.unwrap_or(0),
+        flagged_pages: repository.last_backup.as_ref().map_or(0, |last| last.flagged_pages),
+        is_of_another_cluster: status.has_other_backups(repository),
+        windows: repository.newest_timeline().map_or(0, |windows| windows.count() as u64),
+        window_seconds: repository.newest_window().map(|window| reaches(window.from)),
+        promised_seconds: repository.recovery_window_seconds,
+        oldest_seconds: repository.stored.as_ref().and_then(|stored| stored.oldest_seconds),
+        drill: repository.last_drill.as_ref().map(|it| Drill { seconds: it.age_seconds, passed: it.passed }),
+    }
+}
