@@ -177,13 +177,15 @@ fn fullness(repository: &Repository, thresholds: &Thresholds) -> Vec<(Level, Rea
     };
     let days = if repository.free_bytes == Some(0) { Some(0) } else { repository.full_in_days };
     let full = days.and_then(|days| Some((soon(days)?, Reason::FullSoon { days })));
-    let empty = (repository.stored_bytes == Some(0)).then_some((Level::Warning, Reason::NothingStored));
+    // One that only lags behind is told as that.
+    let is_empty = repository.stored_bytes == Some(0) && !repository.behind.is_some_and(|behind| behind.is_any());
+    let empty = is_empty.then_some((Level::Warning, Reason::NothingStored));
     full.into_iter().chain(empty).collect()
 }
 
 /// A required one counts at once: what it lacks, a disaster may cost.
 fn lag(repository: &Repository, thresholds: &Thresholds) -> Option<(Level, Reason)> {
-    let behind = repository.behind.filter(|behind| behind.backups + behind.wal_files > 0)?;
+    let behind = repository.behind.filter(Behind::is_any)?;
     let level = match (repository.required, behind.seconds.unwrap_or(0)) {
         (true, seconds) if seconds > thresholds.wal_critical => Level::Critical,
         (true, _) => Level::Warning,

@@ -75,6 +75,8 @@ pub fn waiting(context: &Context) -> Option<Waiting> {
 
 /// Of each repository.
 const QUESTIONS: usize = 3;
+/// Which of them is about the others too.
+const COMPARISON: usize = 2;
 
 fn of_repository(context: &Context, wanted: &config::Repository) -> [Question<Answer>; QUESTIONS] {
     let at_hand = || (context.clone(), wanted.clone());

@@ -85,3 +85,9 @@ pub struct Behind {
     pub wal_files: u64,
     pub seconds: Option<u64>,
 }
+
+impl Behind {
+    pub fn is_any(&self) -> bool {
+        self.backups > 0 || self.wal_files > 0
+    }
+}

@@ -152,6 +152,11 @@ fn of_a_repository() {
         "what is known counts all the same"
     );
     assert_eq!(alone(1, |one| one.stored_bytes = Some(0)), [(Level::Warning, "nothing-stored")]);
+    let lags = |one: &mut Repository| {
+        one.stored_bytes = Some(0);
+        one.behind = Some(Behind { backups: 1, wal_files: 0, seconds: None });
+    };
+    assert_eq!(alone(1, lags), [], "what lacks everything lags behind");
     assert_eq!(alone(1, |one| one.full_in_days = Some(6)), [(Level::Warning, "full-soon")]);
     assert_eq!(alone(1, |one| one.full_in_days = Some(1)), [(Level::Warning, "full-soon")]);
     assert_eq!(alone(1, |one| one.full_in_days = Some(0)), [(Level::Critical, "full-soon")]);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Answer, no_answer};
+use super::{Answer, COMPARISON, no_answer};
 use crate::config;
 use crate::model::catalog::{CommitMarker, Summary};
 use crate::model::drill::Record;
@@ -199,7 +199,7 @@ pub fn behind(context: &Context, wanted: &config::Repository) -> Result<Option<B
 /// All that was answered; the first failure stands for all of them, but for one of the others in a comparison.
 pub fn report(context: &Context, wanted: &config::Repository, own: Vec<Option<Answer>>, wait: Duration) -> Repository {
     let mut report = Repository::new(&wanted.name, wanted.url.as_str(), wanted.required);
-    for answer in own {
+    for (number, answer) in own.into_iter().enumerate() {
         match answer {
             Some(Answer::Catalog(Ok(known))) => report.tell(context.now, known),
             Some(Answer::Stored(Ok(stored))) => report.weigh(context.now, wanted, &stored),
@@ -207,6 +207,8 @@ pub fn report(context: &Context, wanted: &config::Repository, own: Vec<Option<An
             Some(Answer::Behind(Err(error))) => report.behind_unknown = Some(error.message),
             Some(Answer::Catalog(Err(error)) | Answer::Stored(Err(error))) => report.fail(context, error),
             Some(Answer::Server(_)) => {}
+            // Any of the others may keep it waiting.
+            None if number == COMPARISON => report.behind_unknown = Some(no_answer(wait).message),
             None => {
                 report.unanswered |= report.error.is_none();
                 report.fail(context, no_answer(wait));
