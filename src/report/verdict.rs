@@ -137,7 +137,7 @@ fn remedy(reason: &Reason, repository: Option<&str>) -> String {
         repository.map_or_else(|| command.to_owned(), |name| format!("{command} {option} {}", shell_word(name)))
     };
     match reason {
-        Reason::ServerUnreachable => "pgcairn check   # start PostgreSQL; where it is lost: pgcairn restore".to_owned(),
+        Reason::ServerUnreachable => "pgcairn check   # then start PostgreSQL".to_owned(),
         Reason::ServerUnknown | Reason::WalWaits { .. } | Reason::ArchiverFails { .. } => "pgcairn check".to_owned(),
         Reason::Unreadable { .. } => "pgcairn check".to_owned(),
         Reason::RunFailed { command } => format!("pgcairn {command}"),

@@ -134,7 +134,7 @@ fn what_is_lost_is_told(place: &Place) -> Outcome {
     assert_eq!(told["repositories"][0]["backups"], 1);
     // As on a host that has the URL alone.
     let url = format!("file://{}", place.offsite().display());
-    let bare = place.site.run(&["status", "--repository", &url])?.ok()?;
+    let bare = place.site.run(&["status", "--repository", &url])?.status_is(3)?;
     bare.says(&["backups:"])?;
     Ok(())
 }
