@@ -12,7 +12,7 @@ use super::job::{Job, Name};
 use super::ownership::{self, Belongings};
 use super::prompt::{self, Answer};
 use super::signal;
-use crate::config::identity::{self, Identities};
+use crate::config::identity::{self, Identities, OnHost};
 use crate::config::signing::TRUSTED_VARIABLE;
 use crate::config::{self, Config, RepositoryChoice};
 use crate::model::error::{Code, Error, Result};
@@ -317,6 +317,14 @@ impl Session {
     /// Where the configuration file is.
     fn config_file(&self) -> PathBuf {
         config::locate(self.globals.config.as_deref(), std::env::var_os(config::ENVIRONMENT_VARIABLE))
+    }
+
+    /// Where they would lie.
+    pub fn keys_on_host(&self) -> Vec<OnHost> {
+        let file = self.config_file();
+        let beside =
+            file.parent().map(|directory| if directory.as_os_str().is_empty() { Path::new(".") } else { directory });
+        identity::find(beside, |name| std::env::var_os(name))
     }
 
     pub fn config(&self) -> Result<Config> {

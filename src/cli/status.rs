@@ -37,8 +37,11 @@ impl Arguments {
     }
 
     fn find_out(&self, session: &Session) -> Result<status::Status> {
+        // What the owner of the data directory may not read, root may.
+        let keys = session.keys_on_host();
         let context = session.looking_context(&self.look)?;
-        let outcome = operation::status::run(&context, &operation::status::Request { wait: self.wait })?;
+        let request = operation::status::Request { wait: self.wait, keys: Some(keys) };
+        let outcome = operation::status::run(&context, &request)?;
         // What was not answered in this short time may have been before, and is in the metrics still.
         if self.look.is_at_all() && outcome.repositories.iter().all(|repository| repository.error.is_none()) {
             session.job.knows(outcome.clone());

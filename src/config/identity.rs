@@ -1,5 +1,7 @@
 //! Where the key comes from: a flag, the environment or a systemd credential; never the configuration.
 
+mod on_host;
+
 use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -9,6 +11,7 @@ use secrecy::{ExposeSecret, ExposeSecretMut, SecretBox, SecretString};
 pub use crate::codec::Identities;
 use crate::codec::{IdentityError, MAX_IDENTITY_FILE};
 use crate::model::error::{Code, Error, Result};
+pub use on_host::{OnHost, find};
 
 pub const ENVIRONMENT_VARIABLE: &str = "PGCAIRN_IDENTITY";
 

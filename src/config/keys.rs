@@ -11,6 +11,7 @@ pub enum Form {
     Url,
     Duration,
     Rate,
+    Size,
     Integer(i64, i64),
     Boolean,
     Choice(&'static [&'static str]),
@@ -142,6 +143,7 @@ pub const KEYS: &[Key] = &[
     optional("status", "drill", Form::Duration, "how old the last drill of each repository may be").or("8d"),
     optional("status", "full_warning", Form::Duration, "status warns where a repository is full within that").or("7d"),
     optional("status", "full_critical", Form::Duration, "and this is critical").or("1d"),
+    optional("status", "slot", Form::Size, "how much WAL a replication slot may hold that nobody reads").or("1GiB"),
     optional("status", "behind", Form::Duration, "how far behind a repository may be that is not required").or("25h"),
     optional("drill", "scratch", Form::Path, "where copies are made, with room for the cluster")
         .or("TMPDIR, else /tmp"),

@@ -42,6 +42,7 @@ fn property(key: &Key) -> Value {
         Form::Url => json!({"type": "string", "pattern": "^(file:///|s3://)"}),
         Form::Duration => json!({"type": "string", "examples": ["30s", "5min", "2h", "7d"]}),
         Form::Rate => json!({"type": "string", "pattern": "^[0-9]+ ?[KMGT]iB(/s)?$"}),
+        Form::Size => json!({"type": "string", "pattern": "^[0-9]+ ?[KMGT]iB$"}),
         Form::Boolean => json!({"type": "boolean"}),
         Form::Choice(values) => json!({"enum": values}),
         Form::Credentials => credentials(),

@@ -22,6 +22,7 @@ pub(super) fn thresholds(table: Option<&Table>, objectives: &Objectives) -> Resu
         drill: seconds("drill", usual.drill)?,
         full_warning: seconds("full_warning", usual.full_warning)?,
         full_critical: seconds("full_critical", usual.full_critical)?,
+        slot: table.map(|table| table.parsed("slot", value::size)).transpose()?.flatten().unwrap_or(usual.slot),
         behind: seconds("behind", usual.behind)?,
     })
 }

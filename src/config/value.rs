@@ -151,15 +151,20 @@ const UNITS: [(&str, u32); 4] = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 
 
 /// Bytes per second: `200MiB`, `200MiB/s`.
 pub fn rate(text: &str) -> Parsed<u64> {
-    let wanted = || format!("\"{text}\" is not a rate such as 200MiB (units: KiB, MiB, GiB, TiB)");
     let size = text.strip_suffix("/s").unwrap_or(text).trim();
+    in_units(size).ok_or_else(|| format!("\"{text}\" is not a rate such as 200MiB (units: KiB, MiB, GiB, TiB)"))
+}
+
+/// Bytes: `1GiB`.
+pub fn size(text: &str) -> Parsed<u64> {
+    in_units(text).ok_or_else(|| format!("\"{text}\" is not a size such as 1GiB (units: KiB, MiB, GiB, TiB)"))
+}
+
+fn in_units(size: &str) -> Option<u64> {
     let with_unit = |(unit, shift): &(&str, u32)| size.strip_suffix(unit).map(|digits| (digits.trim_end(), *shift));
-    let (digits, shift) = UNITS.iter().find_map(with_unit).ok_or_else(wanted)?;
-    let number: u64 = Some(digits)
-        .filter(|d| d.bytes().all(|b| b.is_ascii_digit()))
-        .and_then(|d| d.parse().ok())
-        .ok_or_else(wanted)?;
-    number.checked_mul(1 << shift).filter(|bytes| *bytes > 0).ok_or_else(wanted)
+    let (digits, shift) = UNITS.iter().find_map(with_unit)?;
+    let number: u64 = Some(digits).filter(|d| d.bytes().all(|b| b.is_ascii_digit()))?.parse().ok()?;
+    number.checked_mul(1 << shift).filter(|bytes| *bytes > 0)
 }
 
 pub fn jobs(number: i64) -> Option<NonZeroU16> {
@@ -187,6 +192,12 @@ mod tests {
         for text in ["", "200", "200MB", "0KiB", "-1MiB", "1.5GiB", "+1MiB", "99999999TiB", "MiB"] {
             assert!(rate(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn sizes() {
+        assert_eq!(size("1GiB"), Ok(1 << 30));
+        assert!(["1GiB/s", "1", "0MiB"].iter().all(|text| size(text).is_err()));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The pure room: values and rules, no files, sockets, clocks or threads.
 
+pub mod archive_error;
 pub mod catalog;
 pub mod command_line;
 pub mod control_file;

@@ -9,7 +9,7 @@ mod thresholds;
 
 use serde::Serialize;
 
-pub use facts::{Behind, Drill, Facts, Missing, Repository, ServerState, Told, Waiting};
+pub use facts::{Behind, Facts, Missing, Repository, ServerState, Slot, Told, Try, Waiting};
 pub use reason::{NAMES, Reason};
 pub use thresholds::Thresholds;
 
@@ -98,6 +98,8 @@ fn of_host(facts: &Facts, thresholds: &Thresholds) -> Vec<(Level, Reason)> {
     }
     let failing = facts.archiver_failed.as_ref();
     reasons.extend(failing.map(|segment| (Level::Warning, Reason::ArchiverFails { segment: segment.clone() })));
+    let holding = facts.slots.iter().filter(|slot| slot.held_bytes > thresholds.slot);
+    reasons.extend(holding.map(|slot| (Level::Warning, Reason::SlotHoldsWal(slot.clone()))));
     let failed = |command: &String| (Level::Warning, Reason::RunFailed { command: command.clone() });
     reasons.extend(facts.failed_runs.iter().map(failed));
     reasons
@@ -155,16 +157,16 @@ fn of_told(told: &Told, thresholds: &Thresholds) -> Vec<(Level, Reason)> {
     if told.backups > 0 {
         reasons.extend(drill(told.drill, thresholds));
     }
+    let damaged = told.verify.filter(|verify| !verify.passed);
+    reasons.extend(damaged.map(|verify| critical(Reason::VerifyFailed { seconds: verify.seconds })));
     reasons
 }
 
-fn drill(drill: Option<Drill>, thresholds: &Thresholds) -> Option<(Level, Reason)> {
+fn drill(drill: Option<Try>, thresholds: &Thresholds) -> Option<(Level, Reason)> {
     match drill {
         None => Some((Level::Warning, Reason::DrillNever)),
-        Some(Drill { passed: false, seconds }) => Some((Level::Critical, Reason::DrillFailed { seconds })),
-        Some(Drill { seconds, .. }) if seconds > thresholds.drill => {
-            Some((Level::Warning, Reason::DrillOld { seconds }))
-        }
+        Some(Try { passed: false, seconds }) => Some((Level::Critical, Reason::DrillFailed { seconds })),
+        Some(Try { seconds, .. }) if seconds > thresholds.drill => Some((Level::Warning, Reason::DrillOld { seconds })),
         Some(_) => None,
     }
 }

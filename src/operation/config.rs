@@ -1,6 +1,7 @@
 //! `config check`, `config show`, `config schema`: the file as pgcairn understands it.
 
 mod notify;
+mod status;
 
 use std::time::Duration;
 
@@ -8,7 +9,6 @@ use serde_json::{Value, json};
 
 use crate::config::{self, Backup, Config, DEFAULT_CONNECTION, KEYS, Repository};
 use crate::model::plan::retention::{Period, Policy};
-use crate::model::verdict::Thresholds;
 use crate::report::config::{ConfigCheck, ConfigShow, Schema, Shown};
 use crate::store::{Credentials, RepositoryUrl, S3Settings, ServerSideEncryption};
 
@@ -105,20 +105,8 @@ fn setting(config: &Config, repository: &Repository, path: &str) -> (Value, Valu
             (told(config.drill.limit), told(config::Drill::default().limit))
         }
         "drill.check" => (config.drill.checks.iter().map(check_table).collect(), json!([])),
-        "status.wal_warning" => threshold(config, |thresholds| thresholds.wal_warning),
-        "status.wal_critical" => threshold(config, |thresholds| thresholds.wal_critical),
-        "status.backup" => threshold(config, |thresholds| thresholds.backup),
-        "status.drill" => threshold(config, |thresholds| thresholds.drill),
-        "status.full_warning" => threshold(config, |thresholds| thresholds.full_warning),
-        "status.full_critical" => threshold(config, |thresholds| thresholds.full_critical),
-        "status.behind" => threshold(config, |thresholds| thresholds.behind),
-        _ => notify::setting(config, path),
+        _ => status::setting(config, path).unwrap_or_else(|| notify::setting(config, path)),
     }
-}
-
-fn threshold(config: &Config, of: impl Fn(&Thresholds) -> u64) -> (Value, Value) {
-    let told = |thresholds| json!(format!("{}s", of(thresholds)));
-    (told(&config.thresholds), told(&config::usual_thresholds(&config.objectives)))
 }
 
 /// Nothing of it is set for a local repository; a default that the store has is not ours to tell.
@@ -181,7 +169,7 @@ mod tests {
 
     #[test]
     fn every_key_has_an_arm_of_its_own() {
-        let sources = [include_str!("config.rs"), include_str!("config/notify.rs")];
+        let sources = [include_str!("config.rs"), include_str!("config/notify.rs"), include_str!("config/status.rs")];
         for key in KEYS {
             let arm = format!("\"{}\" =>", key.path());
             assert!(sources.iter().any(|source| source.contains(&arm)), "{arm}");

@@ -31,7 +31,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// `pgcairn metrics`.
 pub fn run(context: &Context, wait: Duration) -> Result<(Metrics, Option<Error>)> {
-    let status = status::run(context, &status::Request { wait })?;
+    let status = status::run(context, &status::Request { wait, keys: None })?;
     let metrics = gather(&context.config, &status);
     let unwritten = write(&context.config, &metrics).err();
     Ok((metrics, unwritten))
@@ -48,7 +48,7 @@ pub fn ended(config: &Config, known: Option<&Status>) -> Option<Error> {
             let now = jiff::Timestamp::now();
             let context =
                 Context { config: config.clone(), identities: None, trusted, now, interrupt: Interrupt::default() };
-            match status::run(&context, &status::Request { wait: WAIT }) {
+            match status::run(&context, &status::Request { wait: WAIT, keys: None }) {
                 Ok(status) => Some(status),
                 Err(error) => return Some(error),
             }

@@ -1,27 +1,33 @@
 //! `status`: what there is and how it stands, on one screen and at once. Needs no key, and neither a server that runs
 //! nor a store that answers: what is not known in time is said to be unknown.
 
+mod host;
 mod repository;
 mod server;
 mod verdict;
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::Context;
 use crate::config;
+use crate::config::identity::OnHost;
 use crate::flow::in_time::{self, Question};
 use crate::model::error::{Code, Error, Result};
-use crate::report::status::{Repository, Restorable, Server, Status, Waiting};
+use crate::report::status::{Host, Repository, Restorable, Server, Status, Waiting};
 use crate::report::verdict::{Told, Verdict};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// For how long answers are waited for.
     pub wait: Duration,
+    /// Keys that were found on this host, before root was given up; `None` where nobody looked.
+    pub keys: Option<Vec<OnHost>>,
 }
 
 /// One question's.
 enum Answer {
+    Host(Host),
     Server(Server),
     Catalog(Result<repository::Catalogued>),
     Stored(Result<repository::Stored>),
@@ -35,8 +41,7 @@ pub fn run(context: &Context, request: &Request) -> Result<Status> {
         questions.extend(of_repository(context, wanted));
     }
     let has_server = context.config.postgres.is_some();
-    let asked = context.clone();
-    questions.extend(has_server.then(|| Box::new(move || Answer::Server(server::look(&asked))) as Question<Answer>));
+    questions.extend(context.config.postgres.iter().flat_map(|postgres| of_host(context, &postgres.data_dir)));
     let mut answers = in_time::ask(questions, request.wait).into_iter();
     let repositories: Vec<Repository> = each
         .iter()
@@ -45,6 +50,10 @@ pub fn run(context: &Context, request: &Request) -> Result<Status> {
             repository::report(context, wanted, own, request.wait)
         })
         .collect();
+    let host = match answers.next() {
+        Some(Some(Answer::Host(host))) => host,
+        _ => Host::default(),
+    };
     let server = has_server.then(|| match answers.next() {
         Some(Some(Answer::Server(server))) => server,
         _ => Server::unknown(&no_answer(request.wait)),
@@ -52,7 +61,8 @@ pub fn run(context: &Context, request: &Request) -> Result<Status> {
     let mut status = Status {
         cluster: context.config.name.as_ref().map(ToString::to_string),
         at: context.now,
-        waiting: waiting(context),
+        keys_on_host: request.keys.as_ref().map(|found| host::keys(&context.config, found)),
+        host,
         server,
         repositories,
         verdict: Verdict::of(&[], false),
@@ -70,7 +80,7 @@ pub fn restorable(context: &Context, wanted: &config::Repository) -> Result<Vec<
 
 /// WAL that `archive_command` has not brought away; `None` where that cannot be seen.
 pub fn waiting(context: &Context) -> Option<Waiting> {
-    context.config.postgres.as_ref().and_then(|postgres| server::waiting(&postgres.data_dir, context.now))
+    context.config.postgres.as_ref().and_then(|postgres| host::waiting(&postgres.data_dir, context.now))
 }
 
 /// Of each repository.
@@ -85,6 +95,14 @@ fn of_repository(context: &Context, wanted: &config::Repository) -> [Question<An
         Box::new(move || Answer::Catalog(repository::catalog(&catalog.0, &catalog.1))),
         Box::new(move || Answer::Stored(repository::stored(&stored.0, &stored.1))),
         Box::new(move || Answer::Behind(repository::behind(&behind.0, &behind.1))),
+    ]
+}
+
+fn of_host(context: &Context, data_dir: &Path) -> [Question<Answer>; 2] {
+    let (directory, now, asked) = (data_dir.to_owned(), context.now, context.clone());
+    [
+        Box::new(move || Answer::Host(host::look(&directory, now))),
+        Box::new(move || Answer::Server(server::look(&asked))),
     ]
 }
 

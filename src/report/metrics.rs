@@ -61,10 +61,19 @@ const OF_CLUSTER: &[Row<Status>] = &[
         Some(truth(server.archiver_failure.is_some()))
     }),
     ("pgcairn_wal_waiting_files", "WAL files that wait for archive_command.", |status| {
-        Some(status.waiting?.files as f64)
+        Some(status.host.waiting?.files as f64)
     }),
+    ("pgcairn_wal_free_bytes", "Free on the file system of pg_wal.", |status| number(status.host.wal_free_bytes)),
+    (
+        "pgcairn_inactive_slot_bytes",
+        "WAL that the server keeps for the replication slot without a reader that holds most.",
+        |status| {
+            let slots = &status.server.as_ref().filter(|server| server.state == State::Running)?.inactive_slots;
+            Some(slots.iter().map(|slot| slot.held_bytes).max().unwrap_or(0) as f64)
+        },
+    ),
     ("pgcairn_wal_waiting_oldest_timestamp_seconds", "Since when the oldest of them waits.", |status| {
-        Some(before(status.at, status.waiting?.oldest_seconds?))
+        Some(before(status.at, status.host.waiting?.oldest_seconds?))
     }),
 ];
 

@@ -3,12 +3,15 @@
 pub mod monitored;
 mod screen;
 
+use std::path::PathBuf;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::verdict::Verdict;
 use crate::model::error::Error;
 use crate::model::key::BackupId;
+use crate::model::verification::Proof;
 use crate::model::wal_name::TimelineId;
 
 pub use monitored::Monitored;
@@ -21,12 +24,36 @@ pub struct Status {
     /// Left out on a host without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server: Option<Server>,
-    /// Left out where the data directory cannot be looked into.
+    #[serde(flatten)]
+    pub host: Host,
+    /// Left out where nobody looked for them.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub waiting: Option<Waiting>,
+    pub keys_on_host: Option<Vec<KeyOnHost>>,
     pub repositories: Vec<Repository>,
     pub verdict: Verdict,
     pub next: String,
+}
+
+/// What its data directory tells, with the server up or down.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Host {
+    /// Left out where the data directory cannot be looked into.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Waiting>,
+    /// On the file system of pg_wal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wal_free_bytes: Option<u64>,
+    /// What archive_command said when it failed last, where the server's log is at hand; it may have succeeded since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archive_error: Option<String>,
+}
+
+/// A key that opens backups, where it should not be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeyOnHost {
+    pub path: PathBuf,
+    /// It is one of those that new backups are encrypted to.
+    pub opens: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -52,6 +79,9 @@ pub struct Server {
     /// The last one, where nothing has been archived since.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub archiver_failure: Option<ArchiverFailure>,
+    /// Replication slots that nobody reads.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inactive_slots: Vec<Slot>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
 }
@@ -60,6 +90,13 @@ pub struct Server {
 pub struct ArchiverFailure {
     pub segment: String,
     pub at: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Slot {
+    pub name: String,
+    /// WAL that the server keeps for it.
+    pub held_bytes: u64,
 }
 
 /// WAL that `archive_command` has not brought away yet.
@@ -90,6 +127,9 @@ pub struct Repository {
     pub last_backup: Option<LastBackup>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_drill: Option<LastDrill>,
+    /// The last of everything, where there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_verify: Option<LastVerify>,
     /// Which moments can be restored, by timeline.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restorable: Option<Vec<Restorable>>,
@@ -132,6 +172,18 @@ pub struct LastDrill {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recovery_seconds: Option<f64>,
     /// Left out where it did not come to choosing one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backup: Option<BackupId>,
+}
+
+/// What was read of the repository.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LastVerify {
+    pub started: Timestamp,
+    pub age_seconds: u64,
+    pub passed: bool,
+    pub proof: Proof,
+    /// Left out where everything was read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backup: Option<BackupId>,
 }
@@ -216,6 +268,7 @@ impl Server {
             system_identifier: None,
             standby: None,
             archiver_failure: None,
+            inactive_slots: Vec::new(),
             error,
         }
     }
@@ -233,6 +286,7 @@ impl Repository {
             system_identifier: None,
             last_backup: None,
             last_drill: None,
+            last_verify: None,
             restorable: None,
             stored: None,
             behind: None,

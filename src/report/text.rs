@@ -92,6 +92,37 @@ pub fn facts(facts: &[(&str, String)]) -> String {
     facts.iter().map(line).collect()
 }
 
+/// What fits on any terminal.
+pub const WIDTH: usize = 80;
+
+/// Broken at blanks where it is wider than [`WIDTH`], further lines indented; a long word stays whole.
+pub fn wrapped(line: &str, indent: usize) -> String {
+    let (mut whole, mut width) = (String::new(), 0);
+    for (number, word) in line.split(' ').enumerate() {
+        let length = word.chars().count();
+        if number > 0 && width + 1 + length > WIDTH && width > indent {
+            let _ = write!(whole, "\n{:indent$}", "");
+            width = indent;
+        } else if number > 0 {
+            whole.push(' ');
+            width += 1;
+        }
+        whole.push_str(word);
+        width += length;
+    }
+    whole
+}
+
+/// [`facts`] behind a margin, none wider than [`WIDTH`] but for long words.
+pub fn narrow_facts(margin: &str, facts: &[(&str, String)]) -> String {
+    let width = facts.iter().map(|(name, _)| name.len() + 1).max().unwrap_or(0);
+    let line = |(name, value): &(&str, String)| {
+        let line = format!("{margin}{:width$} {value}", format!("{name}:"));
+        wrapped(&line, margin.len() + width + 1) + "\n"
+    };
+    facts.iter().map(line).collect()
+}
+
 /// `1 file`, `3 files`.
 pub fn count(number: u64, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
@@ -173,6 +204,19 @@ mod tests {
         {
             assert_eq!(age(number), text);
         }
+    }
+
+    #[test]
+    fn long_lines_are_broken_at_blanks() {
+        let words = ["word"; 20].join(" ");
+        let broken = wrapped(&format!("  {words}"), 4);
+        assert!(broken.lines().all(|line| line.len() <= WIDTH), "{broken}");
+        assert_eq!(broken.lines().count(), 2);
+        assert!(broken.starts_with("  word ") && broken.contains("\n    word"), "{broken}");
+        assert_eq!(wrapped(&"x".repeat(100), 4), "x".repeat(100));
+        assert_eq!(wrapped("a  b", 4), "a  b");
+        let long = "y".repeat(79);
+        assert_eq!(narrow_facts("  ", &[("a", format!("1 {long}"))]), format!("  a: 1\n     {long}\n"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::text::{age, count};
+use super::text::{age, bytes, count, wrapped};
 use crate::model::shell_word::shell_word;
 use crate::model::verdict::{self, Behind, Judged, Level, Reason};
 
@@ -29,7 +29,7 @@ pub struct Told {
 }
 
 /// More do not fit on one screen.
-const SHOWN: usize = 5;
+const SHOWN: usize = 4;
 
 const INDENT: &str = "  ";
 
@@ -91,7 +91,8 @@ impl Told {
     }
 
     fn lines(&self) -> String {
-        format!("{INDENT}{}: {}\n{INDENT}    {}\n", self.level.word(), self.subject(), self.remedy)
+        let message = format!("{INDENT}{}: {}", self.level.word(), self.subject());
+        format!("{}\n{INDENT}    {}\n", wrapped(&message, INDENT.len() + 2), self.remedy)
     }
 }
 
@@ -102,6 +103,9 @@ fn message(reason: &Reason) -> String {
         Reason::WalWaits { files: 1, seconds } => format!("1 WAL file waits, for {}", age(*seconds)),
         Reason::WalWaits { files, seconds } => format!("{files} WAL files wait, the oldest for {}", age(*seconds)),
         Reason::ArchiverFails { segment } => format!("archive_command fails for {segment}"),
+        Reason::SlotHoldsWal(slot) => {
+            format!("slot \"{}\" is not read and holds {} of WAL", slot.name, bytes(slot.held_bytes))
+        }
         Reason::RunFailed { command } => format!("the last \"{command}\" has failed"),
         Reason::NoBackup => "there is no backup".to_owned(),
         Reason::BackupOld { seconds } => format!("the last backup is {} old", age(*seconds)),
@@ -120,6 +124,7 @@ fn message(reason: &Reason) -> String {
         Reason::FullSoon { days: 0 } => "full within a day".to_owned(),
         Reason::FullSoon { days } => format!("full in {}", count(*days, "day")),
         Reason::Behind(behind) => lag(behind),
+        Reason::VerifyFailed { seconds } => format!("verify found DAMAGE, {} ago", age(*seconds)),
         Reason::DrillFailed { seconds } => format!("the last drill FAILED, {} ago", age(*seconds)),
         Reason::DrillOld { seconds } => format!("the last drill was {} ago", age(*seconds)),
         Reason::DrillNever => "no drill has proven that it can be restored".to_owned(),
@@ -140,10 +145,15 @@ fn remedy(reason: &Reason, repository: Option<&str>) -> String {
         Reason::ServerUnreachable => "pgcairn check   # then start PostgreSQL".to_owned(),
         Reason::ServerUnknown | Reason::WalWaits { .. } | Reason::ArchiverFails { .. } => "pgcairn check".to_owned(),
         Reason::Unreadable { .. } => "pgcairn check".to_owned(),
+        Reason::SlotHoldsWal(slot) => {
+            let sql = format!("SELECT pg_drop_replication_slot('{}')", slot.name.replace('\'', "''"));
+            format!("psql -c {}   # if its reader is gone for good", shell_word(&sql))
+        }
         Reason::RunFailed { command } => format!("pgcairn {command}"),
         Reason::NoBackup | Reason::BackupOld { .. } | Reason::OtherCluster => "pgcairn backup".to_owned(),
         Reason::NothingRestorable | Reason::NothingStored => "pgcairn backup".to_owned(),
         Reason::Unanswered => "pgcairn status --wait 60s".to_owned(),
+        Reason::VerifyFailed { .. } => of("pgcairn verify", "--repository"),
         Reason::BackupsUnreadable { .. } => of("pgcairn verify", "--repository"),
         Reason::BackupsUntrusted { .. } => of("pgcairn list", "--repository"),
         Reason::WindowShort { .. } => of("pgcairn list", "--repository"),

@@ -5,8 +5,8 @@ use pgcairn::model::error::{Code, Error};
 use pgcairn::model::verdict::{self, Judged, Level, NAMES, Reason};
 use pgcairn::report::Report;
 use pgcairn::report::status::{
-    ArchiverFailure, Behind, Cost, Failure, LastBackup, LastDrill, Monitored, Repository, Restorable, Server, State,
-    Status, Stored, Waiting,
+    ArchiverFailure, Behind, Cost, Failure, Host, KeyOnHost, LastBackup, LastDrill, LastVerify, Monitored, Repository,
+    Restorable, Server, Slot, State, Status, Stored, Waiting,
 };
 use pgcairn::report::verdict::Verdict;
 
@@ -43,6 +43,13 @@ fn local() -> Repository {
             recovery_seconds: Some(95.5),
             backup: Some(id.clone()),
         }),
+        last_verify: Some(LastVerify {
+            started: "2026-11-18T05:00:00Z".parse().unwrap(),
+            age_seconds: 172_800,
+            passed: true,
+            proof: pgcairn::model::verification::Proof::Object,
+            backup: None,
+        }),
         restorable: Some(vec![window(1, "2026-11-13T03:04:10.5Z", "2026-11-20T05:09:10.123456Z")]),
         stored: Some(Stored {
             backup_bytes: 444 << 30,
@@ -68,13 +75,19 @@ pub fn well() -> Status {
         system_identifier: Some("7461".to_owned()),
         standby: Some(false),
         archiver_failure: None,
+        inactive_slots: Vec::new(),
         error: None,
     };
     Status {
         cluster: Some("main".to_owned()),
         at: "2026-11-20T05:09:30Z".parse().unwrap(),
         server: Some(server),
-        waiting: Some(Waiting { files: 0, oldest_seconds: None }),
+        host: Host {
+            waiting: Some(Waiting { files: 0, oldest_seconds: None }),
+            wal_free_bytes: Some(31 << 30),
+            archive_error: None,
+        },
+        keys_on_host: Some(Vec::new()),
         repositories: vec![local()],
         verdict: Verdict::of(&[], false),
         next: "pgcairn list".to_owned(),
@@ -87,7 +100,11 @@ fn badly() -> Status {
         ArchiverFailure { segment: "0000000100000000000000A7".to_owned(), at: "2026-11-20T05:09:00Z".parse().unwrap() };
     let server = status.server.as_mut().unwrap();
     (server.archiver_failure, server.standby) = (Some(failure), Some(true));
-    status.waiting = Some(Waiting { files: 12, oldest_seconds: Some(400) });
+    server.inactive_slots = vec![Slot { name: "standby_a".to_owned(), held_bytes: 3 << 30 }];
+    status.host.waiting = Some(Waiting { files: 12, oldest_seconds: Some(400) });
+    status.host.archive_error =
+        Some("file:///var/backups/pgcairn is not a repository: pgcairn.json is missing".to_owned());
+    status.keys_on_host = Some(vec![KeyOnHost { path: "/etc/pgcairn/identity.txt".into(), opens: true }]);
     let mut offsite = Repository { name: "offsite".to_owned(), url: "s3://acme/pg".to_owned(), ..local() };
     offsite.behind = Some(Behind { backups: 1, wal_files: 40, seconds: Some(9000) });
     let window = offsite.restorable.as_ref().unwrap()[0].clone();
@@ -136,6 +153,12 @@ fn read(status: &Status) -> String {
 fn a_status() {
     assert_snapshot!(read(&well()));
     assert_snapshot!(read(&badly()));
+    // Two repositories, and something wrong: one screen.
+    let mut two = well();
+    two.repositories.push(Repository { name: "offsite".to_owned(), url: "s3://acme/pg".to_owned(), ..local() });
+    let judged = [Judged { level: Level::Warning, repository: None, reason: Reason::BackupOld { seconds: 172_800 } }];
+    two.verdict = Verdict::of(&judged, true);
+    assert!(read(&two).lines().count() - 1 <= 24, "{}", read(&two));
     let mut down = well();
     let refused = Error::new(Code::Unreachable, "the server at /run does not answer: connection refused");
     down.server = Some(Server { state: State::Unreachable, ..Server::unknown(&refused) });
@@ -151,6 +174,7 @@ fn every_reason() {
         Reason::ServerUnknown,
         Reason::WalWaits { files: 1, seconds: 301 },
         Reason::ArchiverFails { segment: "0000000100000000000000A7".to_owned() },
+        Reason::SlotHoldsWal(verdict::Slot { name: "standby_a".to_owned(), held_bytes: 3 << 30 }),
         Reason::RunFailed { command: "copy --all --to offsite".to_owned() },
         Reason::NoBackup,
         Reason::BackupOld { seconds },
@@ -166,6 +190,7 @@ fn every_reason() {
         Reason::NothingStored,
         Reason::FullSoon { days: 6 },
         Reason::Behind(verdict::Behind { backups: 1, wal_files: 40, seconds: Some(9000) }),
+        Reason::VerifyFailed { seconds },
         Reason::DrillFailed { seconds },
         Reason::DrillOld { seconds },
         Reason::DrillNever,
@@ -193,6 +218,7 @@ fn every_reason_is_provoked() {
     let trials = [
         include_str!("../servers/status/mod.rs"),
         include_str!("../servers/status/reasons.rs"),
+        include_str!("../servers/status/causes.rs"),
         include_str!("../servers/several/judged.rs"),
     ];
     // Beside the quotes, a level may stand before it and a repository behind.

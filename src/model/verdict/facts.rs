@@ -8,6 +8,8 @@ pub struct Facts {
     pub waiting: Option<Waiting>,
     /// The file it failed for last, with no success since.
     pub archiver_failed: Option<String>,
+    /// Replication slots that nobody reads.
+    pub slots: Vec<Slot>,
     /// Commands whose last run has failed, as they were called.
     pub failed_runs: Vec<String>,
     /// The one that backups are made into first.
@@ -26,6 +28,13 @@ pub struct Waiting {
     pub files: u64,
     /// How long the oldest has waited.
     pub seconds: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slot {
+    pub name: String,
+    /// WAL that the server keeps for it.
+    pub held_bytes: u64,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -69,11 +78,14 @@ pub struct Told {
     /// Age of the oldest object.
     pub oldest_seconds: Option<u64>,
     /// The last one.
-    pub drill: Option<Drill>,
+    pub drill: Option<Try>,
+    /// The last one of everything.
+    pub verify: Option<Try>,
 }
 
+/// A drill, or a verification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Drill {
+pub struct Try {
     pub seconds: u64,
     pub passed: bool,
 }

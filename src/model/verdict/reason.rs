@@ -1,6 +1,6 @@
 //! What can be wrong. The words are said in `report`.
 
-use super::Behind;
+use super::{Behind, Slot};
 
 /// Ages are in seconds.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,6 +14,7 @@ pub enum Reason {
     ArchiverFails {
         segment: String,
     },
+    SlotHoldsWal(Slot),
     RunFailed {
         /// As it was called.
         command: String,
@@ -47,6 +48,10 @@ pub enum Reason {
         days: u64,
     },
     Behind(Behind),
+    /// Of everything.
+    VerifyFailed {
+        seconds: u64,
+    },
     DrillFailed {
         seconds: u64,
     },
@@ -57,11 +62,12 @@ pub enum Reason {
 }
 
 /// Every [`Reason::name`].
-pub const NAMES: [&str; 22] = [
+pub const NAMES: [&str; 24] = [
     "server-unreachable",
     "server-unknown",
     "wal-waits",
     "archiver-fails",
+    "slot-holds-wal",
     "run-failed",
     "no-backup",
     "backup-old",
@@ -77,6 +83,7 @@ pub const NAMES: [&str; 22] = [
     "nothing-stored",
     "full-soon",
     "behind",
+    "verify-failed",
     "drill-failed",
     "drill-old",
     "drill-never",
@@ -90,6 +97,7 @@ impl Reason {
             Reason::ServerUnknown => "server-unknown",
             Reason::WalWaits { .. } => "wal-waits",
             Reason::ArchiverFails { .. } => "archiver-fails",
+            Reason::SlotHoldsWal(_) => "slot-holds-wal",
             Reason::RunFailed { .. } => "run-failed",
             Reason::NoBackup => "no-backup",
             Reason::BackupOld { .. } => "backup-old",
@@ -105,6 +113,7 @@ impl Reason {
             Reason::NothingStored => "nothing-stored",
             Reason::FullSoon { .. } => "full-soon",
             Reason::Behind(_) => "behind",
+            Reason::VerifyFailed { .. } => "verify-failed",
             Reason::DrillFailed { .. } => "drill-failed",
             Reason::DrillOld { .. } => "drill-old",
             Reason::DrillNever => "drill-never",

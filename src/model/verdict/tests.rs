@@ -11,6 +11,7 @@ const THRESHOLDS: Thresholds = Thresholds {
     drill: 691_200,
     full_warning: 604_800,
     full_critical: 86_400,
+    slot: 1 << 30,
     behind: 90_000,
 };
 
@@ -32,7 +33,7 @@ fn repository(name: &str, required: bool) -> Repository {
         window_seconds: Some(604_800),
         promised_seconds: Some(604_800),
         oldest_seconds: Some(700_000),
-        drill: Some(Drill { seconds: THRESHOLDS.drill, passed: true }),
+        drill: Some(Try { seconds: THRESHOLDS.drill, passed: true }),
         ..Told::default()
     };
     Repository {
@@ -94,6 +95,9 @@ fn of_this_host() {
     assert_eq!(with(|f| f.waiting = Some(Waiting { files: 1, seconds: 3601 })), (Level::Critical, "wal-waits"));
     assert_eq!(told(&Facts { waiting: waits(0), ..well() }), []);
     assert_eq!(with(|f| f.archiver_failed = Some("A".to_owned())), (Level::Warning, "archiver-fails"));
+    let slot = |held_bytes| vec![Slot { name: "standby".to_owned(), held_bytes }];
+    assert_eq!(told(&Facts { slots: slot(1 << 30), ..well() }), []);
+    assert_eq!(told(&Facts { slots: slot((1 << 30) + 1), ..well() }), [(Level::Warning, "slot-holds-wal", None)]);
     assert_eq!(with(|f| f.failed_runs = vec!["backup".to_owned()]), (Level::Warning, "run-failed"));
     assert_eq!(with(|f| f.server = Some(ServerState::Unreachable)), (Level::Warning, "server-unreachable"));
     assert_eq!(with(|f| f.server = Some(ServerState::Unknown)), (Level::Unknown, "server-unknown"));
@@ -129,7 +133,9 @@ fn of_a_catalog() {
     assert_eq!(of_catalog(young), [], "it cannot reach further back yet");
     assert_eq!(of_catalog(|told| told.promised_seconds = None), []);
     assert_eq!(of_catalog(|told| told.drill = None), [(Level::Warning, "drill-never")]);
-    let drill = |seconds, passed| Some(Drill { seconds, passed });
+    let verify = Some(Try { seconds: 0, passed: false });
+    assert_eq!(of_catalog(|told| told.verify = verify), [(Level::Critical, "verify-failed")]);
+    let drill = |seconds, passed| Some(Try { seconds, passed });
     assert_eq!(of_catalog(|told| told.drill = drill(691_201, true)), [(Level::Warning, "drill-old")]);
     assert_eq!(of_catalog(|told| told.drill = drill(0, false)), [(Level::Critical, "drill-failed")]);
 }
@@ -198,8 +204,9 @@ fn levels_are_those_of_nagios() {
 fn any_told() -> impl Strategy<Value = Option<Told>> {
     let ages = (any::<Option<u64>>(), any::<Option<u64>>(), any::<Option<u64>>(), any::<Option<u64>>());
     let numbers = (0..3u64, 0..2u64, 0..2u64, 0..2u64, 0..3u64);
-    let drill = proptest::option::of((any::<u64>(), any::<bool>()));
-    let told = (ages, numbers, any::<bool>(), drill).prop_map(|(ages, numbers, is_of_another_cluster, drill)| Told {
+    let tries = || proptest::option::of((any::<u64>(), any::<bool>()));
+    let told = (ages, numbers, any::<bool>(), tries(), tries());
+    let told = told.prop_map(|(ages, numbers, is_of_another_cluster, drill, verify)| Told {
         backups: numbers.0,
         backup_seconds: ages.0.filter(|_| numbers.0 > 0),
         unreadable: numbers.1,
@@ -210,7 +217,8 @@ fn any_told() -> impl Strategy<Value = Option<Told>> {
         window_seconds: ages.1,
         promised_seconds: ages.2,
         oldest_seconds: ages.3,
-        drill: drill.map(|(seconds, passed)| Drill { seconds, passed }),
+        verify: verify.map(|(seconds, passed)| Try { seconds, passed }),
+        drill: drill.map(|(seconds, passed)| Try { seconds, passed }),
     });
     proptest::option::of(told)
 }
@@ -243,9 +251,12 @@ fn any_facts() -> impl Strategy<Value = Facts> {
         Just(ServerState::Unknown)
     ]);
     let waiting = proptest::option::of((1..9u64, any::<u64>()));
-    let words = (proptest::option::of("[A-F]"), proptest::collection::vec("[a-z]", 0..2));
+    let slot = any::<u64>().prop_map(|held_bytes| Slot { name: "s".to_owned(), held_bytes });
+    let slots = proptest::collection::vec(slot, 0..2);
+    let words = (proptest::option::of("[A-F]"), proptest::collection::vec("[a-z]", 0..2), slots);
     (server, waiting, words, proptest::collection::vec(any_repository(), 1..3)).prop_map(
-        |(server, waiting, (archiver_failed, failed_runs), repositories)| Facts {
+        |(server, waiting, (archiver_failed, failed_runs, slots), repositories)| Facts {
+            slots,
             server,
             waiting: waiting.map(|(files, seconds)| Waiting { files, seconds }),
             archiver_failed,
@@ -256,7 +267,7 @@ fn any_facts() -> impl Strategy<Value = Facts> {
 }
 
 fn any_thresholds() -> impl Strategy<Value = Thresholds> {
-    any::<[u64; 7]>().prop_map(|n| Thresholds {
+    any::<[u64; 8]>().prop_map(|n| Thresholds {
         wal_warning: n[0],
         wal_critical: n[1],
         backup: n[2],
@@ -264,6 +275,7 @@ fn any_thresholds() -> impl Strategy<Value = Thresholds> {
         full_warning: n[4],
         full_critical: n[5],
         behind: n[6],
+        slot: n[7],
     })
 }
 
@@ -292,6 +304,7 @@ proptest! {
             full_warning: thresholds.full_warning.saturating_sub(more),
             full_critical: thresholds.full_critical.saturating_sub(more),
             behind: thresholds.behind.saturating_add(more),
+            slot: thresholds.slot.saturating_add(more),
         };
         let (before, after) = (judge(&facts, &thresholds), judge(&facts, &wider));
         prop_assert!(level(&after) <= level(&before));

@@ -16,6 +16,8 @@ pub struct Thresholds {
     /// In how long a repository may be full.
     pub full_warning: u64,
     pub full_critical: u64,
+    /// How many bytes of WAL a replication slot may hold that nobody reads.
+    pub slot: u64,
     /// How far behind a repository may be that is not required.
     pub behind: u64,
 }
@@ -30,6 +32,7 @@ impl Default for Thresholds {
             drill: 8 * DAY,
             full_warning: 7 * DAY,
             full_critical: DAY,
+            slot: 1 << 30,
             behind: 25 * HOUR,
         }
     }

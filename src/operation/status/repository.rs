@@ -13,6 +13,7 @@ use crate::model::error::{Code, Error, Result};
 use crate::model::key::ClusterKeys;
 use crate::model::plan::growth::{Growth, SPAN};
 use crate::model::plan::retention::{Input, Plan, Window};
+use crate::model::verification::Record as Verification;
 use crate::model::wal_name::{Segment, SegmentName, TimelineId, WalName};
 use crate::operation::catalog::{Catalog, generations};
 use crate::operation::copy;
@@ -20,8 +21,8 @@ use crate::operation::expire;
 use crate::operation::hold;
 use crate::operation::repository::{self, Opened};
 use crate::operation::wal::archived::{self, Listed};
-use crate::operation::{Context, catalog, drills, trust};
-use crate::report::status::{self, LastBackup, LastDrill, Repository, Restorable};
+use crate::operation::{Context, catalog, drills, trust, verifications};
+use crate::report::status::{self, LastBackup, LastDrill, LastVerify, Repository, Restorable};
 use crate::store::{Entry, Reader, Space};
 
 pub use crate::operation::copy::Behind;
@@ -41,6 +42,7 @@ pub struct Catalogued {
     untrusted: u64,
     restorable: Vec<Restorable>,
     last_drill: Option<Record>,
+    last_verify: Option<Verification>,
 }
 
 impl Catalogued {
@@ -67,6 +69,7 @@ pub fn catalog(context: &Context, wanted: &config::Repository) -> Result<Catalog
     let windows = Listed::read(&reader, &opened.keys)?.archive(&backups).windows(&trusted);
     let restorable = windows.iter().map(|window| restorable(&opened, window, &trusted)).collect::<Result<_>>()?;
     let last_drill = drills::newest(&reader, &opened.keys)?.next().transpose()?;
+    let last_verify = verification(&reader, &opened.keys)?;
     Ok(Catalogued {
         system_identifier: opened.system_identifier,
         backups,
@@ -74,7 +77,21 @@ pub fn catalog(context: &Context, wanted: &config::Repository) -> Result<Catalog
         untrusted,
         restorable,
         last_drill,
+        last_verify,
     })
+}
+
+/// The last of everything, else the last at all.
+fn verification(reader: &Reader, keys: &ClusterKeys) -> Result<Option<Verification>> {
+    let mut last = None;
+    for record in verifications::newest(reader, keys)? {
+        let record = record?;
+        if record.backup.is_none() {
+            return Ok(Some(record));
+        }
+        last = last.or(Some(record));
+    }
+    Ok(last)
 }
 
 fn restorable(opened: &Opened, window: &Window, backups: &[Summary]) -> Result<Restorable> {
@@ -206,7 +223,7 @@ pub fn report(context: &Context, wanted: &config::Repository, own: Vec<Option<An
             Some(Answer::Behind(Ok(behind))) => report.compare(context.now, behind.as_ref()),
             Some(Answer::Behind(Err(error))) => report.behind_unknown = Some(error.message),
             Some(Answer::Catalog(Err(error)) | Answer::Stored(Err(error))) => report.fail(context, error),
-            Some(Answer::Server(_)) => {}
+            Some(Answer::Host(_) | Answer::Server(_)) => {}
             // Any of the others may keep it waiting.
             None if number == COMPARISON => report.behind_unknown = Some(no_answer(wait).message),
             None => {
@@ -243,6 +260,13 @@ impl Repository {
             passed: drill.passed,
             recovery_seconds: drill.recovery_seconds,
             backup: drill.backup,
+        });
+        self.last_verify = known.last_verify.map(|verify| LastVerify {
+            age_seconds: seconds_since(verify.started, now),
+            started: verify.started,
+            passed: verify.passed,
+            proof: verify.proof,
+            backup: verify.backup,
         });
     }
 

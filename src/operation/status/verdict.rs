@@ -1,10 +1,10 @@
 //! What was found out, as facts to be judged.
 
 use crate::config::Config;
-use crate::model::verdict::{self, Drill, Facts, Missing, ServerState, Told};
+use crate::model::verdict::{self, Facts, Missing, ServerState, Slot, Told, Try};
 use crate::operation::Context;
 use crate::operation::last_runs::Place;
-use crate::report::status::{Repository, State, Status};
+use crate::report::status::{self, Repository, State, Status};
 use crate::report::verdict::Verdict;
 
 /// With commands that lead to this configuration.
@@ -19,7 +19,7 @@ pub fn of(context: &Context, status: &Status) -> Verdict {
 }
 
 fn facts(config: &Config, status: &Status) -> Facts {
-    let waiting = status.waiting.and_then(|waiting| Some((waiting.files, waiting.oldest_seconds?)));
+    let waiting = status.host.waiting.and_then(|waiting| Some((waiting.files, waiting.oldest_seconds?)));
     let server = status.server.as_ref();
     Facts {
         server: server.map(|server| match server.state {
@@ -29,9 +29,14 @@ fn facts(config: &Config, status: &Status) -> Facts {
         }),
         waiting: waiting.map(|(files, seconds)| verdict::Waiting { files, seconds }),
         archiver_failed: server.and_then(|server| server.archiver_failure.as_ref()).map(|it| it.segment.clone()),
+        slots: server.map(|server| server.inactive_slots.iter().map(slot).collect()).unwrap_or_default(),
         failed_runs: failed_runs(config),
         repositories: status.repositories.iter().map(|it| repository(status, it)).collect(),
     }
+}
+
+fn slot(slot: &status::Slot) -> Slot {
+    Slot { name: slot.name.clone(), held_bytes: slot.held_bytes }
 }
 
 /// That it cannot be read is said where it is written.
@@ -77,6 +82,12 @@ fn told(status: &Status, repository: &Repository, backups: u64) -> Told {
         window_seconds: repository.newest_window().map(|window| reaches(window.from)),
         promised_seconds: repository.recovery_window_seconds,
         oldest_seconds: repository.stored.as_ref().and_then(|stored| stored.oldest_seconds),
-        drill: repository.last_drill.as_ref().map(|it| Drill { seconds: it.age_seconds, passed: it.passed }),
+        drill: repository.last_drill.as_ref().map(|it| Try { seconds: it.age_seconds, passed: it.passed }),
+        // Of everything: one backup says nothing of the others.
+        verify: repository
+            .last_verify
+            .as_ref()
+            .filter(|it| it.backup.is_none())
+            .map(|it| Try { seconds: it.age_seconds, passed: it.passed }),
     }
 }

@@ -39,7 +39,7 @@ impl Report for Monitored {
 /// Seconds and bytes, by names that stay. A repository's name may hold what would end a label.
 fn numbers(status: &Status) -> String {
     let mut numbers = Vec::new();
-    let wal = status.waiting.map(|waiting| waiting.oldest_seconds.unwrap_or(0));
+    let wal = status.host.waiting.map(|waiting| waiting.oldest_seconds.unwrap_or(0));
     numbers.extend(wal.map(|seconds| format!("wal_waiting={seconds}s;;;0")));
     for repository in &status.repositories {
         let name = repository.name.replace(['=', '\'', '|'], "_");

@@ -2,17 +2,20 @@
 
 use jiff::Timestamp;
 
-use super::{ArchiverFailure, Failure, LastDrill, Repository, Restorable, Server, State, Status, Stored, Waiting};
+use super::{
+    ArchiverFailure, Failure, KeyOnHost, LastDrill, LastVerify, Repository, Restorable, Server, Slot, State, Status,
+    Waiting,
+};
 use crate::model::error::Code;
 use crate::report::Report;
-use crate::report::text::{age, bytes, count, facts, utc};
+use crate::report::text::{age, bytes, count, narrow_facts, utc, wrapped};
 
 impl Report for Status {
     const NAME: &'static str = "status";
 
     fn human(&self) -> String {
         let repositories: String = self.repositories.iter().map(Repository::lines).collect();
-        self.host() + &self.verdict.lines() + &repositories
+        self.verdict.lines() + &self.about_host() + &repositories
     }
 
     fn next(&self) -> Option<String> {
@@ -25,21 +28,39 @@ impl Report for Status {
 }
 
 impl Status {
-    fn host(&self) -> String {
+    fn about_host(&self) -> String {
         let mut lines =
             vec![("cluster", format!("{} at {}", self.cluster.as_deref().unwrap_or("any"), short(self.at)))];
         lines.extend(self.server.as_ref().map(|server| ("server", server.words())));
-        lines.extend(self.waiting.map(|waiting| ("WAL", waiting.words())));
+        let free = self.host.wal_free_bytes.map(|free| format!(", {} free for WAL", bytes(free))).unwrap_or_default();
+        lines.extend(self.host.waiting.map(|waiting| ("WAL", waiting.words() + &free)));
+        lines.extend(self.about_archiver().map(|words| ("archiver", words)));
+        let slots = self.server.iter().flat_map(|server| &server.inactive_slots).take(SLOTS);
+        lines.extend(slots.map(|slot| ("slot", slot.words())));
+        lines.extend(self.keys_on_host.as_ref().map(|keys| ("key", keys_words(keys))));
+        narrow_facts("", &lines)
+    }
+
+    /// What keeps WAL here: as the server counts it, and in the words of what failed.
+    fn about_archiver(&self) -> Option<String> {
         let failure = self.server.as_ref().and_then(|server| server.archiver_failure.as_ref());
-        lines.extend(failure.map(|failure| ("archiver", failure.words())));
-        facts(&lines)
+        let answers = self.server.as_ref().is_some_and(|server| server.state == State::Running);
+        let waits = self.host.waiting.is_some_and(|waiting| waiting.files > 0);
+        let said = self.host.archive_error.as_ref();
+        match (failure, said) {
+            (Some(failure), Some(said)) => Some(format!("{}: {said}", failure.words())),
+            (Some(failure), None) => Some(failure.words()),
+            // The server cannot tell whether it has succeeded since.
+            (None, Some(said)) if waits && !answers => Some(format!("archive_command FAILED last: {said}")),
+            (None, _) => None,
+        }
     }
 }
 
 impl Failure {
     fn lines(&self) -> String {
         let hint = self.hint.as_ref().map(|hint| format!("  hint: {hint}\n")).unwrap_or_default();
-        format!("  PROBLEM: {}\n{hint}", self.message)
+        format!("{}\n{hint}", wrapped(&format!("  PROBLEM: {}", self.message), 4))
     }
 }
 
@@ -67,11 +88,45 @@ impl Waiting {
     }
 }
 
+/// So many are named.
+const SLOTS: usize = 2;
+
+impl Slot {
+    fn words(&self) -> String {
+        format!("\"{}\" has no reader and holds {} of WAL", self.name, bytes(self.held_bytes))
+    }
+}
+
+/// None was found, which is as it should be, or where they are.
+fn keys_words(keys: &[KeyOnHost]) -> String {
+    let opening: Vec<&KeyOnHost> = keys.iter().filter(|key| key.opens).collect();
+    let paths =
+        |keys: &[&KeyOnHost]| keys.iter().map(|key| key.path.display().to_string()).collect::<Vec<_>>().join(", ");
+    match (opening.is_empty(), keys.is_empty()) {
+        (_, true) => "none found on this host".to_owned(),
+        (true, false) => {
+            format!("none on this host that opens new backups; {}", paths(&keys.iter().collect::<Vec<_>>()))
+        }
+        (false, _) if opening.iter().all(|key| key.is_for_drills()) => format!("drill only: {}", paths(&opening)),
+        (false, _) => format!("ON THIS HOST: {}", paths(&opening)),
+    }
+}
+
+impl KeyOnHost {
+    /// By its name alone.
+    fn is_for_drills(&self) -> bool {
+        self.path.file_name().is_some_and(|name| name.to_string_lossy().contains("drill"))
+    }
+}
+
 impl ArchiverFailure {
     fn words(&self) -> String {
         format!("archive_command FAILED for {} at {}", self.segment, short(self.at))
     }
 }
+
+/// So many windows of a repository are shown.
+const WINDOWS: usize = 3;
 
 impl Repository {
     fn lines(&self) -> String {
@@ -80,12 +135,15 @@ impl Repository {
             false => format!("\n{}, {}\n", self.name, self.url),
         };
         let problem = self.error.as_ref().map(Failure::lines).unwrap_or_default();
-        let known =
-            [self.about_backups(), self.about_moments(), self.about_drill(), self.about_size(), self.about_lag()]
-                .concat();
-        let known: Vec<(&str, String)> = known.iter().map(|(name, value)| (*name, value.clone())).collect();
-        let known = facts(&known).lines().map(|line| format!("  {line}\n")).collect::<String>();
-        heading + &problem + &known
+        let known = [
+            self.about_backups(),
+            self.about_moments(),
+            self.about_drill(),
+            self.about_verify(),
+            self.about_size(),
+            self.about_lag(),
+        ];
+        heading + &problem + &narrow_facts("  ", &known.concat())
     }
 
     fn about_backups(&self) -> Vec<(&'static str, String)> {
@@ -93,12 +151,14 @@ impl Repository {
         let unreadable = self.unreadable_backups.filter(|n| *n > 0).map(|n| format!(", {n} UNREADABLE"));
         let untrusted = self.untrusted_backups.filter(|n| *n > 0).map(|n| format!(", {n} NOT TRUSTED"));
         let flaws = unreadable.unwrap_or_default() + &untrusted.unwrap_or_default();
-        let mut lines = vec![("backups", number.to_string() + &flaws)];
-        lines.extend(self.last_backup.as_ref().map(|last| {
-            let (old, data, stored) = (age(last.age_seconds), bytes(last.data_bytes), bytes(last.stored_bytes));
-            ("last", format!("{}, {old} ago, {data} in {stored}", last.id))
-        }));
-        lines
+        let last = self.last_backup.as_ref().map(|last| {
+            let damaged = match last.flagged_pages {
+                0 => String::new(),
+                pages => format!(", {} DAMAGED", count(pages, "page")),
+            };
+            format!(", the last {} ago, {}, {}{damaged}", age(last.age_seconds), last.id, bytes(last.data_bytes))
+        });
+        vec![("backups", format!("{number}{flaws}{}", last.unwrap_or_default()))]
     }
 
     fn about_moments(&self) -> Vec<(&'static str, String)> {
@@ -111,7 +171,11 @@ impl Repository {
             let timeline = if several { format!(", timeline {}", window.timeline) } else { String::new() };
             ("restorable", window.words() + &timeline)
         };
-        restorable.iter().map(words).collect()
+        // The newest are last; further back one looks with more time.
+        let left_out = restorable.len().saturating_sub(WINDOWS);
+        let more = (left_out > 0)
+            .then(|| ("restorable", format!("and {} before, with --json", count(left_out as u64, "window"))));
+        restorable[left_out..].iter().map(words).chain(more).collect()
     }
 
     fn about_drill(&self) -> Vec<(&'static str, String)> {
@@ -123,24 +187,22 @@ impl Repository {
         vec![("drill", words)]
     }
 
+    fn about_verify(&self) -> Vec<(&'static str, String)> {
+        self.last_verify.iter().map(|verify| ("verify", verify.words())).collect()
+    }
+
     fn about_size(&self) -> Vec<(&'static str, String)> {
         let Some(stored) = &self.stored else { return Vec::new() };
-        let Stored { backup_bytes, wal_bytes, total_bytes, .. } = *stored;
         let cost = stored.monthly_cost.as_ref().map(|cost| format!(", {:.2} {} a month", cost.amount, cost.currency));
-        let sizes = format!("{}: {} of backups, {} of WAL", bytes(total_bytes), bytes(backup_bytes), bytes(wal_bytes));
-        let mut lines = vec![("stored", sizes + &cost.unwrap_or_default())];
-        lines.push((
-            "growth",
-            match (stored.added_bytes_per_day, stored.freed_bytes_per_day) {
-                (Some(added), Some(freed)) => format!("{} a day come, {} go", bytes(added), bytes(freed)),
-                _ => "not known before the repository is a day old".to_owned(),
-            },
-        ));
-        lines.extend(stored.free_bytes.map(|free| {
-            let full = stored.full_in_days.map(|days| format!(", full in {}", count(days, "day")));
-            ("free", bytes(free) + &full.unwrap_or_default())
-        }));
-        lines
+        let growth = stored
+            .added_bytes_per_day
+            .zip(stored.freed_bytes_per_day)
+            .map(|(added, freed)| format!("; a day {} come, {} go", bytes(added), bytes(freed)));
+        let (total, wal) = (bytes(stored.total_bytes), bytes(stored.wal_bytes));
+        let sizes = format!("{total}, {wal} of it WAL{}", cost.unwrap_or_default() + &growth.unwrap_or_default());
+        let full = stored.full_in_days.map(|days| format!(", full in {}", count(days, "day"))).unwrap_or_default();
+        let free = stored.free_bytes.map(|free| ("free", bytes(free) + &full));
+        [("stored", sizes)].into_iter().chain(free).collect()
     }
 
     fn about_lag(&self) -> Vec<(&'static str, String)> {
@@ -151,6 +213,14 @@ impl Repository {
         let since = behind.seconds.map(|old| format!(", the oldest for {}", age(old)));
         let (backups, wal) = (count(behind.backups, "backup"), count(behind.wal_files, "WAL file"));
         vec![("BEHIND by", format!("{backups} and {wal}{}", since.unwrap_or_default()))]
+    }
+}
+
+impl LastVerify {
+    fn words(&self) -> String {
+        let outcome = if self.passed { "sound" } else { "DAMAGED" };
+        let of = self.backup.as_ref().map_or_else(|| "everything".to_owned(), ToString::to_string);
+        format!("{outcome} {} ago, {of}, by {}", age(self.age_seconds), self.proof.word())
     }
 }
 

@@ -1,5 +1,6 @@
 //! `status`: what it tells as things come and go, and that nothing keeps it from telling the rest.
 
+mod causes;
 mod reasons;
 
 use std::fs;
@@ -17,6 +18,10 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "status::as_things_come_and_go", run: as_things_come_and_go },
         Scenario { name: "status::commits_far_back", run: commits_far_back },
         Scenario { name: "status::nobody_answers", run: nobody_answers },
+        Scenario { name: "status::causes_archiver", run: causes::archiver },
+        Scenario { name: "status::causes_down", run: causes::down },
+        Scenario { name: "status::causes_slot", run: causes::slot },
+        Scenario { name: "status::key_on_this_host", run: causes::key },
         Scenario { name: "status::reasons_of_backups", run: reasons::of_backups },
         Scenario { name: "status::reasons_of_host", run: reasons::of_host },
     ]

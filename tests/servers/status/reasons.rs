@@ -39,7 +39,7 @@ fn reasons(place: &Place, lines: &str) -> Outcome<BTreeSet<String>> {
 fn listed(told: &Value) -> Outcome<BTreeSet<String>> {
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let reason = |it: &Value| {
-        assert!(word(&it["remedy"]).starts_with("pgcairn"), "{it}");
+        assert!(["pgcairn", "psql"].iter().any(|program| word(&it["remedy"]).starts_with(program)), "{it}");
         format!("{} {} {}", word(&it["level"]), word(&it["reason"]), word(&it["repository"])).trim_end().to_owned()
     };
     Ok(told["verdict"]["reasons"].as_array().into_iter().flatten().map(reason).collect())
@@ -94,8 +94,21 @@ pub fn of_backups(install: &'static Installation) -> Outcome {
     is(&place, "", &[])?;
 
     becomes(&place, "[status]\nbackup = \"1s\"\n", "critical backup-old")?;
+    verified(&place)?;
     of_objects(&place, &local)?;
     of_sizes(&place, &local)
+}
+
+/// The last verification of everything counts.
+fn verified(place: &Place) -> Outcome {
+    place.site.run(&["verify"])?.ok()?;
+    place.site.run(&["status", "--wait", "20s"])?.ok()?.says(&["verify:     sound ", "everything, by object"])?;
+    is(place, "", &[])?;
+    let record = objects(&place.site.repository(), "/verifications/")?.remove(0);
+    let sound = fs::read_to_string(&record)?;
+    damage::replace(&record, sound.replace("\"passed\":true", "\"passed\":false").as_bytes())?;
+    is(place, "", &["critical verify-failed local"])?;
+    damage::replace(&record, sound.as_bytes())
 }
 
 /// What is lost or damaged in a repository.
