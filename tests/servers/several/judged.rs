@@ -82,7 +82,7 @@ pub fn another_generation(install: &'static Installation) -> Outcome {
     assert_ne!(told["server"]["system_identifier"], told["repositories"][0]["system_identifier"]);
     assert_eq!(told["verdict"]["reasons"][0]["reason"], "other-cluster", "{told}");
     let said = place.site.run(&["status"])?.status_is(3)?;
-    said.says(&["the newest backup is of another cluster than the one that runs", "backup\n"])?;
+    said.says(&["the newest backup is of another cluster than the one", "backup\n"])?;
     place.site.run(&["backup"])?.ok()?;
     status(&place, 0)?;
     // What the cluster was before is restored by its id.
