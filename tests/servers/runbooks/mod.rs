@@ -1,11 +1,13 @@
-//! The pages of docs/runbooks, followed: each trial sets the misfortune on a real server, types the page's commands as
+//! The pages of docs/runbooks, and those of docs/migrate that have commands, followed: each trial sets the misfortune on a real server, types the page's commands as
 //! they stand there, and looks whether everything is back. Pages are read when the trial runs.
 
 mod archiving;
 mod attack;
+mod commands;
 mod corruption;
 mod keys;
 mod lost;
+mod migrate;
 mod mistakes;
 mod page;
 mod pages;
@@ -36,5 +38,10 @@ pub const TRIALS: &[Scenario] = &[
 
 pub fn scenarios() -> Vec<Scenario> {
     let own = TRIALS.iter().map(|trial| Scenario { name: trial.name, run: trial.run });
-    own.chain([Scenario { name: "runbooks::pages", run: pages::all }]).collect()
+    let others = [
+        Scenario { name: "runbooks::pages", run: pages::all },
+        Scenario { name: "runbooks::migrate-side-by-side", run: migrate::side_by_side },
+        Scenario { name: "runbooks::migrate-dump", run: migrate::dump },
+    ];
+    own.chain(others).collect()
 }

@@ -61,7 +61,7 @@ impl Page {
 
     fn block(&mut self, step: &str, language: &str, lines: &[&str]) -> Outcome {
         match language {
-            "sh" if step == "top" => {
+            "sh" if self.variables.is_empty() && self.steps.is_empty() => {
                 let names = lines.iter().filter_map(|line| line.split_once('=')).map(|(name, _)| name.to_owned());
                 self.variables.extend(names);
             }

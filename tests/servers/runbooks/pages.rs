@@ -6,6 +6,7 @@ use crate::support::Outcome;
 use crate::support::majors::Installation;
 
 use super::TRIALS;
+use super::commands;
 use super::page::{Page, root};
 
 const INDEX: &str = "README";
@@ -30,9 +31,26 @@ pub fn all(_: &'static Installation) -> Outcome {
             wrong.push(format!("the page {name} is gone"));
         }
     }
+    for name in names("migrate")? {
+        wrong.extend(broken_links(&Page::read(&format!("migrate/{name}"))?)?);
+    }
+    wrong.extend(broken_links(&Page::read("compliance")?)?);
     wrong.extend(alerts()?);
+    wrong.extend(unknown_commands()?);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
+}
+
+/// Of every page, what pgcairn would not take.
+fn unknown_commands() -> Outcome<Vec<String>> {
+    let mut wrong = Vec::new();
+    for directory in ["runbooks", "migrate"] {
+        for name in names(directory)? {
+            wrong.extend(commands::unknown(&Page::read(&format!("{directory}/{name}"))?)?);
+        }
+    }
+    wrong.extend(commands::unknown(&Page::read("compliance")?)?);
+    Ok(wrong)
 }
 
 /// Alerts that lead to no page, or to one that does not know them.
