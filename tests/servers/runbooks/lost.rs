@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::Outcome;
 use crate::support::account::account;
 use crate::support::majors::Installation;
 use crate::support::server::Shutdown;
+use crate::support::{Outcome, damage};
 
 use super::stage::{Stage, second_repository};
 
@@ -133,7 +133,7 @@ pub fn damaged(install: &'static Installation) -> Outcome {
     let mut reader = stage.reader("runbooks/repository-damaged", &["CONFIG"], &variables)?.may_fail(" verify");
     let pack = stage.site.objects("/packs/")?.remove(0);
     let sound = fs::read(&pack)?;
-    crate::support::damage::flip_bit(&pack, sound.len() / 2)?;
+    damage::flip_bit(&pack, sound.len() / 2)?;
     let segment = stage.site.objects("/wal/0")?.remove(1);
     fs::remove_file(&segment)?;
     let said = reader.steps(&["1"])?;
@@ -146,6 +146,31 @@ pub fn damaged(install: &'static Installation) -> Outcome {
     assert!(fs::read(&pack)? == sound && segment.exists());
     reader.rest()?;
     reader.end(0)
+}
+
+/// The only backup is damaged; the next one is not.
+pub fn drill(install: &'static Installation) -> Outcome {
+    let stage = Stage::new(install)?;
+    account().make_dir(&stage.path("scratch"))?;
+    let scratch = stage.text("scratch");
+    let reader = stage.reader("runbooks/drill-failed", &["CONFIG", "BIN", "KEY"], &[("SCRATCH", &scratch)])?;
+    let mut reader = reader.may_fail(" drill --identity").may_fail(" verify").may_fail(" status");
+    stage.server.archive_all()?;
+    let pack = stage.site.objects("/packs/")?.remove(0);
+    damage::flip_bit(&pack, fs::metadata(&pack)?.len() as usize / 2)?;
+    let said = reader.steps(&["1"])?;
+    assert!(said.contains("[ended with 10]"), "{said}");
+    let status = stage.site.run(&["status", "--wait", "30s"])?.report();
+    reader.recognises(&status, "the last drill FAILED");
+    reader.steps(&["2"])?;
+    let said = reader.steps(&["3"])?;
+    assert!(said.contains("DAMAGED") && said.contains(&stage.backup), "{said}");
+    let said = reader.steps(&["See that it worked"])?;
+    assert!(!said.contains("drill FAILED"), "{said}");
+    reader.rest()?;
+    reader.end(0)?;
+    assert!(fs::read_dir(stage.path("scratch"))?.next().is_none());
+    Ok(())
 }
 
 /// A run that failed for a reason that its hint removes.

@@ -29,6 +29,7 @@ pub const TRIALS: &[Scenario] = &[
     Scenario { name: "runbooks::repository-lost", run: lost::repository },
     Scenario { name: "runbooks::repository-damaged", run: lost::damaged },
     Scenario { name: "runbooks::backup-missing", run: lost::backup },
+    Scenario { name: "runbooks::drill-failed", run: lost::drill },
     Scenario { name: "runbooks::ransomware", run: attack::ransomware },
     Scenario { name: "runbooks::key-lost", run: keys::lost },
     Scenario { name: "runbooks::key-leaked", run: keys::leaked },
