@@ -23,6 +23,7 @@ use pgcairn::model::signature::{Signed, SigningKey};
 use pgcairn::model::timeline::TimelineJson;
 use pgcairn::model::verification;
 use pgcairn::model::wal_name::{MAX_SEGMENT_SIZE, MIN_SEGMENT_SIZE};
+use pgcairn::model::{key_check, recovery_sheet};
 use pgcairn::store::Marker;
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -76,6 +77,8 @@ fn every_example_is_tested() {
         "condemned",
         "drill",
         "verification",
+        "key-check",
+        "recovery-sheet",
         "run",
     ];
     let unknown: Vec<_> = examples().into_iter().map(|(info, _)| info).filter(|info| !known.contains(info)).collect();
@@ -147,6 +150,8 @@ fn holds_and_what_is_condemned() {
     same::<RunMarker>(example("run"));
     same::<Record>(example("drill"));
     same::<verification::Record>(example("verification"));
+    same::<key_check::Record>(example("key-check"));
+    same::<recovery_sheet::Record>(example("recovery-sheet"));
     let grace = format!("The grace time is {} days", GRACE.as_hours() / 24);
     assert!(TEXT.contains(&grace) && TEXT.contains(&format!("at most {MAX_REASON} bytes")));
     assert!(TEXT.contains(&format!("up to {MAX_CONDEMNED_KEYS} keys")));

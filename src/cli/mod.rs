@@ -10,6 +10,7 @@ mod demo;
 mod drill;
 mod exit;
 mod expire;
+mod help;
 mod hold;
 mod init;
 mod job;
@@ -20,6 +21,7 @@ mod metrics;
 mod notify;
 mod ownership;
 mod prompt;
+mod recovery_sheet;
 mod restore;
 mod session;
 mod show;
@@ -43,7 +45,14 @@ use session::{Globals, Session};
 
 /// Encrypted PostgreSQL backups, WAL archiving and point-in-time recovery
 #[derive(Debug, Parser)]
-#[command(name = "pgcairn", version, max_term_width = 100, infer_long_args = false, after_help = EXAMPLES)]
+#[command(
+    name = "pgcairn",
+    version,
+    max_term_width = 100,
+    infer_long_args = false,
+    disable_help_subcommand = true,
+    after_help = EXAMPLES
+)]
 pub struct Arguments {
     #[command(flatten)]
     globals: Globals,
@@ -53,6 +62,7 @@ pub struct Arguments {
 
 const EXAMPLES: &str = "\
 Examples:
+  pgcairn help incident             what to do when it has happened
   pgcairn demo                      the main job on a throw-away server, in a minute
   pgcairn key generate --output ~/pgcairn-identity.txt
   pgcairn init                      make the repository, print the lines for postgresql.conf
@@ -84,9 +94,11 @@ enum Command {
     Notify(notify::Command),
     Copy(copy::Arguments),
     Drill(drill::Arguments),
+    RecoverySheet(recovery_sheet::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
     Demo(demo::Arguments),
+    Help(help::Arguments),
 }
 
 pub fn main() -> ExitCode {
@@ -158,9 +170,11 @@ impl Command {
             Command::Notify(command) => command.run(session),
             Command::Copy(arguments) => arguments.run(session),
             Command::Drill(arguments) => arguments.run(session),
+            Command::RecoverySheet(arguments) => arguments.run(session),
             Command::Completions(arguments) => arguments.run(session),
             Command::Man(arguments) => arguments.run(session),
             Command::Demo(arguments) => arguments.run(session),
+            Command::Help(arguments) => arguments.run(session),
         }
     }
 

@@ -244,7 +244,20 @@ impl Session {
         self.begin(config, None, &belongings)
     }
 
-    /// The same, and whose signatures count. A key of this host that is no use keeps nobody from looking.
+    /// For `key check`, with the key.
+    pub fn key_context(&self, place: &RepositoryArguments, key: &IdentityArguments) -> Result<Context> {
+        let config = self.config_or(place)?;
+        let identities = self.identities(key)?;
+        Ok(Context { identities, ..self.read(config)? })
+    }
+
+    /// For `recovery-sheet`, on this host's cluster: whose signatures count stands on it.
+    pub fn sheet_context(&self) -> Result<Context> {
+        let trusted = signing_key::trusted(&self.config()?)?;
+        Ok(Context { trusted, ..self.context()? })
+    }
+
+    /// The same as for reading, and whose signatures count. A key of this host that is no use keeps nobody from looking.
     pub fn looking_context(&self, look: &LookingArguments) -> Result<Context> {
         let config = self.config_or(&look.place)?.trusting(look.trust.keys()?);
         let trusted = signing_key::trusted(&config);

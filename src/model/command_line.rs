@@ -21,7 +21,7 @@ const TRUSTING: [&str; 6] = ["list", "show", "status", "verify", "restore", "dri
 /// The commands that take the name of a repository, and nothing else to find it.
 const CHOOSING: [&str; 4] = ["expire", "hold", "release", "undelete"];
 /// Those that read the configuration file. Any other does not care which it is.
-const CONFIGURED: [&str; 14] = [
+const CONFIGURED: [&str; 15] = [
     "init",
     "check",
     "backup",
@@ -36,6 +36,7 @@ const CONFIGURED: [&str; 14] = [
     "release",
     "undelete",
     "copy",
+    "recovery-sheet",
 ];
 
 const BARE: &str = "pgcairn ";

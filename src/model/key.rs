@@ -220,8 +220,15 @@ impl ClusterKeys {
         format!("{}/verifications/", self.root)
     }
 
-    /// `condemned/<time>-<random>.json` or the same in `runs/`, `drills/` and `verifications/`: `start` as
-    /// `YYYYMMDDTHHMMSSZ`.
+    pub fn key_checks(&self) -> String {
+        format!("{}/key-checks/", self.root)
+    }
+
+    pub fn recovery_sheets(&self) -> String {
+        format!("{}/recovery-sheets/", self.root)
+    }
+
+    /// `condemned/<time>-<random>.json` or the same in `runs/`, `drills/` and such: `start` as `YYYYMMDDTHHMMSSZ`.
     pub fn numbered(directory: &str, start: &str, random: u32) -> Key {
         Key(format!("{directory}{start}-{random:08x}.json"))
     }

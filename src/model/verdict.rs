@@ -58,6 +58,7 @@ pub fn judge(facts: &Facts, thresholds: &Thresholds) -> Vec<Judged> {
     let mut judged: Vec<Judged> = of_host(facts, thresholds)
         .into_iter()
         .chain(of_backups(facts, thresholds))
+        .chain(of_set_up(facts))
         .map(|reason| (None, reason))
         .chain(facts.repositories.iter().flat_map(|repository| {
             let name = Some(repository.name.clone());
@@ -114,6 +115,22 @@ fn of_backups(facts: &Facts, thresholds: &Thresholds) -> Option<(Level, Reason)>
         Some(_) => None,
         None => told().all(|told| told.backups == 0).then_some((Level::Critical, Reason::NoBackup)),
     }
+}
+
+/// What must be ready before it is needed; only where the backups are made. One repository that knows of it is enough.
+fn of_set_up(facts: &Facts) -> Vec<(Level, Reason)> {
+    let Some(first) = facts.repositories.first().filter(|first| facts.server.is_some() && first.told.is_some()) else {
+        return Vec::new();
+    };
+    let told = || facts.repositories.iter().filter_map(|repository| repository.told);
+    let is_checked = !facts.needs_key || told().any(|told| told.key_checked);
+    let key = (!is_checked).then(|| Reason::KeyNeverChecked { url: first.url.clone() });
+    let sheet = match told().filter_map(|told| told.sheet_is_current).max() {
+        Some(true) => None,
+        Some(false) => Some(Reason::SheetOutdated),
+        None => Some(Reason::SheetNeverMade),
+    };
+    key.into_iter().chain(sheet).map(|reason| (Level::Warning, reason)).collect()
 }
 
 fn of_repository(repository: &Repository, thresholds: &Thresholds) -> Vec<(Level, Reason)> {

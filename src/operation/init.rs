@@ -4,9 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use super::failure::cannot;
-use super::repository::{self, no_recipients, sealer};
+use super::repository::{self, Opened, no_recipients, sealer};
 use super::wal::push::Archive;
-use super::{Context, bucket_findings, encryption_findings, server_findings, signing_key, store_findings};
+use super::{Context, bucket_findings, encryption_findings, server_findings, set_up, signing_key, store_findings};
 use crate::config::{self, Config};
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::Encryption;
@@ -52,6 +52,7 @@ pub fn run(context: &Context, request: &Request) -> Result<Init> {
     if let Some(settings) = &server {
         push_histories(context, settings.system_identifier)?;
     }
+    findings.extend(server.iter().flat_map(|settings| set_up_findings(context, &repository, settings)));
     let settings = server_findings::needed_settings(context, server.as_ref());
     let written = place.map(|directory| write(&directory, &settings)).transpose()?;
     Ok(Init {
@@ -70,6 +71,14 @@ pub fn run(context: &Context, request: &Request) -> Result<Init> {
         written,
         findings: context.addressed(findings),
     })
+}
+
+/// Until somebody has shown that a stranger could restore, it is not complete.
+fn set_up_findings(context: &Context, repository: &Repository, settings: &Settings) -> Vec<Finding> {
+    let Some(name) = context.config.name.clone() else { return Vec::new() };
+    let opened = Opened::new(repository.clone(), name, settings.system_identifier);
+    let trusted = signing_key::trusted(&context.config).unwrap_or_default();
+    set_up::findings(&Context { trusted, ..context.clone() }, &opened)
 }
 
 /// The repositories to which backups are copied. One that is not required may be away.

@@ -29,7 +29,7 @@ pub struct Request {
 enum Answer {
     Host(Host),
     Server(Server),
-    Catalog(Result<repository::Catalogued>),
+    Catalog(Box<Result<repository::Catalogued>>),
     Stored(Result<repository::Stored>),
     Behind(Result<Option<repository::Behind>>),
 }
@@ -92,7 +92,7 @@ fn of_repository(context: &Context, wanted: &config::Repository) -> [Question<An
     let at_hand = || (context.clone(), wanted.clone());
     let (catalog, stored, behind) = (at_hand(), at_hand(), at_hand());
     [
-        Box::new(move || Answer::Catalog(repository::catalog(&catalog.0, &catalog.1))),
+        Box::new(move || Answer::Catalog(Box::new(repository::catalog(&catalog.0, &catalog.1)))),
         Box::new(move || Answer::Stored(repository::stored(&stored.0, &stored.1))),
         Box::new(move || Answer::Behind(repository::behind(&behind.0, &behind.1))),
     ]

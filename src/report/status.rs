@@ -127,6 +127,11 @@ pub struct Repository {
     pub last_backup: Option<LastBackup>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_drill: Option<LastDrill>,
+    /// The last time that a key was shown to open it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_check: Option<KeyCheck>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovery_sheet: Option<RecoverySheet>,
     /// The last of everything, where there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_verify: Option<LastVerify>,
@@ -174,6 +179,20 @@ pub struct LastDrill {
     /// Left out where it did not come to choosing one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backup: Option<BackupId>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeyCheck {
+    pub checked: Timestamp,
+    /// On another host, and with a key that new backups are encrypted to.
+    pub counts: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RecoverySheet {
+    pub made: Timestamp,
+    /// What it says is so.
+    pub current: bool,
 }
 
 /// What was read of the repository.
@@ -287,6 +306,8 @@ impl Repository {
             last_backup: None,
             last_drill: None,
             last_verify: None,
+            key_check: None,
+            recovery_sheet: None,
             restorable: None,
             stored: None,
             behind: None,

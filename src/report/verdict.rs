@@ -128,6 +128,9 @@ fn message(reason: &Reason) -> String {
         Reason::DrillFailed { seconds } => format!("the last drill FAILED, {} ago", age(*seconds)),
         Reason::DrillOld { seconds } => format!("the last drill was {} ago", age(*seconds)),
         Reason::DrillNever => "no drill has proven that it can be restored".to_owned(),
+        Reason::KeyNeverChecked { .. } => "no key was shown to open the backups on another host".to_owned(),
+        Reason::SheetNeverMade => "no recovery sheet was made".to_owned(),
+        Reason::SheetOutdated => "the recovery sheet is out of date".to_owned(),
     }
 }
 
@@ -142,7 +145,9 @@ fn remedy(reason: &Reason, repository: Option<&str>) -> String {
         repository.map_or_else(|| command.to_owned(), |name| format!("{command} {option} {}", shell_word(name)))
     };
     match reason {
-        Reason::ServerUnreachable => "pgcairn check   # then start PostgreSQL".to_owned(),
+        Reason::ServerUnreachable => {
+            "pgcairn check   # then start it; where it is lost: pgcairn help incident".to_owned()
+        }
         Reason::ServerUnknown | Reason::WalWaits { .. } | Reason::ArchiverFails { .. } => "pgcairn check".to_owned(),
         Reason::Unreadable { .. } => "pgcairn check".to_owned(),
         Reason::SlotHoldsWal(slot) => {
@@ -161,6 +166,11 @@ fn remedy(reason: &Reason, repository: Option<&str>) -> String {
         Reason::HoleInWal => of("pgcairn wal list --gaps", "--repository"),
         Reason::FullSoon { .. } => of("pgcairn expire --dry-run", "--repository") + "   # or more space",
         Reason::Behind(_) => of("pgcairn copy --all", "--to"),
+        // Elsewhere nothing is configured, so it must say where the backups are.
+        Reason::KeyNeverChecked { url } => {
+            format!("pgcairn key check --identity FILE --repository {}   # elsewhere", shell_word(url))
+        }
+        Reason::SheetNeverMade | Reason::SheetOutdated => "pgcairn recovery-sheet".to_owned(),
         Reason::DrillFailed { .. } | Reason::DrillOld { .. } | Reason::DrillNever => {
             of("pgcairn drill", "--repository") + "   # with the key"
         }

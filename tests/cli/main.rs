@@ -3,11 +3,13 @@
 mod config;
 mod exit;
 mod help;
+mod incident;
 mod key;
 mod metrics;
 mod notify;
 mod ownership;
 mod passphrase;
+mod recovery_sheet;
 mod report;
 mod service;
 mod status;

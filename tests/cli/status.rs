@@ -194,6 +194,9 @@ fn every_reason() {
         Reason::DrillFailed { seconds },
         Reason::DrillOld { seconds },
         Reason::DrillNever,
+        Reason::KeyNeverChecked { url: "s3://acme-backups/pg".to_owned() },
+        Reason::SheetNeverMade,
+        Reason::SheetOutdated,
     ];
     assert_eq!(all.iter().map(Reason::name).collect::<Vec<_>>(), NAMES);
     let judged = all.map(|reason| Judged { level: Level::Warning, repository: Some("offsite".to_owned()), reason });
@@ -219,6 +222,7 @@ fn every_reason_is_provoked() {
         include_str!("../servers/status/mod.rs"),
         include_str!("../servers/status/reasons.rs"),
         include_str!("../servers/status/causes.rs"),
+        include_str!("../servers/status/set_up.rs"),
         include_str!("../servers/several/judged.rs"),
     ];
     // Beside the quotes, a level may stand before it and a repository behind.
@@ -239,7 +243,7 @@ fn the_exit_code_is_the_verdict() {
     let verified = Verified::with("");
     let run = verified.run(&["status", "--exit-code", "--wait", "20s"]);
     assert_eq!(run.status, Some(2), "{run}");
-    assert!(run.stdout.starts_with("PGCAIRN CRITICAL - main: there is no backup, and 2 more | "), "{run}");
+    assert!(run.stdout.starts_with("PGCAIRN CRITICAL - main: there is no backup, and 3 more | "), "{run}");
     let json = verified.run(&["status", "--exit-code", "--wait", "20s", "--json"]);
     let told: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!((json.status, &told["verdict"]["level"]), (Some(2), &"critical".into()));

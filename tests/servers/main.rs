@@ -19,6 +19,7 @@ mod hostile;
 mod notify;
 mod oracle;
 mod readme;
+mod recovery_sheet;
 mod refusals;
 mod retention;
 mod runbooks;
@@ -61,6 +62,7 @@ fn scenarios() -> Vec<Scenario> {
         soak::scenarios(),
         by_hand::scenarios(),
         readme::scenarios(),
+        recovery_sheet::scenarios(),
         refusals::scenarios(),
         s3::scenarios(),
         retention::scenarios(),

@@ -12,6 +12,8 @@ pub struct Facts {
     pub slots: Vec<Slot>,
     /// Commands whose last run has failed, as they were called.
     pub failed_runs: Vec<String>,
+    /// Backups are made here, and are encrypted.
+    pub needs_key: bool,
     /// The one that backups are made into first.
     pub repositories: Vec<Repository>,
 }
@@ -40,6 +42,7 @@ pub struct Slot {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Repository {
     pub name: String,
+    pub url: String,
     pub required: bool,
     /// What its catalog tells; `None` where that is not known.
     pub told: Option<Told>,
@@ -81,6 +84,10 @@ pub struct Told {
     pub drill: Option<Try>,
     /// The last one of everything.
     pub verify: Option<Try>,
+    /// A key that opens new backups was tried on another host.
+    pub key_checked: bool,
+    /// A recovery sheet was made, and whether it says what is so.
+    pub sheet_is_current: Option<bool>,
 }
 
 /// A drill, or a verification.

@@ -59,10 +59,16 @@ pub enum Reason {
         seconds: u64,
     },
     DrillNever,
+    KeyNeverChecked {
+        /// Of a repository to check it with.
+        url: String,
+    },
+    SheetNeverMade,
+    SheetOutdated,
 }
 
 /// Every [`Reason::name`].
-pub const NAMES: [&str; 24] = [
+pub const NAMES: [&str; 27] = [
     "server-unreachable",
     "server-unknown",
     "wal-waits",
@@ -87,6 +93,9 @@ pub const NAMES: [&str; 24] = [
     "drill-failed",
     "drill-old",
     "drill-never",
+    "key-never-checked",
+    "sheet-never-made",
+    "sheet-outdated",
 ];
 
 impl Reason {
@@ -117,11 +126,15 @@ impl Reason {
             Reason::DrillFailed { .. } => "drill-failed",
             Reason::DrillOld { .. } => "drill-old",
             Reason::DrillNever => "drill-never",
+            Reason::KeyNeverChecked { .. } => "key-never-checked",
+            Reason::SheetNeverMade => "sheet-never-made",
+            Reason::SheetOutdated => "sheet-outdated",
         }
     }
 
     /// Nothing has broken: the set-up is not complete yet.
     pub fn is_advice(&self) -> bool {
-        matches!(self, Reason::DrillNever)
+        use Reason::{DrillNever, KeyNeverChecked, SheetNeverMade, SheetOutdated};
+        matches!(self, DrillNever | KeyNeverChecked { .. } | SheetNeverMade | SheetOutdated)
     }
 }

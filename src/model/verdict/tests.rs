@@ -20,6 +20,7 @@ fn well() -> Facts {
     Facts {
         server: Some(ServerState::Running),
         waiting: Some(Waiting { files: 1, seconds: THRESHOLDS.wal_warning }),
+        needs_key: true,
         repositories: vec![repository("local", true), repository("offsite", false)],
         ..Facts::default()
     }
@@ -34,10 +35,13 @@ fn repository(name: &str, required: bool) -> Repository {
         promised_seconds: Some(604_800),
         oldest_seconds: Some(700_000),
         drill: Some(Try { seconds: THRESHOLDS.drill, passed: true }),
+        key_checked: true,
+        sheet_is_current: Some(true),
         ..Told::default()
     };
     Repository {
         name: name.to_owned(),
+        url: format!("file:///{name}"),
         required,
         told: Some(told),
         missing: None,
@@ -114,8 +118,32 @@ fn the_newest_backup_counts_wherever_it_lies() {
     (facts.repositories[0].told, facts.repositories[0].missing) = (None, Some(Missing::Unanswered));
     assert_eq!(told(&facts), [(Level::Unknown, "unanswered", Some("local".to_owned()))]);
     facts.repositories[0].missing = None;
-    facts.repositories.iter_mut().for_each(|repository| repository.told = Some(Told::default()));
+    let empty = Told { key_checked: true, sheet_is_current: Some(true), ..Told::default() };
+    facts.repositories.iter_mut().for_each(|repository| repository.told = Some(empty));
     assert_eq!(told(&facts), [(Level::Critical, "no-backup", None)]);
+}
+
+/// Wherever it was recorded; and only where the backups are made.
+#[test]
+fn a_set_up_is_not_complete_without_key_and_sheet() {
+    let with = |key_checked, sheet_is_current| {
+        let mut facts = well();
+        for (number, repository) in facts.repositories.iter_mut().enumerate() {
+            let told = repository.told.as_mut().unwrap();
+            (told.key_checked, told.sheet_is_current) = (key_checked && number == 1, sheet_is_current);
+        }
+        facts
+    };
+    let advice = |facts: &Facts| told(facts).iter().map(|told| told.1).collect::<Vec<_>>();
+    assert_eq!(advice(&with(true, Some(true))), [""; 0]);
+    assert_eq!(advice(&with(false, None)), ["key-never-checked", "sheet-never-made"]);
+    assert_eq!(advice(&with(true, Some(false))), ["sheet-outdated"]);
+    assert_eq!(advice(&Facts { needs_key: false, ..with(false, Some(true)) }), [""; 0]);
+    assert_eq!(advice(&Facts { server: None, ..with(false, None) }), [""; 0]);
+    let mut one = with(false, Some(false));
+    one.repositories[1].told.as_mut().unwrap().sheet_is_current = Some(true);
+    assert_eq!(advice(&one), ["key-never-checked"]);
+    assert!(judge(&one, &THRESHOLDS).iter().all(|it| it.reason.is_advice()));
 }
 
 #[test]
@@ -204,9 +232,12 @@ fn levels_are_those_of_nagios() {
 fn any_told() -> impl Strategy<Value = Option<Told>> {
     let ages = (any::<Option<u64>>(), any::<Option<u64>>(), any::<Option<u64>>(), any::<Option<u64>>());
     let numbers = (0..3u64, 0..2u64, 0..2u64, 0..2u64, 0..3u64);
+    let set_up = (any::<bool>(), any::<Option<bool>>());
     let tries = || proptest::option::of((any::<u64>(), any::<bool>()));
-    let told = (ages, numbers, any::<bool>(), tries(), tries());
-    let told = told.prop_map(|(ages, numbers, is_of_another_cluster, drill, verify)| Told {
+    let told = (ages, numbers, any::<bool>(), tries(), tries(), set_up);
+    let told = told.prop_map(|(ages, numbers, is_of_another_cluster, drill, verify, set_up)| Told {
+        key_checked: set_up.0,
+        sheet_is_current: set_up.1,
         backups: numbers.0,
         backup_seconds: ages.0.filter(|_| numbers.0 > 0),
         unreadable: numbers.1,
@@ -234,6 +265,7 @@ fn any_repository() -> impl Strategy<Value = Repository> {
     let known = (any_told(), missing);
     (any::<bool>(), known, sizes, behind).prop_map(|(required, (told, missing), sizes, behind)| Repository {
         name: "r".to_owned(),
+        url: "file:///r".to_owned(),
         required,
         told,
         missing,
@@ -257,6 +289,7 @@ fn any_facts() -> impl Strategy<Value = Facts> {
     (server, waiting, words, proptest::collection::vec(any_repository(), 1..3)).prop_map(
         |(server, waiting, (archiver_failed, failed_runs, slots), repositories)| Facts {
             slots,
+            needs_key: true,
             server,
             waiting: waiting.map(|(files, seconds)| Waiting { files, seconds }),
             archiver_failed,

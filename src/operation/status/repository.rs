@@ -21,7 +21,7 @@ use crate::operation::expire;
 use crate::operation::hold;
 use crate::operation::repository::{self, Opened};
 use crate::operation::wal::archived::{self, Listed};
-use crate::operation::{Context, catalog, drills, trust, verifications};
+use crate::operation::{Context, catalog, drills, set_up, trust, verifications};
 use crate::report::status::{self, LastBackup, LastDrill, LastVerify, Repository, Restorable};
 use crate::store::{Entry, Reader, Space};
 
@@ -43,6 +43,8 @@ pub struct Catalogued {
     restorable: Vec<Restorable>,
     last_drill: Option<Record>,
     last_verify: Option<Verification>,
+    key_check: Option<status::KeyCheck>,
+    recovery_sheet: Option<status::RecoverySheet>,
 }
 
 impl Catalogued {
@@ -70,6 +72,7 @@ pub fn catalog(context: &Context, wanted: &config::Repository) -> Result<Catalog
     let restorable = windows.iter().map(|window| restorable(&opened, window, &trusted)).collect::<Result<_>>()?;
     let last_drill = drills::newest(&reader, &opened.keys)?.next().transpose()?;
     let last_verify = verification(&reader, &opened.keys)?;
+    let (key_check, recovery_sheet) = set_up::read(context, &opened)?;
     Ok(Catalogued {
         system_identifier: opened.system_identifier,
         backups,
@@ -78,6 +81,8 @@ pub fn catalog(context: &Context, wanted: &config::Repository) -> Result<Catalog
         restorable,
         last_drill,
         last_verify,
+        key_check,
+        recovery_sheet,
     })
 }
 
@@ -218,11 +223,14 @@ pub fn report(context: &Context, wanted: &config::Repository, own: Vec<Option<An
     let mut report = Repository::new(&wanted.name, wanted.url.as_str(), wanted.required);
     for (number, answer) in own.into_iter().enumerate() {
         match answer {
-            Some(Answer::Catalog(Ok(known))) => report.tell(context.now, known),
+            Some(Answer::Catalog(answer)) => match *answer {
+                Ok(known) => report.tell(context.now, known),
+                Err(error) => report.fail(context, error),
+            },
             Some(Answer::Stored(Ok(stored))) => report.weigh(context.now, wanted, &stored),
             Some(Answer::Behind(Ok(behind))) => report.compare(context.now, behind.as_ref()),
             Some(Answer::Behind(Err(error))) => report.behind_unknown = Some(error.message),
-            Some(Answer::Catalog(Err(error)) | Answer::Stored(Err(error))) => report.fail(context, error),
+            Some(Answer::Stored(Err(error))) => report.fail(context, error),
             Some(Answer::Host(_) | Answer::Server(_)) => {}
             // Any of the others may keep it waiting.
             None if number == COMPARISON => report.behind_unknown = Some(no_answer(wait).message),
@@ -261,6 +269,7 @@ impl Repository {
             recovery_seconds: drill.recovery_seconds,
             backup: drill.backup,
         });
+        (self.key_check, self.recovery_sheet) = (known.key_check, known.recovery_sheet);
         self.last_verify = known.last_verify.map(|verify| LastVerify {
             age_seconds: seconds_since(verify.started, now),
             started: verify.started,

@@ -31,6 +31,7 @@ fn facts(config: &Config, status: &Status) -> Facts {
         archiver_failed: server.and_then(|server| server.archiver_failure.as_ref()).map(|it| it.segment.clone()),
         slots: server.map(|server| server.inactive_slots.iter().map(slot).collect()).unwrap_or_default(),
         failed_runs: failed_runs(config),
+        needs_key: !config.recipients.is_empty(),
         repositories: status.repositories.iter().map(|it| repository(status, it)).collect(),
     }
 }
@@ -52,6 +53,7 @@ fn repository(status: &Status, repository: &Repository) -> verdict::Repository {
     let stored = repository.stored.as_ref();
     verdict::Repository {
         name: repository.name.clone(),
+        url: repository.url.clone(),
         required: repository.required,
         told: repository.backups.map(|backups| told(status, repository, backups)),
         missing: repository.error.as_ref().map(|error| match repository.unanswered {
@@ -83,6 +85,8 @@ fn told(status: &Status, repository: &Repository, backups: u64) -> Told {
         promised_seconds: repository.recovery_window_seconds,
         oldest_seconds: repository.stored.as_ref().and_then(|stored| stored.oldest_seconds),
         drill: repository.last_drill.as_ref().map(|it| Try { seconds: it.age_seconds, passed: it.passed }),
+        key_checked: repository.key_check.as_ref().is_some_and(|check| check.counts),
+        sheet_is_current: repository.recovery_sheet.as_ref().map(|sheet| sheet.current),
         // Of everything: one backup says nothing of the others.
         verify: repository
             .last_verify

@@ -1,9 +1,8 @@
 //! The result as one page for a browser: nothing is loaded from elsewhere, and nothing in it runs.
 
-use std::fmt::Write as _;
-
 use super::{Check, Database, Drill, Phase, Table};
 use crate::model::drill::Verdict;
+use crate::report::html::escaped;
 use crate::report::text::{bytes, count, grouped, seconds, utc, utc_and_local, whole_second};
 
 const STYLE: &str = include_str!("page.css");
@@ -107,22 +106,4 @@ fn database(database: &Database) -> String {
         "<section><h2>{name}</h2>\n<p class=\"sub\">{tables}</p>\n<table>\n<thead><tr><th>Table</th><th class=\"number\">Rows</th>\
          <th class=\"number\">Live, reckoned</th><th class=\"number\">Size</th></tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n</section>\n"
     )
-}
-
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            c if c.is_control() => {
-                let _ = write!(escaped, "\u{fffd}");
-            }
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }

@@ -10,6 +10,7 @@ mod edited;
 mod example;
 mod fetch;
 mod init;
+mod keys;
 mod own;
 mod push;
 mod repository;
@@ -42,6 +43,7 @@ use table::Refusal;
 pub fn scenarios() -> Vec<Scenario> {
     vec![
         Scenario { name: "refusals::repository", run: repository::refusals },
+        Scenario { name: "refusals::keys", run: keys::refusals },
         Scenario { name: "refusals::init", run: init::refusals },
         Scenario { name: "refusals::server", run: server::refusals },
         Scenario { name: "refusals::cluster", run: cluster::refusals },

@@ -76,7 +76,7 @@ pub fn down(install: &'static Installation) -> Outcome {
     assert!(told["waiting"]["files"].as_u64() > Some(0), "{told}");
     assert!(told["archive_error"].as_str().unwrap_or_default().contains("is not a repository"), "{told}");
     assert_eq!(told["repositories"][0]["backups"], 1);
-    assert_eq!(reasons(&told), ["server-unreachable", "drill-never"]);
+    assert_eq!(reasons(&told), ["server-unreachable", "key-never-checked", "sheet-never-made", "drill-never"]);
     let said = site.run(&["status", "--wait", "20s"])?.status_is(3)?;
     said.says(&["NO ANSWER", "archive_command FAILED last: ", "backups:", "restorable:"]).map(drop)
 }
@@ -100,7 +100,10 @@ pub fn slot(install: &'static Installation) -> Outcome {
     said.says(&["\"standby_a\" has no reader and holds ", "pg_drop_replication_slot"])?;
     server.sql("select pg_drop_replication_slot('standby_a')")?;
     let gone = told(&site)?;
-    assert_eq!((&gone["server"]["inactive_slots"], reasons(&gone)), (&Value::Null, vec!["no-backup"]));
+    assert_eq!(
+        (&gone["server"]["inactive_slots"], reasons(&gone)),
+        (&Value::Null, vec!["no-backup", "key-never-checked", "sheet-never-made"])
+    );
     Ok(())
 }
 

@@ -1,0 +1,28 @@
+//! Which recovery sheets were made of a cluster.
+
+use crate::config::Config;
+use crate::model::error::Result;
+use crate::model::key::ClusterKeys;
+use crate::model::recovery_sheet::{MAX_RECORD, Record};
+use crate::model::sha256::Sha256Sum;
+use crate::model::signature::PublicKey;
+use crate::operation::records;
+use crate::store::Reader;
+
+/// Newest first. One that cannot be read was not made.
+pub fn newest(reader: &Reader, keys: &ClusterKeys) -> Result<impl Iterator<Item = Result<Record>>> {
+    let parse = |bytes: &[u8]| Record::parse(bytes).ok().filter(|_| bytes.len() <= MAX_RECORD);
+    records::newest(reader, &keys.recovery_sheets(), parse)
+}
+
+/// Of what a sheet stands on: where the backups are, and whose keys open and sign them. The cluster itself is in the
+/// name of the record.
+pub fn says(config: &Config, trusted: &[PublicKey]) -> Sha256Sum {
+    let repositories = config.repositories().map(|one| format!("repository {} {}\n", one.name, one.url));
+    let recipients = config.recipients.iter().map(|recipient| format!("recipient {recipient}\n"));
+    let trusted = trusted.iter().map(|key| format!("trusted {key}\n"));
+    let mut lines: Vec<String> = repositories.chain(recipients).chain(trusted).collect();
+    lines.sort();
+    lines.dedup();
+    Sha256Sum::of(lines.concat().as_bytes())
+}

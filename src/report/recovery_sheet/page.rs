@@ -1,0 +1,44 @@
+//! The sheet as one page to print: nothing is loaded from elsewhere, and nothing in it runs.
+
+use serde::Serialize;
+
+use super::Sheet;
+use super::content::Section;
+use crate::report::Report;
+use crate::report::html::escaped;
+
+const STYLE: &str = include_str!("page.css");
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Page(pub Sheet);
+
+impl Report for Page {
+    const NAME: &'static str = Sheet::NAME;
+
+    fn human(&self) -> String {
+        let title = escaped(&self.0.title());
+        let sections: String = self.0.sections().iter().map(section).collect();
+        format!(
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
+             <style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n{sections}</main>\n</body>\n</html>\n"
+        )
+    }
+}
+
+fn section(section: &Section) -> String {
+    let paragraphs =
+        |words: &[String]| words.iter().map(|words| format!("<p>{}</p>\n", escaped(words))).collect::<String>();
+    let facts: String =
+        section.facts.iter().map(|(name, value)| format!("<dt>{name}</dt><dd>{}</dd>\n", escaped(value))).collect();
+    let facts = if facts.is_empty() { facts } else { format!("<dl>\n{facts}</dl>\n") };
+    let commands: String = section.commands.iter().map(|command| escaped(command) + "\n").collect();
+    let commands = if commands.is_empty() { commands } else { format!("<pre>{commands}</pre>\n") };
+    format!(
+        "<section>\n<h2>{}</h2>\n{}{facts}{commands}{}</section>\n",
+        section.title,
+        paragraphs(&section.words),
+        paragraphs(&section.after)
+    )
+}
