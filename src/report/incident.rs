@@ -21,6 +21,8 @@ pub struct Incident {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Kind {
     pub title: &'static str,
+    /// In the documentation: with what not to do, and how to see that it is right.
+    pub page: &'static str,
     pub steps: Vec<Step>,
 }
 
@@ -71,7 +73,7 @@ impl Report for Incident {
             self.unconfigured.iter().map(|reason| wrapped(&format!("Names are examples: {reason}"), 2) + "\n\n");
         let kind = |kind: &Kind| {
             let steps: String = kind.steps.iter().map(Step::lines).collect();
-            format!("{}\n{steps}", kind.title.to_uppercase())
+            format!("{} ({})\n{steps}", kind.title.to_uppercase(), kind.page)
         };
         doubt.collect::<String>() + &self.kinds.iter().map(kind).collect::<Vec<_>>().join("\n")
     }

@@ -51,6 +51,18 @@ fn every_command_is_taken() {
 }
 
 #[test]
+fn every_page_is_there() {
+    let run = Place::with_config().run(&["-c", "main.toml", "help", "incident", "--json"]);
+    let told: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    let kinds = told["kinds"].as_array().unwrap();
+    assert!(kinds.len() > 7, "{run}");
+    for kind in kinds {
+        let page = kind["page"].as_str().unwrap();
+        assert!(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(page).is_file(), "{page}");
+    }
+}
+
+#[test]
 fn help_of_a_command_is_what_the_command_says() {
     let place = Place::new();
     assert_eq!(place.run(&["help", "wal", "fetch"]).stdout, place.run(&["wal", "fetch", "--help"]).stdout);

@@ -1,4 +1,4 @@
-//! The kinds of incident, the most frequent first. Words in capitals are to be replaced.
+//! The kinds of incident, the most frequent first. Words in capitals are to be replaced. A runbook for each has more.
 
 use super::{Kind, Names, Step};
 use crate::model::shell_word::shell_word;
@@ -54,7 +54,7 @@ fn in_any_case(names: &Names) -> Kind {
         step("See what is wrong, and what can be restored:", names.own("status")),
         words("Delete nothing, least of all in pg_wal. Write down the time of each step."),
     ];
-    Kind { title: "In any case", steps }
+    Kind { title: "In any case", page: "docs/runbooks/README.md", steps }
 }
 
 fn mistake(names: &Names) -> Kind {
@@ -68,7 +68,7 @@ fn mistake(names: &Names) -> Kind {
         ),
         step("When it is done:", names.pg_ctl("-D /srv/restored stop")),
     ];
-    Kind { title: "Rows deleted, or a table dropped", steps }
+    Kind { title: "Rows deleted, or a table dropped", page: "docs/runbooks/rows-deleted.md", steps }
 }
 
 fn host_lost(names: &Names) -> Kind {
@@ -86,7 +86,7 @@ fn host_lost(names: &Names) -> Kind {
         ),
         step("With the configuration in place, and then a backup:", names.own("init")),
     ];
-    Kind { title: "The host is lost", steps }
+    Kind { title: "The host is lost", page: "docs/runbooks/host-lost.md", steps }
 }
 
 fn corruption(names: &Names) -> Kind {
@@ -101,7 +101,7 @@ fn corruption(names: &Names) -> Kind {
         ),
         step("Keep the last clean one:", names.own("hold ID --reason 'before the damage'")),
     ];
-    Kind { title: "Checksum errors, or rows that cannot be read", steps }
+    Kind { title: "Checksum errors, or rows that cannot be read", page: "docs/runbooks/corruption.md", steps }
 }
 
 fn stalled(names: &Names) -> Kind {
@@ -113,7 +113,7 @@ fn stalled(names: &Names) -> Kind {
         step("Make room in the repository:", names.own("expire --now --yes")),
         step("When it archives again, see that it is through:", names.own("wal flush")),
     ];
-    Kind { title: "Archiving has stalled, or a disk fills", steps }
+    Kind { title: "Archiving has stalled, or a disk fills", page: "docs/runbooks/archiving-stalled.md", steps }
 }
 
 fn repository_lost(names: &Names) -> Kind {
@@ -124,7 +124,7 @@ fn repository_lost(names: &Names) -> Kind {
         step("Bring the other repositories up:", names.own("copy --all")),
         words("A restore reads from another repository what one has lost."),
     ];
-    Kind { title: "A repository is lost or damaged", steps }
+    Kind { title: "A repository is lost or damaged", page: "docs/runbooks/repository-lost.md", steps }
 }
 
 fn key_lost(names: &Names) -> Kind {
@@ -142,7 +142,7 @@ fn key_lost(names: &Names) -> Kind {
         ),
         step("And write it down:", names.own("recovery-sheet")),
     ];
-    Kind { title: "The key is lost", steps }
+    Kind { title: "The key is lost", page: "docs/runbooks/key-lost.md", steps }
 }
 
 fn key_leaked(names: &Names) -> Kind {
@@ -158,7 +158,7 @@ fn key_leaked(names: &Names) -> Kind {
             names.own("expire --dry-run"),
         ),
     ];
-    Kind { title: "The key has leaked", steps }
+    Kind { title: "The key has leaked", page: "docs/runbooks/key-leaked.md", steps }
 }
 
 fn attack(names: &Names) -> Kind {
@@ -175,5 +175,5 @@ fn attack(names: &Names) -> Kind {
         ),
         words("TIME is before the attack. New keys, a new repository, and a new host before it serves again."),
     ];
-    Kind { title: "Attacked: files encrypted or deleted", steps }
+    Kind { title: "Attacked: files encrypted or deleted", page: "docs/runbooks/ransomware.md", steps }
 }
