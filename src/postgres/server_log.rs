@@ -3,7 +3,6 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
-use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 /// As much of it is read: an error of `archive_command` comes again every minute.
@@ -16,7 +15,7 @@ const CURRENT_LOGFILES: &str = "current_logfiles";
 pub fn tail(data_dir: &Path) -> Option<String> {
     let mut file = File::open(collected(data_dir).or_else(|| standard_error(data_dir))?).ok()?;
     let metadata = file.metadata().ok()?;
-    if metadata.file_type().is_fifo() || !metadata.is_file() {
+    if !metadata.is_file() {
         return None;
     }
     file.seek(SeekFrom::Start(metadata.len().saturating_sub(TAIL))).ok()?;

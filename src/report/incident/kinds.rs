@@ -82,7 +82,7 @@ fn host_lost(names: &Names) -> Kind {
         step("Start it, and look:", names.pg_ctl(&format!("-D {} -l /tmp/restored.log start", names.data_dir()))),
         step(
             "It archives nothing yet. When it is the server again, in psql, and restart it:",
-            "psql -c 'ALTER SYSTEM RESET archive_mode' -c 'ALTER SYSTEM RESET max_logical_replication_workers'",
+            "psql -c 'ALTER SYSTEM RESET archive_mode' -c 'ALTER SYSTEM RESET max_logical_replication_workers' -c 'ALTER SYSTEM RESET restore_command'",
         ),
         step("With the configuration in place, and then a backup:", names.own("init")),
     ];

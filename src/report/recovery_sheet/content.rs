@@ -75,8 +75,8 @@ impl Sheet {
         }
         Section {
             title: "The server",
-            words: vec!["On a new host with Debian or Ubuntu; it must not start a cluster of its own:".to_owned()],
             commands: vec![
+                "# as root, on a new host with Debian or Ubuntu; no cluster of its own is made".to_owned(),
                 "apt-get install -y postgresql-common".to_owned(),
                 "/usr/share/postgresql-common/pgdg/apt.postgresql.org.sh -y".to_owned(),
                 "sed -i 's/^#*create_main_cluster.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf"

@@ -33,7 +33,9 @@ fn section(section: &Section) -> String {
     let facts: String =
         section.facts.iter().map(|(name, value)| format!("<dt>{name}</dt><dd>{}</dd>\n", escaped(value))).collect();
     let facts = if facts.is_empty() { facts } else { format!("<dl>\n{facts}</dl>\n") };
-    let commands: String = section.commands.iter().map(|command| escaped(command) + "\n").collect();
+    // Each with an indent of its own, where it takes several lines.
+    let command = |command: &String| format!("<span>{}\n</span>", escaped(command));
+    let commands: String = section.commands.iter().map(command).collect();
     let commands = if commands.is_empty() { commands } else { format!("<pre>{commands}</pre>\n") };
     format!(
         "<section>\n<h2>{}</h2>\n{}{facts}{commands}{}</section>\n",
