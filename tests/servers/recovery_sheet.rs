@@ -79,6 +79,8 @@ impl Stranger {
             client: psql.parent().map(Path::to_owned).unwrap_or_default(),
             home,
         };
+        // The directory of the site is its owner's.
+        run(Command::new("chmod").arg("a+rx").arg(site.path(".")))?;
         run(Command::new("chmod").args(["-R", "a+rX"]).arg(site.repository()))?;
         stranger.own(&stranger.home)?;
         stranger.write("identity.txt", &fs::read_to_string(site.identity())?)?;

@@ -21,7 +21,7 @@ const DAY: i64 = 86_400;
 /// What `status --exit-code` says with the configuration changed in this way.
 fn verdict(place: &Place, change: impl Fn(String) -> String) -> Outcome<Value> {
     let file = place.site.path("changed.toml");
-    account().write(&file, change(fs::read_to_string(place.site.config())?), 0o644)?;
+    account().write(&file, signed(place, change(fs::read_to_string(place.site.config())?)), 0o644)?;
     let mut command = account().command(binary());
     command.arg("--config").arg(&file).args(["status", "--exit-code", "--json", "--wait", "20s"]);
     let run = Run::of(&mut command)?;
@@ -30,6 +30,11 @@ fn verdict(place: &Place, change: impl Fn(String) -> String) -> Outcome<Value> {
     let level = levels.iter().position(|level| told["verdict"]["level"] == *level);
     assert_eq!(level, usize::try_from(run.status).ok(), "{}", run.report());
     Ok(told)
+}
+
+/// With the key that lies beside the configuration itself.
+fn signed(place: &Place, text: String) -> String {
+    format!("{text}[signing]\nkey = {{ file = {:?} }}\n", place.site.signing_key())
 }
 
 /// Reasons as `level name repository`, the last where it is about one.
@@ -185,7 +190,7 @@ pub fn of_host(install: &'static Installation) -> Outcome {
     place.server.switch_segment()?;
     place.server.wait_archive_failure(0)?;
     let file = place.site.path("remembered.toml");
-    account().write(&file, remembered(fs::read_to_string(place.site.config())?), 0o644)?;
+    account().write(&file, signed(&place, remembered(fs::read_to_string(place.site.config())?)), 0o644)?;
     let backup = || {
         let mut command = account().command(binary());
         Run::of(command.arg("--config").arg(&file).arg("backup"))
