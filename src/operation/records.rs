@@ -1,5 +1,7 @@
 //! What tries of the backups have left in the repository: one small object each, named by when it began.
 
+use jiff::Timestamp;
+
 use crate::model::error::Result;
 use crate::operation::catalog::read_small;
 use crate::store::Reader;
@@ -17,4 +19,37 @@ pub fn newest<T, P: Fn(&[u8]) -> Option<T>>(
     let reader = reader.clone();
     let read = move |key| Ok(read_small(&reader, &key)?.and_then(|bytes| parse(&bytes)));
     Ok(entries.into_iter().filter_map(move |entry| read(entry.key).transpose()))
+}
+
+/// The last of them. Names tell seconds, so those of the newest second are told apart by what they say themselves.
+pub fn latest<T>(records: impl Iterator<Item = Result<T>>, at: impl Fn(&T) -> Timestamp) -> Result<Option<T>> {
+    let mut last: Option<T> = None;
+    for record in records {
+        let record = record?;
+        match &last {
+            Some(known) if at(known).as_second() != at(&record).as_second() => break,
+            Some(known) if at(known) >= at(&record) => {}
+            _ => last = Some(record),
+        }
+    }
+    Ok(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_one_second_the_last_is_found_whatever_the_names_are() {
+        let latest = |times: &[&str]| {
+            let times: Vec<Timestamp> = times.iter().map(|time| time.parse().unwrap()).collect();
+            super::latest(times.into_iter().map(Ok), |time| *time).unwrap().map(|time| time.to_string())
+        };
+        let (early, late) = ("2026-11-20T05:00:00.1Z", "2026-11-20T05:00:00.9Z");
+        for order in [[early, late], [late, early]] {
+            assert_eq!(latest(&order).as_deref(), Some(late));
+        }
+        assert_eq!(latest(&[early, "2026-11-20T04:59:59.95Z", late]).as_deref(), Some(early));
+        assert_eq!(latest(&[]), None);
+    }
 }

@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use super::catalog::{Catalog, choose_cluster};
 use super::repository::{self, Opened};
-use super::{Context, recovery_sheets};
+use super::{Context, records, recovery_sheets};
 use crate::config;
 use crate::model::catalog::Summary;
 use crate::model::deletion::to_line;
@@ -122,7 +122,8 @@ fn credentials(credentials: &Credentials) -> String {
 /// One that says the same is not written down twice.
 fn record(context: &Context, opened: &Opened) -> Result<()> {
     let says = recovery_sheets::says(&context.config, &context.trusted);
-    let last = recovery_sheets::newest(&opened.repository.reader(), &opened.keys)?.next().transpose()?;
+    let reader = opened.repository.reader();
+    let last = records::latest(recovery_sheets::newest(&reader, &opened.keys)?, |sheet| sheet.made)?;
     if last.is_some_and(|last| last.says == says) {
         return Ok(());
     }

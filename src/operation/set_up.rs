@@ -1,7 +1,7 @@
 //! What must be ready before it is needed: a key that was tried on another host, and a recovery sheet.
 
 use super::repository::Opened;
-use super::{Context, key_checks, recovery_sheets, this_host};
+use super::{Context, key_checks, records, recovery_sheets, this_host};
 use crate::model::error::Result;
 use crate::model::verdict::{self, Facts, ServerState, Thresholds, Told};
 use crate::report::check::Finding;
@@ -23,7 +23,7 @@ pub fn read(context: &Context, opened: &Opened) -> Result<(Option<KeyCheck>, Opt
         }
         check = check.or(Some(found));
     }
-    let sheet = recovery_sheets::newest(&reader, &opened.keys)?.next().transpose()?;
+    let sheet = records::latest(recovery_sheets::newest(&reader, &opened.keys)?, |sheet| sheet.made)?;
     let says = recovery_sheets::says(&context.config, &context.trusted);
     // What arguments name is not what the sheet was made of.
     let is_current =

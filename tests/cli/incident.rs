@@ -44,7 +44,10 @@ fn every_command_is_taken() {
     assert!(commands.len() > 20, "{run}");
     for command in commands {
         let key = "ed25519:iojj3XQJ8ZX9UtstPLpdcspnCb8dlBIb83SIAbQPb1w=";
-        let example = command.replace("--trusted KEY", &format!("--trusted {key}")).replace(" ID ", " 20261120T ");
+        let example = command
+            .replace("file://DIR", "file:///srv")
+            .replace("--trusted KEY", &format!("--trusted {key}"))
+            .replace(" ID ", " 20261120T ");
         let taken = Arguments::try_parse_from(words(&example));
         assert!(taken.is_ok(), "{command}: {}", taken.unwrap_err());
     }

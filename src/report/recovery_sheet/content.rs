@@ -47,10 +47,10 @@ impl Sheet {
 
     fn keys(&self) -> Section {
         let mut facts: Vec<(&'static str, String)> =
-            self.recipients.iter().map(|recipient| ("backups are for", recipient.clone())).collect();
+            self.recipients.iter().map(|recipient| ("encrypted to", recipient.clone())).collect();
         if self.encrypted {
             let kept = self.key_location.clone().unwrap_or_else(|| BLANK.to_owned());
-            facts.push(("its key is kept", kept));
+            facts.push(("key is kept in", kept));
         }
         facts.extend(self.trusted.iter().map(|key| ("signed by", key.clone())));
         let words = match self.encrypted {
