@@ -25,7 +25,7 @@ Examples:
   pgcairn drill --backup latest --keep       that backup's own end; leave the copy for a look
   pgcairn drill --json | tail -n 1 | jq '.checks[] | select(.outcome == \"failed\")'")]
 pub struct Arguments {
-    /// A time, \"random\" for any moment that can be restored, or \"latest\" [default: latest; with --backup its own end]
+    /// A time, "random" for a moment of the newest window, or "latest" [default: latest; with --backup its own end]
     #[arg(long, value_name = "TIME|random|latest")]
     to: Option<String>,
     /// Begin with this backup
@@ -41,7 +41,7 @@ pub struct Arguments {
     #[arg(long)]
     keep: bool,
     /// For how long, altogether [default: limit in [drill], else 12h]
-    #[arg(long, value_name = "TIME", value_parser = argument::duration)]
+    #[arg(long, value_name = "DURATION", value_parser = argument::duration)]
     limit: Option<Duration>,
     /// Where initdb and postgres of the backup's major are
     #[arg(long, value_name = "DIR")]

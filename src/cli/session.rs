@@ -60,7 +60,7 @@ pub struct RepositoryArguments {
 /// For commands that look at signatures.
 #[derive(Debug, Default, Args)]
 pub struct TrustArguments {
-    /// Restore what this key has signed, as init prints it; may be repeated [env: PGCAIRN_TRUSTED]
+    /// Trust what this key has signed, as init prints it; may be repeated [env: PGCAIRN_TRUSTED]
     #[arg(long, value_name = "KEY", value_parser = argument::public_key, value_delimiter = ',')]
     trusted: Vec<PublicKey>,
 }
@@ -301,11 +301,14 @@ impl Session {
         key: &IdentityArguments,
         trust: &TrustArguments,
     ) -> Result<Context> {
-        let config = self.config_or(place)?.trusting(trust.keys()?);
+        // What another repository has proves nothing of this one.
+        let config = self.config_or(place)?.trusting(trust.keys()?).alone();
         let identities = self.identities(key)?;
         let trusted = signing_key::trusted_by_anyone(&config)?;
         let read = data_dir(&config).into_iter().chain(local_repositories(&config)).collect();
-        let context = self.begin(config, identities, &Belongings { read, ..Belongings::default() })?;
+        // A second signal does not cut off the tidying that the first one began.
+        let belongings = Belongings { read, ..Belongings::default() };
+        let context = self.begin_watching(config, identities, &belongings, signal::watch_patiently)?;
         Ok(Context { trusted, ..context })
     }
 
@@ -377,7 +380,7 @@ impl Session {
     /// Becomes the owner of what the command works on; from here on signals end it in order.
     pub fn take_over(&self, belongings: &Belongings) -> Result<()> {
         ownership::assume(belongings)?;
-        self.watch_signals()
+        self.watch_signals(signal::watch)
     }
 
     /// For work that belongs to nobody and leaves nothing behind: not as root, and a second signal does not
@@ -387,23 +390,37 @@ impl Session {
         signal::watch_patiently(&self.interrupt).map_err(not_watched)
     }
 
-    pub fn watch_signals(&self) -> Result<()> {
+    fn watch_signals(&self, watch: Watch) -> Result<()> {
         if self.protocol.is_called_by_server() {
             return Ok(());
         }
         operation::end_waits_at(&self.interrupt);
-        signal::watch(&self.interrupt).map_err(not_watched)
+        watch(&self.interrupt).map_err(not_watched)
     }
 
     fn begin(&self, config: Config, identities: Option<Identities>, belongings: &Belongings) -> Result<Context> {
+        self.begin_watching(config, identities, belongings, signal::watch)
+    }
+
+    fn begin_watching(
+        &self,
+        config: Config,
+        identities: Option<Identities>,
+        belongings: &Belongings,
+        watch: Watch,
+    ) -> Result<Context> {
         self.output.lead_to(config.command_line());
         let state = Some(config.state_directory()).filter(|_| config.keeps_state());
-        self.take_over(&Belongings { state, ..belongings.clone() })?;
+        ownership::assume(&Belongings { state, ..belongings.clone() })?;
+        self.watch_signals(watch)?;
         self.job.began(&self.output);
         let trusted = Vec::new();
         Ok(Context { config, identities, trusted, now: self.now, interrupt: self.interrupt.clone() })
     }
 }
+
+/// How signals end a run.
+type Watch = fn(&Interrupt) -> std::io::Result<()>;
 
 fn not_watched(error: std::io::Error) -> Error {
     Error::new(Code::Io, format!("signals cannot be watched: {error}"))

@@ -7,11 +7,8 @@ use super::file::Table;
 use super::{keys, value};
 use crate::model::error::Result;
 
-/// A day's backups must not wait for yesterday's drill.
+/// A night, and some more.
 const LIMIT: Duration = Duration::from_secs(12 * 3600);
-
-/// Of a check that has none of its own, in characters.
-const LONGEST_NAME: usize = 48;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Drill {
@@ -30,30 +27,29 @@ impl Default for Drill {
 /// `[[drill.check]]`: a statement whose one answer must be true.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DrillCheck {
-    pub name: Option<String>,
+    pub name: String,
     pub database: String,
     pub sql: String,
 }
 
-impl DrillCheck {
-    /// In reports: without a name of its own the beginning of the statement.
-    pub fn name(&self) -> String {
-        let words = || self.sql.split_whitespace().collect::<Vec<_>>().join(" ");
-        self.name.clone().unwrap_or_else(|| words().chars().take(LONGEST_NAME).collect())
-    }
-}
-
 pub(super) fn drill(table: &Table) -> Result<Drill> {
-    let check = |table: &Table| {
-        Ok(DrillCheck {
-            name: table.parsed("name", value::not_empty)?,
-            database: table.required("database", value::not_empty)?,
-            sql: table.required("sql", value::not_empty)?,
-        })
-    };
     Ok(Drill {
         scratch: table.parsed("scratch", value::absolute_path)?,
         limit: table.parsed("limit", value::duration)?.unwrap_or(LIMIT),
-        checks: table.tables_of(keys::CHECK, keys::CHECK_SECTION)?.iter().map(check).collect::<Result<_>>()?,
+        checks: checks(table)?,
     })
+}
+
+/// Their names stand in records that everybody may read: a statement would tell of tables, so its number is the name.
+fn checks(table: &Table) -> Result<Vec<DrillCheck>> {
+    let mut checks: Vec<DrillCheck> = Vec::new();
+    for table in table.tables_of(keys::CHECK, keys::CHECK_SECTION)? {
+        let name = table.parsed("name", value::not_empty)?.unwrap_or_else(|| (checks.len() + 1).to_string());
+        if checks.iter().any(|check| check.name == name) {
+            return Err(table.wrong_value("name", table.at("name"), format!("\"{name}\" is taken already")));
+        }
+        let (database, sql) = (table.required("database", value::not_empty)?, table.required("sql", value::not_empty)?);
+        checks.push(DrillCheck { name, database, sql });
+    }
+    Ok(checks)
 }

@@ -194,6 +194,12 @@ impl Config {
         std::iter::once(&self.repository).chain(&self.others)
     }
 
+    /// The one that backups are made into, or that `--repository` names, as if there were no other.
+    pub fn alone(mut self) -> Config {
+        self.beside.append(&mut self.others);
+        self
+    }
+
     pub fn named(&self, name: &str) -> Result<&Repository> {
         self.repositories().find(|repository| repository.name == name).ok_or_else(|| {
             let names: Vec<&str> = self.repositories().map(|repository| repository.name.as_str()).collect();

@@ -54,7 +54,7 @@ impl CommandLine {
             rest = match command.filter(|_| is_word) {
                 Some(command) => {
                     let place = if reads.is_some() { &self.place } else { "" };
-                    let chosen = if CHOOSING.contains(command) { &self.chosen } else { "" };
+                    let chosen = if reads.is_some() || CHOOSING.contains(command) { &self.chosen } else { "" };
                     let trust = if TRUSTING.contains(command) { &self.trust } else { "" };
                     said.extend([&self.program, " ", command, place, chosen, trust]);
                     &words[command.len()..]

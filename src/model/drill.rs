@@ -34,23 +34,23 @@ pub struct Record {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckRecord {
     pub name: String,
-    pub outcome: Verdict,
+    pub outcome: Outcome,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Verdict {
+pub enum Outcome {
     Passed,
     Failed,
     NotChecked,
 }
 
-impl Verdict {
+impl Outcome {
     pub fn words(self) -> &'static str {
         match self {
-            Verdict::Passed => "passed",
-            Verdict::Failed => "FAILED",
-            Verdict::NotChecked => "not checked",
+            Outcome::Passed => "passed",
+            Outcome::Failed => "FAILED",
+            Outcome::NotChecked => "not checked",
         }
     }
 }
@@ -75,7 +75,7 @@ mod tests {
             seconds: 61.5,
             passed: true,
             recovery_seconds: Some(40.0),
-            checks: vec![CheckRecord { name: "checksums".to_owned(), outcome: Verdict::NotChecked }],
+            checks: vec![CheckRecord { name: "checksums".to_owned(), outcome: Outcome::NotChecked }],
             pgcairn: "0.1.0".to_owned(),
         };
         let text = serde_json::to_string(&record).unwrap();

@@ -148,7 +148,7 @@ fn policy(policy: &Policy) -> Value {
 }
 
 fn check_table(check: &config::DrillCheck) -> Value {
-    json!({"name": check.name(), "database": check.database, "sql": check.sql})
+    json!({"name": check.name, "database": check.database, "sql": check.sql})
 }
 
 /// Without `[retention]` nothing of it counts.

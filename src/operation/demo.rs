@@ -19,7 +19,7 @@ use crate::model::error::{Code, Error, Result};
 use crate::model::interrupt::Interrupt;
 use crate::model::plan::settings_file::Setting;
 use crate::model::plan::target::Target;
-use crate::postgres::{End, Failure, Installation, Launch, Origin, Patience, ScratchServer, USUAL_SUPERUSER};
+use crate::postgres::{End, Failure, Installation, Launch, Origin, ScratchServer, USUAL_SUPERUSER};
 use crate::report::Listener;
 use crate::report::backup::Backup;
 use crate::report::demo::Demo;
@@ -35,7 +35,7 @@ use writers::{Order, Taken, Writers};
 const ORDERS_AFTER_BACKUP: u64 = 1000;
 
 /// Both servers are small.
-const PATIENCE: Patience = Patience { silence: Duration::from_secs(120), limit: None };
+const LONGEST_SILENCE: Duration = Duration::from_secs(120);
 
 /// For the archiver to bring the segment that holds the mistake.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(60);
@@ -150,7 +150,7 @@ impl Stage<'_> {
         let settings = [("archive_mode", "on"), ("log_statement", "ddl"), ("log_line_prefix", shop::LOG_LINE_PREFIX)];
         let settings = settings.map(|(name, value)| (name, value.to_owned())).to_vec();
         let launch = self.launch(&data, "origin-server", Origin::Ours, settings)?;
-        let origin = ScratchServer::start(launch, &PATIENCE, self.interrupt)?;
+        let origin = ScratchServer::start(launch, LONGEST_SILENCE, self.interrupt)?;
         let first = shop::open(&mut session(&origin)?)?;
         let (orders, customers) = (grouped(shop::FIRST_ORDERS), grouped(shop::CUSTOMERS));
         let version = &self.installation.version;
@@ -263,7 +263,7 @@ impl Stage<'_> {
         let began = Instant::now();
         let launch = self.launch(&restored.plan.target_dir, "recovered-server", Origin::Restored, Vec::new())?;
         let mut server = ScratchServer::launch(launch)?;
-        server.wait_for_end(End::Promoted, &PATIENCE, self.interrupt)?;
+        server.wait_for_end(End::Promoted, LONGEST_SILENCE, self.interrupt)?;
         let replay = began.elapsed();
         self.story
             .fact(format!("PostgreSQL started on it and replayed the WAL within {}", seconds(replay.as_secs_f64())));

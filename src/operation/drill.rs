@@ -5,8 +5,10 @@
 //! ([`crate::postgres::ScratchServer`]). What fails is a result, with its reason; what could not be looked at is said to
 //! be not checked.
 
+mod again;
 mod assertions;
 mod check;
+mod databases;
 mod deadline;
 mod extensions;
 mod live;
@@ -25,14 +27,13 @@ use std::time::{Duration, Instant};
 use super::Context;
 use super::repository::Opened;
 use super::restore::{self, Restored, Start, StoppedCopy};
-use crate::model::drill::Verdict;
-use crate::model::error::{Error, Result};
+use crate::model::drill::Outcome;
+use crate::model::error::{Code, Error, Result};
 use crate::model::plan::target::Target as RecoveryTarget;
 use crate::model::recovery_log::RecoveryLog;
 use crate::model::selector::Selector;
-use crate::model::shell_word::shell_word;
 use crate::model::timestamp::TimestampTz;
-use crate::postgres::{End, Patience, ScratchServer};
+use crate::postgres::{End, LONGEST_SILENCE, ScratchServer};
 use crate::report::drill::{Check, Drill, Phase, REPLAY, RESTORE};
 use crate::report::{self, Listener};
 use check::Finding;
@@ -78,24 +79,36 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
     let target = target::choose(context, request)?;
     let page = request.page.as_deref().map(Page::begin).transpose()?;
     let place = Place::make(&request.scratch)?;
-    let (mut report, restored) = Deadline::run(&context.interrupt, request.limit, |deadline| {
+    let played = Deadline::run(&context.interrupt, request.limit, |deadline| {
         let within = Context { interrupt: deadline.interrupt().clone(), ..context.clone() };
         let mut stage = Stage::new(&within, request, &place, deadline, listener);
         stage.play(&target);
-        (stage.report, stage.restored)
+        Played { report: stage.report, restored: stage.restored, is_about_backups: stage.is_about_backups }
     });
     context.interrupt.check()?;
+    let Played { mut report, restored, is_about_backups } = played;
     match place.close(request.keep) {
+        Ok(None) => report.enter.clear(),
         Ok(kept) => report.kept = kept,
         Err(error) => report.tell("clean up", Finding::failed(error.message)),
     }
     report.conclude();
-    report.next = context.command(&next(request, &report));
-    record::keep(context, request, &mut report, restored.as_ref(), listener);
+    report.next = context.command(&again::next(context, request, &report));
+    if is_about_backups {
+        record::keep(context, request, &mut report, restored.as_ref(), listener);
+    }
     if let Some(page) = page {
         page.finish(&report, listener);
     }
     Ok(report)
+}
+
+/// What came of it.
+struct Played {
+    report: Drill,
+    /// Where the copy came from.
+    restored: Option<Opened>,
+    is_about_backups: bool,
 }
 
 impl Drill {
@@ -106,17 +119,14 @@ impl Drill {
 
     fn conclude(&mut self) {
         let is = |outcome| move |check: &Check| check.outcome == outcome;
-        self.passed = !self.checks.iter().any(is(Verdict::Failed)) && self.checks.iter().any(is(Verdict::Passed));
+        self.passed = !self.checks.iter().any(is(Outcome::Failed)) && self.checks.iter().any(is(Outcome::Passed));
     }
 }
 
-/// A copy that failed is worth a look.
-fn next(request: &Request, report: &Drill) -> String {
-    if report.passed {
-        return "status".to_owned();
-    }
-    let identity = request.identity.as_ref().map(|file| format!(" --identity {}", shell_word(&file.to_string_lossy())));
-    format!("drill --keep{}", identity.unwrap_or_default())
+/// No key, no PostgreSQL, no room, nothing that was asked for: the backups may be as good as ever.
+fn is_about_backups(context: &Context, error: &Error) -> bool {
+    let of_host = [Code::Refused, Code::DiskSpace, Code::NotFound, Code::Permission];
+    !of_host.contains(&error.code) && (error.code != Code::Identity || context.identities.is_some())
 }
 
 /// Where the drill is played, and what came of it so far.
@@ -128,8 +138,9 @@ struct Stage<'a> {
     listener: &'a dyn Listener,
     began: Instant,
     report: Drill,
-    /// Where the copy came from.
     restored: Option<Opened>,
+    /// `false` where this host or the arguments were at fault, which stays on no record.
+    is_about_backups: bool,
 }
 
 impl<'a> Stage<'a> {
@@ -153,9 +164,20 @@ impl<'a> Stage<'a> {
             databases: Vec::new(),
             recorded: None,
             kept: None,
+            enter: Vec::new(),
             next: String::new(),
         };
-        Stage { context, request, place, deadline, listener, began: Instant::now(), report, restored: None }
+        Stage {
+            context,
+            request,
+            place,
+            deadline,
+            listener,
+            began: Instant::now(),
+            report,
+            restored: None,
+            is_about_backups: true,
+        }
     }
 
     fn play(&mut self, target: &RecoveryTarget) {
@@ -174,24 +196,27 @@ impl<'a> Stage<'a> {
         let brought = self.phase("look at the files", |stage| Brought::count(&stage.place.data()))?;
         let (server, recovery) = self.phase(REPLAY, |stage| stage.replay(copy))?;
         self.judge(target, &restored, recovery);
+        let databases = self.phase("open the databases", |stage| databases::open(&server, stage.deadline))?;
+        let whole = &databases.whole;
         let jobs = self.context.config.backup.jobs();
-        self.check("relations", |stage| relations::check(&server, &brought, stage.deadline));
+        self.check("relations", |stage| relations::check(&server, &databases, &brought, stage.deadline));
         self.check("rows", |stage| {
-            let (finding, databases) = rows::count(&server, stage.deadline)?;
+            let (finding, databases) = rows::count(&server, whole, stage.deadline)?;
             stage.report.databases = databases;
             Ok(finding)
         });
         self.check("live server", |stage| live::compare(stage.context, &restored, &mut stage.report.databases));
-        self.check("amcheck", |stage| extensions::amcheck(&server, copy, stage.place, jobs, stage.deadline));
-        self.check("visibility", |stage| extensions::visibility(&server, stage.deadline));
+        self.check("amcheck", |stage| extensions::amcheck(&server, whole, copy, stage.place, jobs, stage.deadline));
+        self.check("visibility", |stage| extensions::visibility(&server, whole, stage.deadline));
         for assertion in &self.context.config.drill.checks {
-            self.check(&format!("assertion {}", assertion.name()), |stage| {
+            self.check(&format!("assertion {}", assertion.name), |stage| {
                 assertions::check(&server, assertion, stage.deadline)
             });
         }
         self.phase("shut down", |_| server.stop())?;
         self.check("page checksums", |stage| extensions::checksums(&restored, copy, stage.place, stage.deadline));
-        objectives::judge(self.context, &restored, &mut self.report);
+        self.check("recovery time", |stage| Ok(objectives::recovery_time(stage.context, &stage.report)));
+        self.check("data age", |stage| Ok(objectives::data_age(stage.context, &restored)));
         Some(())
     }
 
@@ -233,9 +258,11 @@ impl<'a> Stage<'a> {
 
     fn replay(&mut self, copy: &StoppedCopy) -> Result<(ScratchServer, RecoveryLog)> {
         self.listener.phase(report::Phase::Recovering);
-        let patience = Patience { limit: Some(self.deadline.left()), ..Patience::default() };
-        let mut server = ScratchServer::launch(copy.launch(self.place.room()?, Vec::new()))?;
-        let recovery = server.wait_for_end(End::Promoted, &patience, self.deadline.interrupt())?;
+        let room = self.place.room()?;
+        let log = room.log();
+        let mut server = ScratchServer::launch(copy.launch(room, Vec::new()))?;
+        let recovery = server.wait_for_end(End::Promoted, LONGEST_SILENCE, self.deadline.interrupt())?;
+        self.report.enter = vec![copy.pg_ctl(&log, "restart"), copy.psql(&server)];
         Ok((server, recovery))
     }
 
@@ -259,6 +286,7 @@ impl<'a> Stage<'a> {
         match self.timed(name, work) {
             Ok(done) => Some(done),
             Err(error) => {
+                self.is_about_backups &= name != RESTORE || is_about_backups(self.context, &error);
                 let finding = self.failed(error);
                 self.report.tell(name, finding);
                 None
@@ -286,7 +314,10 @@ impl<'a> Stage<'a> {
     fn failed(&self, error: Error) -> Finding {
         match self.deadline.interrupt().is_raised() {
             true => Finding::not_checked("the time was over"),
-            false => Finding::failed(error.message),
+            false => {
+                let Error { message, hint, .. } = self.context.addressed_error(error);
+                Finding::failed(hint.map_or_else(|| message.clone(), |hint| format!("{message}; {hint}")))
+            }
         }
     }
 }

@@ -1,5 +1,9 @@
 //! What the drills of a cluster have left in the repository.
 
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+
 use crate::model::catalog::Summary;
 use crate::model::drill::{MAX_RECORD, Record};
 use crate::model::error::Result;
@@ -9,20 +13,25 @@ use crate::store::Reader;
 
 /// Newest first. One that cannot be read proves nothing.
 pub fn newest(reader: &Reader, keys: &ClusterKeys) -> Result<impl Iterator<Item = Result<Record>>> {
-    let parse = |bytes: &[u8]| Record::parse(bytes).ok().filter(|_| bytes.len() <= MAX_RECORD);
-    records::newest(reader, &keys.drills(), parse)
+    since(reader, keys, Timestamp::UNIX_EPOCH)
 }
 
-/// The newest backup, of those that are there, that has passed a drill: an older one may have been drilled since.
+fn since(reader: &Reader, keys: &ClusterKeys, since: Timestamp) -> Result<impl Iterator<Item = Result<Record>>> {
+    let parse = |bytes: &[u8]| Record::parse(bytes).ok().filter(|_| bytes.len() <= MAX_RECORD);
+    records::newest_since(reader, &keys.drills(), since, parse)
+}
+
+/// The newest backup, of those that are there, that passed its last drill: an older one may have been drilled since.
 pub fn newest_proven(reader: &Reader, keys: &ClusterKeys, backups: &[Summary]) -> Result<Option<BackupId>> {
-    let mut newest_proven: Option<&Summary> = None;
-    for record in newest(reader, keys)? {
+    // None of them can have been drilled before it was there.
+    let Some(earliest) = backups.iter().map(|backup| backup.started).min() else { return Ok(None) };
+    let mut last: HashMap<BackupId, bool> = HashMap::new();
+    for record in since(reader, keys, earliest)? {
         let record = record?;
-        if newest_proven.is_some_and(|proven| record.started < proven.stopped) {
-            break;
+        if let Some(backup) = record.backup {
+            last.entry(backup).or_insert(record.passed);
         }
-        let proven = backups.iter().find(|backup| record.passed && record.backup.as_ref() == Some(&backup.id));
-        newest_proven = newest_proven.into_iter().chain(proven).max_by_key(|backup| backup.stopped);
     }
-    Ok(newest_proven.map(|backup| backup.id.clone()))
+    let proven = backups.iter().filter(|backup| last.get(&backup.id) == Some(&true));
+    Ok(proven.max_by_key(|backup| backup.stopped).map(|backup| backup.id.clone()))
 }

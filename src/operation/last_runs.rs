@@ -106,26 +106,34 @@ impl Place {
     }
 
     fn read(&self) -> Result<LastRuns> {
+        self.text()?.map_or_else(|| Ok(LastRuns::default()), |text| self.parse(&text))
+    }
+
+    fn text(&self) -> Result<Option<Vec<u8>>> {
         let path = self.path(FILE);
         let mut text = Vec::new();
         match File::open(&path).and_then(|file| file.take(MAX_FILE).read_to_end(&mut text)) {
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(LastRuns::default()),
-            Err(error) => return Err(self.failed("read", &path, &error)),
+            Ok(_) => Ok(Some(text)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.failed("read", &path, &error)),
         }
-        serde_json::from_slice(&text).map_err(|error| {
-            Error::new(Code::Io, format!("{} is damaged: {error}", path.display()))
+    }
+
+    fn parse(&self, text: &[u8]) -> Result<LastRuns> {
+        serde_json::from_slice(text).map_err(|error| {
+            Error::new(Code::Io, format!("{} is damaged: {error}", self.path(FILE).display()))
                 .hint("it is written anew; what people know of failures is forgotten, so they may be told again")
         })
     }
 
-    /// Writes down how one ended. What another command writes meanwhile stays; what cannot be read goes.
+    /// Writes down how one ended. What another command writes meanwhile stays; what is damaged
+    /// goes, and what cannot be read now is not lost for that.
     pub fn remember(&self, run: &str, last: LastRun) -> Result<()> {
         let mut directory = DirBuilder::new();
         let made = directory.recursive(true).mode(DIRECTORY_MODE).create(&self.directory);
         made.map_err(|error| self.failed("create", &self.directory, &error))?;
         let _held = self.lock()?;
-        let mut all = self.read().unwrap_or_default();
+        let mut all = self.text()?.and_then(|text| self.parse(&text).ok()).unwrap_or_default();
         all.version = VERSION;
         all.runs.insert(run.to_owned(), last);
         while all.runs.len() > MAX_RUNS {

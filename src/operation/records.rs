@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::model::deletion::MAX_CLOCK_SKEW;
 use crate::model::error::Result;
 use crate::operation::catalog::read_small;
 use crate::store::Reader;
@@ -12,8 +13,22 @@ pub fn newest<T, P: Fn(&[u8]) -> Option<T>>(
     directory: &str,
     parse: P,
 ) -> Result<impl Iterator<Item = Result<T>> + use<T, P>> {
+    newest_since(reader, directory, Timestamp::UNIX_EPOCH, parse)
+}
+
+/// None that began before `since`, and none of the future: a clock that was wrong once would hide all that come after.
+pub fn newest_since<T, P: Fn(&[u8]) -> Option<T>>(
+    reader: &Reader,
+    directory: &str,
+    since: Timestamp,
+    parse: P,
+) -> Result<impl Iterator<Item = Result<T>> + use<T, P>> {
     let mut entries = reader.list(directory)?;
-    entries.retain(|entry| entry.key.as_str().ends_with(".json"));
+    let name = |at: Timestamp| format!("{directory}{}", at.strftime("%Y%m%dT%H%M%SZ"));
+    let (earliest, latest) = (name(since), name(Timestamp::now() + MAX_CLOCK_SKEW));
+    let is_within =
+        |key: &str| key >= earliest.as_str() && key.get(..latest.len()).is_some_and(|begin| begin <= &*latest);
+    entries.retain(|entry| entry.key.as_str().ends_with(".json") && is_within(entry.key.as_str()));
     // Names begin with the time.
     entries.sort_by(|a, b| b.key.cmp(&a.key));
     let reader = reader.clone();

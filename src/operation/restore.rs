@@ -51,6 +51,7 @@ pub use again::arguments;
 pub(super) use commit_marker::{agree, judge_control_file, judge_label};
 pub use copy::StoppedCopy;
 pub(super) use layout::{Sliced, refuse_foreign};
+pub use words::moment;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {

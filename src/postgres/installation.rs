@@ -88,17 +88,18 @@ impl Installation {
         self.bindir.join(name)
     }
 
-    /// A program of it, in a directory it can enter, with nothing in its environment that leads elsewhere.
+    /// A program of it, in a directory it can enter, with nothing in its environment that leads elsewhere, and no secret
+    /// that was meant for us: what runs in a copy of somebody's database could read it.
     pub(super) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.bindir.join(program));
-        let names = std::env::vars_os().map(|(name, _)| name);
-        names.filter(|name| name.as_encoded_bytes().starts_with(b"PG")).for_each(|name| {
-            command.env_remove(name);
-        });
+        command.env_clear().envs(KEPT.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
         command.env("LC_ALL", "C").current_dir("/");
         command
     }
 }
+
+/// Of the environment.
+const KEPT: [&str; 5] = ["PATH", "HOME", "TMPDIR", "TZ", "LD_LIBRARY_PATH"];
 
 fn major_of(version: &str) -> Option<u32> {
     let digits = version.find(|c: char| !c.is_ascii_digit()).unwrap_or(version.len());

@@ -30,7 +30,7 @@ pub use installation::{Installation, minor_of};
 pub use program::Program;
 pub use relation_names::RelationNames;
 pub use rights::check_rights;
-pub use scratch_server::{End, Launch, MAX_ROOM, Origin, Patience, Room, ScratchServer, USUAL_SUPERUSER};
+pub use scratch_server::{End, LONGEST_SILENCE, Launch, MAX_ROOM, Origin, Room, ScratchServer, USUAL_SUPERUSER};
 pub use settings::{ArchiveMode, Settings, TablespaceLocation};
 pub use slots::InactiveSlot;
 pub use surroundings::{ChangedCollation, Surroundings, surroundings};

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::Installation;
-use super::scratch_server::SESSION_OPTIONS;
+use super::scratch_server::session_options;
 use crate::model::error::{Code, Error, Result};
 use crate::model::interrupt::Interrupt;
 
@@ -32,7 +32,7 @@ pub struct Ended {
 impl Program {
     pub fn new(installation: &Installation, name: &str) -> Program {
         let mut command = installation.command(name);
-        command.env("PGOPTIONS", SESSION_OPTIONS).stdin(Stdio::null()).process_group(0);
+        command.env("PGOPTIONS", session_options(installation.major())).stdin(Stdio::null()).process_group(0);
         Program { name: name.to_owned(), command }
     }
 

@@ -4,9 +4,9 @@
 //!
 //! ```text
 //! let room = Room::make(&scratch.join("server"))?;            // configuration, log, socket
-//! let launch = Launch { origin: Origin::Restored, … };        // of a restored copy: operation::restore::started
+//! let launch = Launch { origin: Origin::Restored, … };        // of a restored copy: operation::restore::StoppedCopy
 //! let mut server = ScratchServer::launch(launch)?;
-//! let log = server.wait_for_end(End::Paused, &Patience::default(), interrupt)?;   // a RecoveryLog: what is proven
+//! let log = server.wait_for_end(End::Paused, LONGEST_SILENCE, interrupt)?;   // a RecoveryLog: what is proven
 //! server.session("app")?                                      // a superuser's, with no setting of the database's own
 //! server.stop()?                                              // or leave_running(), which gives the pid
 //! ```
@@ -50,27 +50,18 @@ const DATABASES: [&str; 2] = ["postgres", "template1"];
 /// For sessions of a superuser. A database and a role may have settings of their own, which beat the command line; those
 /// of a session beat them. Without this `search_path` a function that somebody has put into a schema of the database
 /// could be what one of our names means, and would run as the superuser.
-pub(super) const SESSION_OPTIONS: &str = "-c search_path=pg_catalog -c session_preload_libraries= -c local_preload_libraries= \
+/// Event triggers are the origin's code; damage is to be seen, in every page of a table.
+const SESSION_OPTIONS: &str = "-c search_path=pg_catalog -c role=none -c session_preload_libraries= -c local_preload_libraries= \
+     -c ignore_checksum_failure=off -c zero_damaged_pages=off -c ignore_system_indexes=off -c enable_indexonlyscan=off \
      -c statement_timeout=0 -c lock_timeout=0 -c idle_session_timeout=0 -c idle_in_transaction_session_timeout=0 \
      -c default_transaction_read_only=off -c client_encoding=UTF8";
+const SESSION_OPTIONS_17: &str = " -c event_triggers=off -c transaction_timeout=0";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 const POLL: Duration = Duration::from_millis(50);
 
-/// How long a server may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience {
-    /// Without a line in its log. Recovery writes one for each segment, and from 15 on every 10 s.
-    pub silence: Duration,
-    /// Altogether.
-    pub limit: Option<Duration>,
-}
-
-impl Default for Patience {
-    fn default() -> Patience {
-        Patience { silence: Duration::from_secs(600), limit: None }
-    }
-}
+/// How long a server may be without a line in its log. Recovery writes one for each segment, and from 15 on every 10 s.
+pub const LONGEST_SILENCE: Duration = Duration::from_secs(600);
 
 /// What recovery is to end with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +88,7 @@ pub struct Launch<'a> {
 
 pub struct ScratchServer {
     postmaster: Postmaster,
+    major: u32,
     data: PathBuf,
     room: Room,
     port: u16,
@@ -108,9 +100,9 @@ pub struct ScratchServer {
 
 impl ScratchServer {
     /// Starts, and waits until it answers.
-    pub fn start(launch: Launch<'_>, patience: &Patience, interrupt: &Interrupt) -> Result<ScratchServer> {
+    pub fn start(launch: Launch<'_>, silence: Duration, interrupt: &Interrupt) -> Result<ScratchServer> {
         let mut server = ScratchServer::launch(launch)?;
-        server.wait_for("to answer", patience, interrupt, |server| Ok(server.answers()))?;
+        server.wait_for("to answer", silence, interrupt, |server| Ok(server.answers()))?;
         Ok(server)
     }
 
@@ -128,6 +120,7 @@ impl ScratchServer {
         let postmaster = Postmaster::spawn(command, &room.log()).map_err(cannot)?;
         Ok(ScratchServer {
             postmaster,
+            major: launch.installation.major(),
             data: launch.data.to_owned(),
             room,
             port: launch.port.unwrap_or(SOCKET_PORT),
@@ -189,7 +182,7 @@ impl ScratchServer {
     }
 
     pub(super) fn connect(&self, database: &str) -> std::result::Result<Client, ::postgres::Error> {
-        self.address(&self.superuser, database).options(SESSION_OPTIONS).connect(::postgres::NoTls)
+        self.address(&self.superuser, database).options(&session_options(self.major)).connect(::postgres::NoTls)
     }
 
     /// A session of another role, with the settings that it and the database have.
@@ -217,10 +210,10 @@ impl ScratchServer {
     }
 
     /// Until recovery has come to its end, however far that is. What the log proves by then is for the caller to judge.
-    pub fn wait_for_end(&mut self, end: End, patience: &Patience, interrupt: &Interrupt) -> Result<RecoveryLog> {
+    pub fn wait_for_end(&mut self, end: End, silence: Duration, interrupt: &Interrupt) -> Result<RecoveryLog> {
         let (mut seen, mut log) = (0, RecoveryLog::default());
         let what = if end == End::Paused { "to its target" } else { "to the end of recovery" };
-        self.wait_for(what, patience, interrupt, |server| {
+        self.wait_for(what, silence, interrupt, |server| {
             let length = server.log_length();
             if length != seen {
                 (seen, log) = (length, server.recovery_log());
@@ -284,27 +277,21 @@ impl ScratchServer {
     fn wait_for(
         &mut self,
         what: &str,
-        patience: &Patience,
+        silence: Duration,
         interrupt: &Interrupt,
         mut done: impl FnMut(&Self) -> Result<bool>,
     ) -> Result<()> {
-        let since = Instant::now();
-        let mut heard = (self.log_length(), since);
+        let mut heard = (self.log_length(), Instant::now());
         while !done(self)? {
             interrupt.check()?;
             if let Some(status) = self.postmaster.ended() {
                 return Err(self.failed(&format!("ended with {status} before it came {what}")));
             }
-            if patience.limit.is_some_and(|limit| since.elapsed() > limit) {
-                return Err(self.failed(&format!("did not come {what} within {} s", since.elapsed().as_secs())));
-            }
             if heard.0 != self.log_length() {
                 heard = (self.log_length(), Instant::now());
             }
-            if heard.1.elapsed() > patience.silence {
-                return Err(
-                    self.failed(&format!("did not come {what} and is silent for {} s", patience.silence.as_secs()))
-                );
+            if heard.1.elapsed() > silence {
+                return Err(self.failed(&format!("did not come {what} and is silent for {} s", silence.as_secs())));
             }
             thread::sleep(POLL);
         }
@@ -344,6 +331,11 @@ impl Launch<'_> {
         arguments.extend(settings.iter().flat_map(|(name, value)| ["-c".into(), format!("{name}={value}").into()]));
         arguments
     }
+}
+
+pub(super) fn session_options(major: u32) -> String {
+    let of_17 = if major >= 17 { SESSION_OPTIONS_17 } else { "" };
+    format!("{SESSION_OPTIONS}{of_17}")
 }
 
 fn assignment(name: &str, path: &Path) -> OsString {

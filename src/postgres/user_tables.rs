@@ -8,13 +8,14 @@ use super::connection::Connection;
 use crate::model::error::Result;
 
 /// Databases that sessions may enter.
-pub const DATABASES: &str = "SELECT oid, datname::text FROM pg_database WHERE datallowconn ORDER BY datname";
+pub const DATABASES: &str =
+    "SELECT oid, datname::text FROM pg_database WHERE datallowconn AND datconnlimit <> -2 ORDER BY datname";
 
 /// How many relations have a file of their own that `initdb` did not make; those of unlogged tables are in no backup.
 pub const RELATIONS: &str =
     "SELECT count(*) FROM pg_class WHERE pg_relation_filenode(oid) >= 16384 AND relpersistence = 'p'";
 
-/// Tables with rows of their own, and what the planner reckons. It waits for no lock: the size of a table would.
+/// Tables with rows of their own, and what the planner estimates. It waits for no lock: the size of a table would.
 const USER_TABLES: &str = "SELECT c.oid, n.nspname::text, c.relname::text, c.reltuples::float8 \
      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
      WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND c.relispopulated \
@@ -27,8 +28,8 @@ pub struct UserTable {
     pub oid: u32,
     pub schema: String,
     pub name: String,
-    /// `None` before anything was reckoned.
-    pub reckoned_rows: Option<u64>,
+    /// `None` before anything was estimated.
+    pub estimated_rows: Option<u64>,
 }
 
 /// Of the database of a session.
@@ -37,12 +38,12 @@ pub fn user_tables(client: &mut Client) -> std::result::Result<Vec<UserTable>, :
 }
 
 fn user_table(row: &Row) -> std::result::Result<UserTable, ::postgres::Error> {
-    let reckoned: f64 = row.try_get(3)?;
+    let estimated: f64 = row.try_get(3)?;
     Ok(UserTable {
         oid: row.try_get(0)?,
         schema: row.try_get(1)?,
         name: row.try_get(2)?,
-        reckoned_rows: (reckoned >= 0.0).then_some(reckoned as u64),
+        estimated_rows: (estimated >= 0.0).then_some(estimated as u64),
     })
 }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::Report;
 use super::text::{bytes, count, facts, grouped, seconds, table, utc_and_local};
-use crate::model::drill::Verdict;
+use crate::model::drill::Outcome;
 use crate::model::error::Code;
 use crate::model::key::BackupId;
 use crate::model::lsn::Lsn;
@@ -40,6 +40,9 @@ pub struct Drill {
     /// Where everything stays, if that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kept: Option<PathBuf>,
+    /// How its server is started again, and entered.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub enter: Vec<String>,
     pub next: String,
 }
 
@@ -48,7 +51,7 @@ pub struct Restored {
     pub backup: BackupId,
     /// A string, because it has 64 bits.
     pub system_identifier: String,
-    /// In words: `the end of all WAL`.
+    /// In words: `the end of the archive`.
     pub target: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_time: Option<Timestamp>,
@@ -71,7 +74,7 @@ pub struct Phase {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Check {
     pub name: String,
-    pub outcome: Verdict,
+    pub outcome: Outcome,
     /// What was found, or why it was not looked for.
     pub details: String,
 }
@@ -92,7 +95,7 @@ pub struct Table {
     /// Left out with the rows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
-    /// What the live server reckons that it has now (`pg_class.reltuples`).
+    /// What the live server estimates that it has now (`pg_class.reltuples`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub live_rows: Option<u64>,
 }
@@ -150,6 +153,7 @@ impl Report for Drill {
         }
         rows.push(("took", self.took()));
         rows.extend(self.kept.iter().map(|path| ("kept", path.display().to_string())));
+        rows.extend(self.enter.iter().map(|command| ("", command.clone())));
         let check = |check: &Check| vec![check.outcome.words().to_owned(), check.name.clone(), check.details.clone()];
         let checks: Vec<Vec<String>> = self.checks.iter().map(check).collect();
         facts(&rows) + &table(&["outcome", "check", "found"], &checks)

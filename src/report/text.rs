@@ -79,7 +79,8 @@ pub fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
     }
     let mut text = String::new();
     for row in std::iter::once(&heading).chain(rows) {
-        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        let cells: Vec<String> =
+            row.iter().zip(&widths).map(|(cell, width)| format!("{:width$}", plain(cell))).collect();
         let _ = writeln!(text, "{}", cells.join("  ").trim_end());
     }
     text
@@ -121,6 +122,11 @@ pub fn narrow_facts(margin: &str, facts: &[(&str, String)]) -> String {
         wrapped(&line, margin.len() + width + 1) + "\n"
     };
     facts.iter().map(line).collect()
+}
+
+/// Whoever names a table is not to write on the terminal of whoever reads of it.
+pub fn plain(text: &str) -> String {
+    text.replace(char::is_control, "\u{FFFD}")
 }
 
 /// `1 file`, `3 files`.

@@ -16,6 +16,7 @@ mod drill;
 mod faults;
 mod frozen;
 mod hostile;
+mod month;
 mod notify;
 mod oracle;
 mod readme;
@@ -75,6 +76,7 @@ fn scenarios() -> Vec<Scenario> {
         demo::scenarios(),
         faults::scenarios(),
         hostile::scenarios(),
+        month::scenarios(),
         notify::scenarios(),
         session::scenarios(),
         signed::scenarios(),

@@ -14,7 +14,6 @@ const POLL: Duration = Duration::from_millis(100);
 
 pub struct Deadline {
     interrupt: Interrupt,
-    until: Instant,
     /// Statements that are to be ended with it.
     sessions: Mutex<Vec<CancelToken>>,
 }
@@ -23,7 +22,7 @@ impl Deadline {
     /// `work` within `limit`, or until `parent` is raised.
     pub fn run<T>(parent: &Interrupt, limit: Duration, work: impl FnOnce(&Deadline) -> T) -> T {
         let until = Instant::now() + limit;
-        let deadline = Deadline { interrupt: Interrupt::default(), until, sessions: Mutex::default() };
+        let deadline = Deadline { interrupt: Interrupt::default(), sessions: Mutex::default() };
         let (done, ended) = mpsc::channel::<()>();
         let watched = &deadline;
         thread::scope(|scope| {
@@ -42,10 +41,6 @@ impl Deadline {
 
     pub fn interrupt(&self) -> &Interrupt {
         &self.interrupt
-    }
-
-    pub fn left(&self) -> Duration {
-        self.until.saturating_duration_since(Instant::now())
     }
 
     /// Its statements end when the time is over.

@@ -3,9 +3,9 @@
 use std::ffi::OsString;
 
 use super::check::{Finding, said};
+use super::databases::Known;
 use super::deadline::Deadline;
 use super::place::Place;
-use super::rows::databases;
 use crate::model::error::Result;
 use crate::operation::restore::{Restored, StoppedCopy};
 use crate::postgres::{Program, ScratchServer};
@@ -30,6 +30,7 @@ const INVISIBLE: &str = "SELECT format('SELECT c.oid::regclass::text FROM pg_cla
 /// Every table and every B-tree of every database.
 pub fn amcheck(
     server: &ScratchServer,
+    databases: &[Known],
     copy: &StoppedCopy,
     place: &Place,
     jobs: usize,
@@ -38,7 +39,7 @@ pub fn amcheck(
     if !is_available(server, AMCHECK)? || !copy.installation.program("pg_amcheck").is_file() {
         return Ok(not_installed(AMCHECK));
     }
-    let number = prepare(server, AMCHECK, deadline)?;
+    let number = prepare(server, databases, AMCHECK, deadline)?;
     let mut program = Program::new(&copy.installation, "pg_amcheck");
     program.arguments(server.client_arguments());
     program.arguments(["--all", "--no-strict-names", "--jobs"].map(OsString::from)).argument(jobs.to_string());
@@ -49,13 +50,13 @@ pub fn amcheck(
     })
 }
 
-pub fn visibility(server: &ScratchServer, deadline: &Deadline) -> Result<Finding> {
+pub fn visibility(server: &ScratchServer, databases: &[Known], deadline: &Deadline) -> Result<Finding> {
     if !is_available(server, VISIBILITY)? {
         return Ok(not_installed(VISIBILITY));
     }
-    let number = prepare(server, VISIBILITY, deadline)?;
+    let number = prepare(server, databases, VISIBILITY, deadline)?;
     let mut wrong = Vec::new();
-    for database in databases(server)? {
+    for database in databases {
         let mut session = server.session(&database.name)?;
         deadline.watch(&session);
         let question = session.query_one(INVISIBLE, &[&VISIBILITY]).and_then(|row| row.try_get::<_, String>(0));
@@ -100,9 +101,8 @@ fn not_installed(extension: &str) -> Finding {
 }
 
 /// In every database; how many there are.
-fn prepare(server: &ScratchServer, extension: &str, deadline: &Deadline) -> Result<u64> {
-    let databases = databases(server)?;
-    for database in &databases {
+fn prepare(server: &ScratchServer, databases: &[Known], extension: &str, deadline: &Deadline) -> Result<u64> {
+    for database in databases {
         let create = format!("{NO_EVENT_TRIGGERS}; CREATE EXTENSION IF NOT EXISTS {extension} WITH SCHEMA pg_catalog");
         let mut session = server.session(&database.name)?;
         deadline.watch(&session);

@@ -1,29 +1,18 @@
 //! The rows of every table, counted: `n_live_tup` is 0 after a recovery although rows are there.
 
 use super::check::{Finding, said};
+use super::databases::Known;
 use super::deadline::Deadline;
 use crate::model::error::Result;
-use crate::postgres::{DATABASES, ScratchServer, size_and_rows, user_tables};
+use crate::postgres::{ScratchServer, size_and_rows, user_tables};
 use crate::report::drill::{Database, Table};
 use crate::report::text::{self, few, grouped};
 
-pub struct Known {
-    pub oid: u32,
-    pub name: String,
-}
-
-pub fn databases(server: &ScratchServer) -> Result<Vec<Known>> {
-    let rows = server.client()?.query(DATABASES, &[]).map_err(said)?;
-    rows.iter()
-        .map(|row| Ok(Known { oid: row.try_get(0).map_err(said)?, name: row.try_get(1).map_err(said)? }))
-        .collect()
-}
-
 /// A table that cannot be read is named, and the others are counted all the same.
-pub fn count(server: &ScratchServer, deadline: &Deadline) -> Result<(Finding, Vec<Database>)> {
+pub fn count(server: &ScratchServer, databases: &[Known], deadline: &Deadline) -> Result<(Finding, Vec<Database>)> {
     let (mut all, mut broken) = (Vec::new(), Vec::new());
-    for Known { name, .. } in databases(server)? {
-        let mut session = server.session(&name)?;
+    for Known { name, .. } in databases {
+        let mut session = server.session(name)?;
         deadline.watch(&session);
         let mut tables = Vec::new();
         for table in user_tables(&mut session).map_err(said)? {
@@ -35,7 +24,7 @@ pub fn count(server: &ScratchServer, deadline: &Deadline) -> Result<(Finding, Ve
             let (bytes, rows) = counted.unzip();
             tables.push(Table { schema: table.schema, name: table.name, rows, bytes, live_rows: None });
         }
-        all.push(Database { name, tables });
+        all.push(Database { name: name.clone(), tables });
     }
     let tables: Vec<&Table> = all.iter().flat_map(|database| &database.tables).collect();
     let rows: u64 = tables.iter().filter_map(|table| table.rows).sum();

@@ -64,8 +64,11 @@ impl FailedUnit {
         }
     }
 
+    /// Of those with its exit status the first; systemd has statuses of its own.
     fn code(&self) -> Code {
-        if self.exit_code.as_deref() == Some("exited") { Code::Io } else { Code::Interrupted }
+        let status: Option<u8> = self.exit_status.as_deref().and_then(|status| status.parse().ok());
+        let of_status = || Code::ALL.iter().copied().find(|code| Some(code.exit_status()) == status);
+        if self.exit_code.as_deref() == Some("exited") { of_status().unwrap_or(Code::Io) } else { Code::Interrupted }
     }
 }
 
@@ -111,7 +114,7 @@ mod tests {
             (unit("oom-kill", "killed", "KILL"), "memory ran out, and it was killed by signal KILL", "interrupted"),
             (unit("signal", "killed", "KILL"), "it was killed by signal KILL", "interrupted"),
             (unit("core-dump", "dumped", "SEGV"), "it crashed with signal SEGV", "interrupted"),
-            (unit("exit-code", "exited", "9"), "it ended with status 9", "io"),
+            (unit("exit-code", "exited", "9"), "it ended with status 9", "identity"),
             (unit("exit-code", "exited", "243"), "it ended with status 243", "io"),
             (unit("resources", "", ""), "systemd says resources; how it ended is not known", "interrupted"),
             (FailedUnit::default(), "how it ended is not known", "interrupted"),

@@ -13,7 +13,7 @@ use crate::model::relation::STARTED_COPY;
 use crate::model::shell_word::shell_word;
 use crate::operation::Context;
 use crate::operation::own_program;
-use crate::postgres::{End, Installation, Patience, Room, ScratchServer};
+use crate::postgres::{End, LONGEST_SILENCE, Room, ScratchServer};
 use crate::report::restore::Started;
 use crate::report::{Listener, Phase};
 
@@ -51,7 +51,7 @@ pub fn start(
     let log = room.log();
     let run = || -> Result<(ScratchServer, RecoveryLog)> {
         let mut server = ScratchServer::launch(copy.launch(room, Vec::new()))?;
-        let recovery = server.wait_for_end(end(request), &Patience::default(), &context.interrupt)?;
+        let recovery = server.wait_for_end(end(request), LONGEST_SILENCE, &context.interrupt)?;
         judge(request, restored, &recovery)?;
         copy.compare(&server)?.into_iter().for_each(|warning| listener.warning(warning));
         Ok((server, recovery))
@@ -66,7 +66,7 @@ pub fn start(
         socket_directory: server.room().socket_directory().to_owned(),
         port: how.port,
         is_open: recovery.complete,
-        connect: format!("{} {} -d {}", words.program("psql"), server.psql_words(), server.database()),
+        connect: copy.psql(&server),
         stop: words.pg_ctl("stop"),
         again: words.pg_ctl("restart"),
         log: log.clone(),
@@ -124,15 +124,8 @@ struct Words<'a> {
 }
 
 impl Words<'_> {
-    fn program(&self, name: &str) -> String {
-        program(&self.copy.installation, name)
-    }
-
-    /// `restart` starts with the same command line again (`read_post_opts` in pg_ctl.c), also a server that was stopped.
     fn pg_ctl(&self, action: &str) -> String {
-        let path = |path: &Path| shell_word(&path.to_string_lossy());
-        let log = if action == "stop" { String::new() } else { format!(" -l {}", path(self.log)) };
-        format!("{}{} -D {}{log} {action}", self.sudo, self.program("pg_ctl"), path(&self.copy.data))
+        format!("{}{}", self.sudo, self.copy.pg_ctl(self.log, action))
     }
 
     /// The copy is whole, only its server is not there.
@@ -142,10 +135,4 @@ impl Words<'_> {
             _ => error.hint(format!("less {}", shell_word(&self.log.to_string_lossy()))),
         }
     }
-}
-
-/// With its path where it is there: packages keep it out of `PATH`.
-fn program(installation: &Installation, name: &str) -> String {
-    let path = installation.program(name);
-    if path.is_file() { shell_word(&path.to_string_lossy()) } else { name.to_owned() }
 }

@@ -38,7 +38,10 @@ impl Room {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(cannot(error)),
             _ => fs::set_permissions(directory, fs::Permissions::from_mode(MODE)).map_err(cannot)?,
         }
-        let socket = match directory.as_os_str().len() <= MAX_ROOM {
+        // libpq takes a comma for the end of a host.
+        let is_usable =
+            directory.as_os_str().len() <= MAX_ROOM && !directory.as_os_str().as_encoded_bytes().contains(&b',');
+        let socket = match is_usable {
             true => directory.to_owned(),
             false => socket_elsewhere().map_err(cannot)?,
         };

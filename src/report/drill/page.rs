@@ -1,7 +1,7 @@
 //! The result as one page for a browser: nothing is loaded from elsewhere, and nothing in it runs.
 
 use super::{Check, Database, Drill, Phase, Table};
-use crate::model::drill::Verdict;
+use crate::model::drill::Outcome;
 use crate::report::html::escaped;
 use crate::report::text::{bytes, count, grouped, seconds, utc, utc_and_local, whole_second};
 
@@ -71,9 +71,9 @@ fn time_line(drill: &Drill) -> String {
 fn checks(checks: &[Check]) -> String {
     let row = |check: &Check| {
         let (class, words) = match check.outcome {
-            Verdict::Passed => ("passed", "passed"),
-            Verdict::Failed => ("failed", "failed"),
-            Verdict::NotChecked => ("not", "not checked"),
+            Outcome::Passed => ("passed", "passed"),
+            Outcome::Failed => ("failed", "failed"),
+            Outcome::NotChecked => ("not", "not checked"),
         };
         let (name, details) = (escaped(&check.name), escaped(&check.details));
         format!("<tr><td class=\"outcome {class}\">{words}</td><th scope=\"row\">{name}</th><td>{details}</td></tr>\n")
@@ -104,6 +104,6 @@ fn database(database: &Database) -> String {
     let (name, tables) = (escaped(&database.name), count(database.tables.len() as u64, "table"));
     format!(
         "<section><h2>{name}</h2>\n<p class=\"sub\">{tables}</p>\n<table>\n<thead><tr><th>Table</th><th class=\"number\">Rows</th>\
-         <th class=\"number\">Live, reckoned</th><th class=\"number\">Size</th></tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n</section>\n"
+         <th class=\"number\">Live, estimated</th><th class=\"number\">Size</th></tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n</section>\n"
     )
 }

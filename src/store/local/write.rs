@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use rustix::fs::{self, AtFlags, Dir, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
@@ -48,7 +48,7 @@ impl LocalBackend {
         // Before the directory is synced, so that one sync makes both names durable.
         drop(temporary);
         self.sync_directories(directory)?;
-        self.sweep(&parent);
+        self.sweep(&parent, name);
         Ok(())
     }
 
@@ -117,25 +117,28 @@ impl LocalBackend {
     }
 
     /// Removes what killed writers left in a directory, once per backend. It is only tidying: failures
-    /// are left to the next writer.
-    fn sweep(&self, directory: &OwnedFd) {
+    /// are left to the next writer. `written` tells the time by the clock of the file system, which may be another than
+    /// ours: a writer that is at work must not lose its file.
+    fn sweep(&self, directory: &OwnedFd, written: &str) {
         if self.swept.swap(true, Ordering::Relaxed) {
             return;
         }
+        let Ok(now) = fs::statat(directory, written, AtFlags::SYMLINK_NOFOLLOW).map(|stat| stat.st_mtime) else {
+            return;
+        };
         let Ok(entries) = Dir::read_from(directory) else { return };
         for entry in entries.flatten() {
             let name = entry.file_name();
-            if name.to_bytes().starts_with(TEMPORARY.as_bytes()) && is_stale(directory, name) {
+            if name.to_bytes().starts_with(TEMPORARY.as_bytes()) && is_stale(directory, name, now) {
                 let _ = fs::unlinkat(directory, name, AtFlags::empty());
             }
         }
     }
 }
 
-fn is_stale(directory: &OwnedFd, name: &std::ffi::CStr) -> bool {
+fn is_stale(directory: &OwnedFd, name: &std::ffi::CStr, now: i64) -> bool {
     let Ok(stat) = fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) else { return false };
-    let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(stat.st_mtime.max(0) as u64);
-    modified.elapsed().is_ok_and(|age| age > STALE)
+    now.saturating_sub(stat.st_mtime) > STALE.as_secs() as i64
 }
 
 /// An object under construction, in the directory where it will lie. Dropped, its name is gone.

@@ -20,28 +20,38 @@ pub fn assertions(install: &'static Installation) -> Outcome {
     };
     let tables = [
         table("new", "postgres", "select count(*) from orders where n > 1000"),
+        table("text", "postgres", "select 'true'"),
+        table("two", "postgres", "select true, false"),
+        table("rows", "postgres", "select n > 0 from orders"),
+        "[[drill.check]]\ndatabase = \"postgres\"\nsql = \"select n is null from orders limit 1\"\n".to_owned(),
         table("false", "shop", "select 1 = 2"),
-        table("null", "shop", "select null"),
+        table("null", "shop", "select null::boolean"),
         table("none", "shop", "select true where false"),
         table("gone", "nowhere", "select true"),
-        table("writes", "postgres", "delete from orders"),
+        table("writes", "postgres", "delete from orders returning true"),
         table("well", "postgres", "select true"),
     ];
     stage.configure(&format!("[objectives]\nrto = \"1ms\"\n\n{}", tables.concat()))?;
     let result = stage.result(10, &[])?;
     for (name, reason) in [
-        ("assertion new", "the answer is 1, and must be true"),
+        ("assertion new", "the answer is no boolean"),
+        ("assertion text", "the answer is no boolean"),
+        ("assertion two", "the answer is no boolean"),
+        ("assertion rows", "there is more than one answer"),
+        ("assertion 5", "the answer is false, and must be true"),
         ("assertion false", "the answer is false, and must be true"),
         ("assertion null", "the answer is null"),
-        ("assertion none", "there are 0 answers"),
+        ("assertion none", "there is no answer"),
         ("assertion gone", "\"nowhere\" does not exist"),
         ("assertion writes", "read-only"),
-        ("recovery time", " of 0.00 s"),
+        ("recovery time", ", and rto is 0.00 s"),
     ] {
         let (outcome, details) = check(&result, name)?;
         assert!(outcome == "failed" && details.contains(reason), "{name}: {result}");
     }
     assert_eq!(check(&result, "assertion well")?.0, "passed");
+    let record = fs::read_to_string(stage.site.object(result["recorded"].as_str().ok_or("it is recorded")?)?)?;
+    assert!(record.contains("\"assertion 5\"") && !record.contains("select") && !record.contains("orders"), "{record}");
     assert!(check(&result, "rows")?.1.contains("1 008 rows"), "an assertion has changed the copy: {result}");
     Ok(())
 }
@@ -57,13 +67,19 @@ pub fn tables(install: &'static Installation) -> Outcome {
     stage.site.run(&["status", "--wait", "20s"])?.status_is(3)?.says(&["drill:", "FAILED"])?;
     let made = (0..20).map(|n| format!("create table new{n} (n int);")).collect::<String>();
     stage.server.sql(&made)?;
-    let end = stage.result(10, &["--backup", "latest"])?;
-    failed_alone(&end, "live server", "postgres.public.new0")
+    let end = stage.result(10, &[])?;
+    let (outcome, details) = check(&end, "live server")?;
+    assert!(outcome == "failed" && details.contains("postgres.public.new0"), "{end}");
+    let end = stage.result(0, &["--backup", "latest"])?;
+    assert_eq!(check(&end, "live server")?.0, "not-checked", "{end}");
+    Ok(())
 }
 
 /// A page that was bad when it was backed up lies in an object that is sound.
 pub fn pages(install: &'static Installation) -> Outcome {
     let stage = Stage::new(install)?;
+    // A setting of the database is not to hide it.
+    stage.server.sql("alter database postgres set ignore_checksum_failure = on")?;
     let file = stage.server.value("select pg_relation_filepath('orders')")?;
     stage.server.sql("checkpoint")?;
     stage.server.stop(crate::support::server::Shutdown::Fast)?;
@@ -84,8 +100,10 @@ pub fn what_restore_refuses(install: &'static Installation) -> Outcome {
     failed_alone(&stage.result(10, &["--to", "2099-01-01T00:00:00Z"])?, "restore", "2099")?;
     let (scratch, bindir) = (stage.scratch().display().to_string(), stage.bindir());
     let words = ["drill", "--bindir", &bindir, "--scratch", &scratch, "--json"];
+    let records = stage.site.objects("/drills/")?.len();
     let without_key = stage.site.run(&words)?.status_is(10)?.result()?;
     failed_alone(&without_key, "restore", "no identity was given")?;
+    assert_eq!(stage.site.objects("/drills/")?.len(), records, "the backups are as good as ever: {without_key}");
     stage.is_tidy()?;
     // A hole in the WAL behind the backup.
     for _ in 0..3 {
@@ -158,7 +176,11 @@ pub fn time_and_signals(install: &'static Installation) -> Outcome {
     let pid = i32::try_from(drill.id())?;
     let started =
         wait_for("the server on the copy", || Ok((!process::below(&stage.scratch()).is_empty()).then_some(())));
-    process::signal(pid, Signal::TERM);
+    // However often.
+    for _ in 0..3 {
+        process::signal(pid, Signal::TERM);
+        std::thread::sleep(std::time::Duration::from_millis(30));
+    }
     let status = drill.wait()?;
     started?;
     assert_eq!(status.code(), Some(130));

@@ -13,6 +13,7 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "drill::any_moment", run: passes::any_moment },
         Scenario { name: "drill::keeps_what_is_proven", run: passes::keeps_what_is_proven },
         Scenario { name: "drill::planted", run: passes::planted },
+        Scenario { name: "drill::one_repository", run: passes::one_repository },
         Scenario { name: "drill::elsewhere", run: passes::elsewhere },
         Scenario { name: "drill::assertions", run: fails::assertions },
         Scenario { name: "drill::tables", run: fails::tables },

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::stage::{Stage, check};
+use super::stage::{Stage, check, failed_alone};
 use crate::support::Outcome;
 use crate::support::account::account;
 use crate::support::image::content;
@@ -120,6 +120,20 @@ pub fn planted(install: &'static Installation) -> Outcome {
             "create function ext.{name}(oid) returns setof tid language plpgsql as $$ begin raise exception 'planted'; end $$"
         ))?;
     }
+    // Code that a session would run, if a setting of its database counted.
+    if install.major >= 17 {
+        stage.server.sql(
+            "create function public.evil() returns event_trigger language plpgsql as \
+             $$ begin if current_setting('archive_mode') = 'off' then raise exception 'planted'; end if; end $$; \
+             create event trigger evil on login execute function public.evil(); \
+             alter event trigger evil enable always; alter database postgres set event_triggers = on",
+        )?;
+    }
+    // Closed to everybody, and a table that waits for somebody's second phase.
+    stage.server.sql("create database closed")?;
+    stage.server.sql_in("closed", "create table kept as select 1 as n")?;
+    stage.server.sql("alter database closed allow_connections false")?;
+    stage.server.psql("begin; alter table \"odd \"\"name\" add c int; prepare transaction 'held'")?;
     // Here nobody can enter it; on the copy its libraries are not loaded.
     stage.server.sql("alter database shop set session_preload_libraries = 'nowhere'")?;
     stage.server.archive_all()?;
@@ -137,6 +151,25 @@ pub fn planted(install: &'static Installation) -> Outcome {
     }
     let (_, details) = check(&result, "live server")?;
     assert!(details.ends_with("; databases that this role may not enter: shop"), "{details}");
+    let closed = result["databases"].as_array().into_iter().flatten().find(|database| database["name"] == "closed");
+    assert_eq!(closed.map(|database| &database["tables"][0]["rows"]), Some(&1.into()), "{result}");
+    Ok(())
+}
+
+/// A backup that is whole in one repository proves nothing of another, where it is not.
+pub fn one_repository(install: &'static Installation) -> Outcome {
+    let mut stage = Stage::new(install)?;
+    let url = stage.site.path("second").display().to_string();
+    stage.configure(&format!("[[repository]]\nname = \"second\"\nurl = \"file://{url}\"\nrequired = false\n"))?;
+    stage.site.init()?;
+    stage.site.run(&["copy", "--all"])?.ok()?;
+    for pack in stage.site.objects("/packs/")? {
+        fs::remove_file(pack)?;
+    }
+    let result = stage.result(10, &[])?;
+    failed_alone(&result, "restore", "packs/")?;
+    let result = stage.result(0, &["--repository", "second"])?;
+    assert_eq!((&result["passed"], &result["repository"]), (&true.into(), &"second".into()));
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 #![allow(dead_code)] // a helper may be used by the trials of one major or one privilege only
 
 pub mod account;
+pub mod clock;
 pub mod damage;
 pub mod document;
 pub mod history;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::account::account;
+use super::clock::Clock;
 use super::majors::Installation;
 use super::scratch::Scratch;
 use super::wait::wait_for;
@@ -42,6 +43,7 @@ pub struct Builder {
     checksums: bool,
     initdb: Vec<String>,
     settings: Vec<(String, String)>,
+    clock: Option<Clock>,
 }
 
 impl Builder {
@@ -66,6 +68,12 @@ impl Builder {
         self
     }
 
+    /// By which the server lives, and what it calls.
+    pub fn clock(mut self, clock: &Clock) -> Self {
+        self.clock = Some(clock.clone());
+        self
+    }
+
     /// Makes the data directory, without a start.
     pub fn create(self) -> Outcome<Server> {
         let scratch = Scratch::new()?;
@@ -80,7 +88,8 @@ impl Builder {
             (false, _) => &mut initdb,
         };
         run(&mut initdb)?;
-        let server = Server::at(self.install, scratch, data)?;
+        let mut server = Server::at(self.install, scratch, data)?;
+        server.clock = self.clock;
         for (name, value) in SETTINGS.iter().map(|(n, v)| (n.to_string(), v.to_string())).chain(self.settings) {
             server.append_setting(&name, &value)?;
         }
@@ -101,6 +110,7 @@ pub struct Server {
     log: PathBuf,
     /// Settings given on the command line, which beat every file.
     overrides: Vec<(String, String)>,
+    clock: Option<Clock>,
     postmaster: Mutex<Option<Child>>,
     scratch: Scratch,
 }
@@ -116,14 +126,14 @@ pub enum Shutdown {
 
 impl Server {
     pub fn builder(install: &'static Installation) -> Builder {
-        Builder { install, checksums: true, initdb: Vec::new(), settings: Vec::new() }
+        Builder { install, checksums: true, initdb: Vec::new(), settings: Vec::new(), clock: None }
     }
 
     fn at(install: &'static Installation, scratch: Scratch, data: PathBuf) -> Outcome<Server> {
         let (socket_dir, log) = (scratch.join("s"), scratch.join("log"));
         account().make_dir(&socket_dir)?;
         let overrides = vec![("unix_socket_directories".to_owned(), socket_dir.display().to_string())];
-        Ok(Server { install, data, socket_dir, log, overrides, postmaster: Mutex::new(None), scratch })
+        Ok(Server { install, data, socket_dir, log, overrides, clock: None, postmaster: Mutex::new(None), scratch })
     }
 
     /// A server on a data directory that something else made (a restore). It stays apart from its origin: own
@@ -195,6 +205,9 @@ impl Server {
         command.arg("-D").arg(&self.data).arg("-p").arg(PORT.to_string());
         for (name, value) in &self.overrides {
             command.arg("-c").arg(format!("{name}={value}"));
+        }
+        if let Some(clock) = &self.clock {
+            clock.set(&mut command);
         }
         // Its own group: an interrupt at the terminal reaches this program, which stops servers in order.
         let child = command.stdout(log.try_clone()?).stderr(log).process_group(0).spawn()?;

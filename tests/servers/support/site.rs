@@ -12,6 +12,7 @@ use pgcairn::model::signature::SigningKey;
 
 use super::Outcome;
 use super::account::account;
+use super::clock::Clock;
 use super::scratch::{self, Scratch};
 use super::server::Server;
 
@@ -41,6 +42,7 @@ pub struct Site {
     top: String,
     /// Lines added to the configuration, whole tables included.
     extra: String,
+    pub clock: Option<Clock>,
 }
 
 impl Site {
@@ -70,6 +72,7 @@ impl Site {
             place: None,
             top: String::new(),
             extra: String::new(),
+            clock: None,
         };
         site.write_config()?;
         Ok(site)
@@ -203,6 +206,7 @@ impl Site {
             place: self.place.clone(),
             top: self.top.clone(),
             extra: self.extra.clone(),
+            clock: self.clock.clone(),
         };
         site.write_config()?;
         Ok(site)
@@ -212,6 +216,9 @@ impl Site {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = account().command(binary());
         command.arg("--config").arg(self.config()).args(arguments);
+        if let Some(clock) = &self.clock {
+            clock.set(&mut command);
+        }
         command
     }
 
