@@ -23,6 +23,7 @@ mod ownership;
 mod prompt;
 mod recovery_sheet;
 mod restore;
+mod schedule;
 mod session;
 mod show;
 mod signal;
@@ -92,6 +93,8 @@ enum Command {
     Config(config::Command),
     #[command(subcommand)]
     Notify(notify::Command),
+    #[command(subcommand)]
+    Schedule(schedule::Command),
     Copy(copy::Arguments),
     Drill(drill::Arguments),
     RecoverySheet(recovery_sheet::Arguments),
@@ -106,6 +109,7 @@ pub fn main() -> ExitCode {
     let protocol = Cell::new(Protocol::of_words(&words));
     exit::guarded(&protocol, || {
         signal::watch_for_server(protocol.get());
+        ownership::let_readers_read(protocol.get());
         match Arguments::try_parse_from(&words) {
             Ok(arguments) => {
                 protocol.set(arguments.command.protocol());
@@ -168,6 +172,7 @@ impl Command {
             Command::Key(command) => command.run(session),
             Command::Config(command) => command.run(session),
             Command::Notify(command) => command.run(session),
+            Command::Schedule(command) => command.run(session),
             Command::Copy(arguments) => arguments.run(session),
             Command::Drill(arguments) => arguments.run(session),
             Command::RecoverySheet(arguments) => arguments.run(session),

@@ -7,14 +7,16 @@
 //! does not run as root.
 
 use std::ffi::{CString, OsString};
-use std::fs::DirBuilder;
+use std::fs::{self, DirBuilder, Permissions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown, fchown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown, fchown};
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Group, Uid, User, geteuid, initgroups, setgid, setgroups, setuid};
 use rustix::fs::{Dir, DirEntry as Entry, Mode, OFlags};
+use rustix::process::umask;
 
+use super::exit::Protocol;
 use crate::model::error::{Code, Error, Result};
 use crate::model::shell_word::shell_word;
 use crate::operation::signing_key;
@@ -28,6 +30,11 @@ const LAST_RESORT: &str = "nobody";
 
 /// Members may read local repositories, so that a restore can be tried without being the owner.
 const READERS_GROUP: &str = "pgcairn";
+
+const NOTHING_FOR_OTHERS: Mode = Mode::RWXO;
+
+/// Directories made below one of another group are of that group too.
+const SET_GROUP: u32 = 0o2000;
 
 const DATA_MODE: u32 = 0o700;
 const REPOSITORY_MODE: u32 = 0o750;
@@ -49,6 +56,14 @@ pub struct Belongings {
     pub state: Option<PathBuf>,
     /// Where root finds no owner: it writes nothing on this host, so root may go on.
     pub only_reads: bool,
+}
+
+/// PostgreSQL runs `archive_command` with the umask of its data directory, which leaves nothing to a group: whoever may
+/// read a local repository may read the WAL in it too. What must be its owner's alone is made so by name.
+pub fn let_readers_read(protocol: Protocol) {
+    if protocol == Protocol::Push {
+        umask(NOTHING_FOR_OTHERS);
+    }
 }
 
 pub fn is_root() -> bool {
@@ -151,7 +166,8 @@ impl Belongings {
         }
         for path in &self.repositories {
             let readers = Group::from_name(READERS_GROUP).ok().flatten();
-            owner.make_directory(path, REPOSITORY_MODE, readers.map_or(owner.gid, |group| group.gid))?;
+            let mode = REPOSITORY_MODE | if readers.is_some() { SET_GROUP } else { 0 };
+            owner.make_directory(path, mode, readers.map_or(owner.gid, |group| group.gid))?;
         }
         if let Some(path) = &self.state {
             let _ = owner.make_directory(path, DATA_MODE, owner.gid);
@@ -196,6 +212,7 @@ impl Owner {
         for directory in missing.iter().rev() {
             DirBuilder::new().mode(mode).create(directory).map_err(|error| failed("created", &error))?;
             chown(directory, Some(self.uid.as_raw()), Some(group.as_raw()))
+                .and_then(|()| fs::set_permissions(directory, Permissions::from_mode(mode)))
                 .map_err(|error| failed("given to its owner", &error))?;
         }
         Ok(())

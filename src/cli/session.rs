@@ -349,6 +349,13 @@ impl Session {
         Ok(config)
     }
 
+    /// For `schedule`, which writes for root and gives nothing up.
+    pub fn scheduled_config(&self) -> Result<Config> {
+        let config = self.config()?;
+        self.output.lead_to(config.command_line());
+        Ok(config)
+    }
+
     /// `--repository` alone needs no file; beside `-c` it has precedence over what the file says.
     fn config_or(&self, place: &RepositoryArguments) -> Result<Config> {
         let config = match &place.repository {

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::signing::EXTENSION;
 use super::{Arguments, Backup, Config, DEFAULT_COMPRESSION, DEFAULT_CONNECTION, Objectives, Postgres, Signing, value};
-use super::{drill, keys, locate, notify, repository, status};
+use super::{drill, keys, locate, notify, repository, schedule, status};
 use crate::codec::{MAX_RECIPIENTS, Recipient};
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::ClusterName;
@@ -65,6 +65,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config> {
             .flatten(),
         state_dir: top.parsed("state_dir", value::absolute_path)?,
         drill: top.table("drill")?.map(|table| drill::drill(&table)).transpose()?.unwrap_or_default(),
+        schedule: top.table("schedule")?.map(|table| schedule::schedule(&table)).transpose()?.unwrap_or_default(),
         arguments: Arguments::default(),
     })
 }

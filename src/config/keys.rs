@@ -145,6 +145,12 @@ pub const KEYS: &[Key] = &[
     optional("status", "full_critical", Form::Duration, "and this is critical").or("1d"),
     optional("status", "slot", Form::Size, "how much WAL a replication slot may hold that nobody reads").or("1GiB"),
     optional("status", "behind", Form::Duration, "how far behind a repository may be that is not required").or("25h"),
+    optional("schedule", "backup", Form::Text, "when its timer starts it, as systemd has times: Sun 05:00; or never")
+        .or("*-*-* 03:00"),
+    optional("schedule", "expire", Form::Text, "likewise").or("*-*-* 05:00, with [retention]"),
+    optional("schedule", "copy", Form::Text, "likewise").or("hourly, with several repositories"),
+    optional("schedule", "verify", Form::Text, "likewise").or("Sat *-*-* 06:00"),
+    optional("schedule", "drill", Form::Text, "likewise").or("Sun *-*-* 05:00, where its key is"),
     optional("drill", "scratch", Form::Path, "where copies are made, with room for the cluster")
         .or("TMPDIR, else /tmp"),
     optional("drill", "limit", Form::Duration, "how long a drill may take altogether").or("12h"),

@@ -8,6 +8,7 @@ mod locate;
 mod notify;
 mod repository;
 mod s3;
+mod schedule;
 mod schema;
 pub mod signing;
 mod status;
@@ -32,6 +33,7 @@ pub use keys::{KEYS, Key};
 pub use locate::{CONFIG_DIRECTORY, ENVIRONMENT_VARIABLE, locate};
 pub use repository::{Price, Repository, RepositoryChoice};
 pub use s3::usual_lock_period;
+pub use schedule::{Schedule, Time};
 pub use schema::schema;
 pub use status::usual as usual_thresholds;
 pub use value::{ConnectionString, RepositoryUrl, duration, public_key};
@@ -80,6 +82,8 @@ pub struct Config {
     pub drill: Drill,
     /// From when on `status` calls something wrong.
     pub thresholds: Thresholds,
+    /// When timers start what.
+    pub schedule: Schedule,
     /// What stands in for the file, or beside it.
     arguments: Arguments,
 }
@@ -168,6 +172,7 @@ impl Config {
             state_dir: None,
             drill: Drill::default(),
             thresholds: Thresholds::default(),
+            schedule: Schedule::default(),
             arguments: Arguments { repository: Some(RepositoryChoice::Url(url)), ..Arguments::default() },
         }
     }

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::{SpanRelativeTo, Unit};
+use postgres::config::Host;
 
 use crate::codec::{Recipient, parse_recipient};
 use crate::model::signature::{InvalidPublicKey, PublicKey};
@@ -101,6 +102,19 @@ impl ConnectionString {
     pub fn shown(&self) -> &str {
         let parsed = self.0.parse::<::postgres::Config>();
         if parsed.is_ok_and(|c| c.get_password().is_none()) { &self.0 } else { "(holds a password, not shown)" }
+    }
+}
+
+impl ConnectionString {
+    /// Where the server's sockets are looked for.
+    pub fn socket_directories(&self) -> Vec<PathBuf> {
+        let parsed = self.0.parse::<::postgres::Config>();
+        let hosts = parsed.iter().flat_map(|parsed| parsed.get_hosts());
+        let directory = |host: &Host| match host {
+            Host::Unix(path) => Some(path.clone()),
+            Host::Tcp(_) => None,
+        };
+        hosts.filter_map(directory).collect()
     }
 }
 

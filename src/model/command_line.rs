@@ -21,7 +21,7 @@ const TRUSTING: [&str; 6] = ["list", "show", "status", "verify", "restore", "dri
 /// The commands that take the name of a repository, and nothing else to find it.
 const CHOOSING: [&str; 4] = ["expire", "hold", "release", "undelete"];
 /// Those that read the configuration file. Any other does not care which it is.
-const CONFIGURED: [&str; 15] = [
+const CONFIGURED: [&str; 17] = [
     "init",
     "check",
     "backup",
@@ -29,6 +29,8 @@ const CONFIGURED: [&str; 15] = [
     "config check",
     "notify test",
     "schedule install",
+    "schedule print",
+    "schedule status",
     "metrics",
     "config show",
     "expire",

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::config::{self, Backup, Config, DEFAULT_CONNECTION, KEYS, Repository};
 use crate::model::plan::retention::{Period, Policy};
+use crate::model::schedule::Job;
 use crate::report::config::{ConfigCheck, ConfigShow, Schema, Shown};
 use crate::store::{Credentials, RepositoryUrl, S3Settings, ServerSideEncryption};
 
@@ -99,6 +100,11 @@ fn setting(config: &Config, repository: &Repository, path: &str) -> (Value, Valu
         "retention.minimum" => kept(config, |policy| json!(policy.minimum)),
         "state_dir" => (json!(config.state_directory()), json!(config::DEFAULT_STATE_DIRECTORY)),
         "metrics.textfile" => (json!(config.metrics), Value::Null),
+        "schedule.backup" => time(config, Job::Backup),
+        "schedule.expire" => time(config, Job::Expire),
+        "schedule.copy" => time(config, Job::Copy),
+        "schedule.verify" => time(config, Job::Verify),
+        "schedule.drill" => time(config, Job::Drill),
         "drill.scratch" => (json!(config.drill.scratch), Value::Null),
         "drill.limit" => {
             let told = |limit: Duration| json!(format!("{}s", limit.as_secs_f64()));
@@ -145,6 +151,10 @@ fn policy(policy: &Policy) -> Value {
     let recovery_window = format!("{}s", recovery_window.as_secs_f64());
     json!({"recovery_window": recovery_window, "daily": daily, "weekly": weekly, "monthly": monthly,
         "yearly": yearly, "minimum": minimum})
+}
+
+fn time(config: &Config, job: Job) -> (Value, Value) {
+    (json!(config.schedule.word(job).unwrap_or(job.usual())), json!(job.usual()))
 }
 
 fn check_table(check: &config::DrillCheck) -> Value {

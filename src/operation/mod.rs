@@ -35,6 +35,7 @@ mod recovery_sheets;
 pub mod repository;
 mod required;
 pub mod restore;
+pub mod schedule;
 mod server_findings;
 mod set_up;
 pub mod show;

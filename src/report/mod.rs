@@ -23,6 +23,7 @@ pub mod output;
 mod progress;
 pub mod recovery_sheet;
 pub mod restore;
+pub mod schedule;
 pub mod show;
 pub mod signature;
 pub mod status;

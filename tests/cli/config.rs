@@ -48,7 +48,8 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("unknown key with a near one", "recipients", "recipient"),
     ("unknown key without", "[[repository]]", "[backup]\nwindow = 1\n[[repository]]"),
     ("unknown table", "[encryption]", "[encrypt]"),
-    ("key of a later release", "[[repository]]", "[schedule]\nbackup = \"03:00\"\n[[repository]]"),
+    ("key of a later release", "[[repository]]", "[dump]\nbackup = \"03:00\"\n[[repository]]"),
+    ("no time", "[[repository]]", "[schedule]\nbackup = \"soon\"\n[[repository]]"),
     ("no repository", "[[repository]]\nname = \"local\"\nurl = \"file://DIR/repository\"\n", ""),
     (
         "two repositories of one name",

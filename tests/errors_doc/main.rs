@@ -7,6 +7,7 @@ mod notify;
 mod place;
 mod repositories;
 mod s3;
+mod schedule;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,7 +28,7 @@ const WITHOUT_A_ROW: [Code; 2] = [Code::Internal, Code::DrillFailed];
 
 /// Those that are provoked here.
 fn cases() -> impl Iterator<Item = &'static cases::Case> {
-    [cases::ALL, repositories::ALL, s3::ALL, notify::ALL].into_iter().flatten()
+    [cases::ALL, repositories::ALL, s3::ALL, notify::ALL, schedule::ALL].into_iter().flatten()
 }
 
 /// The sources of all trials there.

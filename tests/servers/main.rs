@@ -34,6 +34,7 @@ mod started;
 mod status;
 mod support;
 mod sweep;
+mod systemd;
 mod targets;
 mod timelines;
 mod verify;
@@ -83,6 +84,7 @@ fn scenarios() -> Vec<Scenario> {
         started::scenarios(),
         status::scenarios(),
         sweep::scenarios(),
+        systemd::scenarios(),
         frozen::scenarios(),
         oracle::scenarios(),
         verify::scenarios(),

@@ -1,3 +1,4 @@
-//! The units in `systemd/`, as systemd itself judges them.
+//! The units in `systemd/` and what `schedule` adds to them, as systemd itself judges them.
 
+mod schedule;
 mod units;

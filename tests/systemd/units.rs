@@ -14,7 +14,7 @@ const MOST_EXPOSED: &str = "20";
 
 const PROGRAM: &str = "/usr/bin/pgcairn";
 
-fn directory() -> PathBuf {
+pub fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd")
 }
 
@@ -42,7 +42,7 @@ fn installed() -> tempfile::TempDir {
     place
 }
 
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let (entry, to) = (entry.as_ref().unwrap().path(), to.join(entry.as_ref().unwrap().file_name()));
         if entry.is_dir() {
@@ -57,7 +57,18 @@ fn copy(from: &Path, to: &Path) {
 
 /// What it says, and whether it is content.
 fn analyze(words: &[&str], files: &[PathBuf]) -> (String, bool) {
-    let output = Command::new("systemd-analyze").args(words).arg("--no-pager").args(files).output();
+    let files: Vec<&str> = files.iter().map(|file| file.to_str().unwrap()).collect();
+    asked(Command::new("systemd-analyze").args(words).arg("--no-pager").args(files))
+}
+
+/// The same with units that are looked for in these places, and then where systemd always looks.
+pub fn analyze_in(places: &[PathBuf], words: &[&str]) -> (String, bool) {
+    let path: String = places.iter().map(|place| format!("{}:", place.display())).collect();
+    asked(Command::new("systemd-analyze").env("SYSTEMD_UNIT_PATH", path).arg("--no-pager").args(words))
+}
+
+fn asked(command: &mut Command) -> (String, bool) {
+    let output = command.output();
     let output =
         output.expect("systemd-analyze cannot be run; scripts/packages test installs it, in the package systemd");
     let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
