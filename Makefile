@@ -6,13 +6,14 @@ CARGO ?= cargo
 MAJORS ?= 15 18
 ALL_MAJORS := 14 15 16 17 18
 
-.PHONY: help demo build test test-all check fmt bench soak servers
+.PHONY: help demo build test test-all check fmt bench soak servers package
 
 help:
 	@echo 'make demo      the main job on a throw-away PostgreSQL: backup, loss, recovery to the moment before'
 	@echo 'make test      all tests, with real PostgreSQL $(MAJORS)'
 	@echo 'make test-all  all tests, with real PostgreSQL $(ALL_MAJORS), in full length'
 	@echo 'make check     formatting, lints, documentation, layering, dependency policy'
+	@echo 'make package   the Debian package, in target/debian'
 	@echo 'make bench     measures, and writes docs/benchmarks.md'
 	@echo 'make soak      two million files within the memory budget'
 	@echo 'make fmt       formats the sources'
@@ -50,6 +51,11 @@ check:
 
 fmt:
 	$(CARGO) fmt
+
+# The tests make one of their own, of the program that they run.
+package:
+	@scripts/packages test
+	@scripts/package release
 
 # An optimised build with LTO of its own, then some minutes of measuring on an idle machine.
 bench:
