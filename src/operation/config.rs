@@ -1,6 +1,7 @@
 //! `config check`, `config show`, `config schema`: the file as pgcairn understands it.
 
 mod notify;
+mod schedule;
 mod status;
 
 use std::time::Duration;
@@ -9,7 +10,6 @@ use serde_json::{Value, json};
 
 use crate::config::{self, Backup, Config, DEFAULT_CONNECTION, KEYS, Repository};
 use crate::model::plan::retention::{Period, Policy};
-use crate::model::schedule::Job;
 use crate::report::config::{ConfigCheck, ConfigShow, Schema, Shown};
 use crate::store::{Credentials, RepositoryUrl, S3Settings, ServerSideEncryption};
 
@@ -100,18 +100,15 @@ fn setting(config: &Config, repository: &Repository, path: &str) -> (Value, Valu
         "retention.minimum" => kept(config, |policy| json!(policy.minimum)),
         "state_dir" => (json!(config.state_directory()), json!(config::DEFAULT_STATE_DIRECTORY)),
         "metrics.textfile" => (json!(config.metrics), Value::Null),
-        "schedule.backup" => time(config, Job::Backup),
-        "schedule.expire" => time(config, Job::Expire),
-        "schedule.copy" => time(config, Job::Copy),
-        "schedule.verify" => time(config, Job::Verify),
-        "schedule.drill" => time(config, Job::Drill),
         "drill.scratch" => (json!(config.drill.scratch), Value::Null),
         "drill.limit" => {
             let told = |limit: Duration| json!(format!("{}s", limit.as_secs_f64()));
             (told(config.drill.limit), told(config::Drill::default().limit))
         }
         "drill.check" => (config.drill.checks.iter().map(check_table).collect(), json!([])),
-        _ => status::setting(config, path).unwrap_or_else(|| notify::setting(config, path)),
+        _ => status::setting(config, path)
+            .or_else(|| schedule::setting(config, path))
+            .unwrap_or_else(|| notify::setting(config, path)),
     }
 }
 
@@ -153,10 +150,6 @@ fn policy(policy: &Policy) -> Value {
         "yearly": yearly, "minimum": minimum})
 }
 
-fn time(config: &Config, job: Job) -> (Value, Value) {
-    (json!(config.schedule.word(job).unwrap_or(job.usual())), json!(job.usual()))
-}
-
 fn check_table(check: &config::DrillCheck) -> Value {
     json!({"name": check.name, "database": check.database, "sql": check.sql})
 }
@@ -179,7 +172,9 @@ mod tests {
 
     #[test]
     fn every_key_has_an_arm_of_its_own() {
-        let sources = [include_str!("config.rs"), include_str!("config/notify.rs"), include_str!("config/status.rs")];
+        let more =
+            [include_str!("config/notify.rs"), include_str!("config/schedule.rs"), include_str!("config/status.rs")];
+        let sources = [&[include_str!("config.rs")], &more[..]].concat();
         for key in KEYS {
             let arm = format!("\"{}\" =>", key.path());
             assert!(sources.iter().any(|source| source.contains(&arm)), "{arm}");

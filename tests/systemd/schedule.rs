@@ -172,6 +172,10 @@ fn systemd_understands_all_of_it_and_the_sandbox_stays() {
 fn installing_again_changes_only_what_changed() {
     let root = Root::new(LITTLE);
     let first = root.json(0, &["install"]);
+    let mut fields: Vec<&String> = first.as_object().unwrap().keys().collect();
+    fields.sort();
+    let said = ["instance", "jobs", "missing", "next", "ran", "removed", "result", "schema", "to_run", "to_write"];
+    assert_eq!(fields, [&said[..], &["unchanged", "written"]].concat());
     assert_eq!((root.json_list(&first, "written").len(), root.json_list(&first, "removed").len()), (4, 0));
     let own = root.path("etc/systemd/system/pgcairn-verify@main.service.d/override.conf");
     let other = root.path("etc/systemd/system/pgcairn-verify@main2.service.d");
@@ -207,6 +211,7 @@ fn what_is_installed_is_held_against_the_configuration() {
     root.enable();
     assert_eq!((state("backup", 0), state("verify", 0)), ("yes".to_owned(), "yes".to_owned()));
     assert_snapshot!(root.said(0, &["status"]));
+    assert_snapshot!(root.said(0, &["status", "--json"]).replace(',', ",\n"));
     root.configure(&format!("{LITTLE}[schedule]\nverify = \"never\"\nbackup = \"04:00\"\n"));
     assert_eq!((state("backup", 3), state("verify", 3)), ("outdated".to_owned(), "outdated".to_owned()));
     let to_run = root.json_list(&root.json(0, &["install"]), "to_run");
