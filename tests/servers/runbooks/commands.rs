@@ -9,7 +9,7 @@ use super::page::Page;
 
 const PROGRAM: &str = "pgcairn ";
 /// Commands that have commands of their own.
-const FAMILIES: [&str; 4] = ["wal", "key", "config", "notify"];
+const FAMILIES: [&str; 5] = ["wal", "key", "config", "notify", "schedule"];
 /// What ends a command in a shell.
 const ENDS: [char; 4] = ['|', ';', ')', '#'];
 
