@@ -9,6 +9,7 @@ use crate::model::selector::Selector;
 use crate::model::signature::PublicKey;
 use crate::model::wal_name::WalName;
 use crate::operation::restore::{TablespaceMapping, TimelineChoice};
+use crate::operation::verify::Share;
 
 /// Below it lie `BootstrapTransactionId` and `FrozenTransactionId`, which never commit.
 const FIRST_NORMAL_XID: u32 = 3;
@@ -24,6 +25,12 @@ pub fn public_key(text: &str) -> Result<PublicKey, String> {
 
 pub fn selector(text: &str) -> Result<Selector, String> {
     text.parse().map_err(|error: crate::model::selector::SelectorError| error.to_string())
+}
+
+/// Of a hundred, with or without the sign.
+pub fn share(text: &str) -> Result<Share, String> {
+    let percent = text.strip_suffix('%').unwrap_or(text).trim().parse().ok();
+    percent.and_then(Share::of_percent).ok_or_else(|| format!("\"{text}\" is not a share from 0.0001% to 100%"))
 }
 
 pub fn lsn(text: &str) -> Result<Lsn, String> {

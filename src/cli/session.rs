@@ -231,11 +231,12 @@ impl Session {
 
     /// For commands that only read a repository: the file, or `--repository` in its place.
     pub fn reading_context(&self, place: &RepositoryArguments) -> Result<Context> {
-        self.read(self.config_or(place)?)
+        self.read(self.config_or(place)?, None)
     }
 
-    fn read(&self, config: Config) -> Result<Context> {
+    fn read(&self, config: Config, state: Option<PathBuf>) -> Result<Context> {
         let belongings = Belongings {
+            state,
             owned: data_dir(&config),
             read: local_repositories(&config),
             only_reads: true,
@@ -260,8 +261,12 @@ impl Session {
     /// The same as for reading, and whose signatures count. A key of this host that is no use keeps nobody from looking.
     pub fn looking_context(&self, look: &LookingArguments) -> Result<Context> {
         let config = self.config_or(&look.place)?.trusting(look.trust.keys()?);
+        self.look_at(config, None)
+    }
+
+    fn look_at(&self, config: Config, state: Option<PathBuf>) -> Result<Context> {
         let trusted = signing_key::trusted(&config);
-        let context = self.read(config)?;
+        let context = self.read(config, state)?;
         let trusted = trusted.unwrap_or_else(|error| {
             self.output.warning(error);
             context.config.signing.trusted.clone()
@@ -272,7 +277,10 @@ impl Session {
     /// For `verify`: the same, with whatever key is at hand unless it is not wanted.
     pub fn verifying_context(&self, look: &LookingArguments, key: Option<&IdentityArguments>) -> Result<Context> {
         let identities = key.map(|key| self.identities(key)).transpose()?.flatten();
-        Ok(Context { identities, ..self.looking_context(look)? })
+        let config = self.config_or(&look.place)?.trusting(look.trust.keys()?);
+        // What was read is remembered there.
+        let state = config.file.is_some().then(|| config.state_directory());
+        Ok(Context { identities, ..self.look_at(config, state)? })
     }
 
     /// For `restore`. `made` are the directories it fills, the target directory first.
@@ -417,7 +425,8 @@ impl Session {
         watch: Watch,
     ) -> Result<Context> {
         self.output.lead_to(config.command_line());
-        let state = Some(config.state_directory()).filter(|_| config.keeps_state());
+        let kept = Some(config.state_directory()).filter(|_| config.keeps_state());
+        let state = belongings.state.clone().or(kept);
         ownership::assume(&Belongings { state, ..belongings.clone() })?;
         self.watch_signals(watch)?;
         self.job.began(&self.output);

@@ -129,9 +129,7 @@ impl Place {
     /// Writes down how one ended. What another command writes meanwhile stays; what is damaged
     /// goes, and what cannot be read now is not lost for that.
     pub fn remember(&self, run: &str, last: LastRun) -> Result<()> {
-        let mut directory = DirBuilder::new();
-        let made = directory.recursive(true).mode(DIRECTORY_MODE).create(&self.directory);
-        made.map_err(|error| self.failed("create", &self.directory, &error))?;
+        make_directory(&self.directory).map_err(|error| self.failed("create", &self.directory, &error))?;
         let _held = self.lock()?;
         let mut all = self.text()?.and_then(|text| self.parse(&text).ok()).unwrap_or_default();
         all.version = VERSION;
@@ -164,11 +162,19 @@ impl Place {
 
     fn failed(&self, action: &str, path: &Path, error: &io::Error) -> Error {
         let message = format!("how this run ended is not remembered: cannot {action} {}: {error}", path.display());
-        let directory = shell_word(&self.directory.to_string_lossy());
-        Error::new(Code::Io, message).hint(format!(
-            "make it for whoever runs pgcairn: sudo install -d -m 0700 -o postgres {directory}; or set state_dir"
-        ))
+        Error::new(Code::Io, message).hint(directory_hint(&self.directory))
     }
+}
+
+/// Where this host keeps small files of its own.
+pub fn make_directory(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(path)
+}
+
+/// Who cannot make it, or write to it.
+pub fn directory_hint(path: &Path) -> String {
+    let directory = shell_word(&path.to_string_lossy());
+    format!("make it for whoever runs pgcairn: sudo install -d -m 0700 -o postgres {directory}; or set state_dir")
 }
 
 #[cfg(test)]

@@ -5,9 +5,12 @@
 //! What is damaged is told with the backups that it hurts; the rest is read all the same.
 
 mod content;
+mod due;
 mod object;
 mod record;
 mod remedy;
+mod remembered;
+mod share;
 mod tally;
 mod wal;
 
@@ -28,9 +31,17 @@ use crate::report::{Listener, Phase, Progress};
 use super::catalog::{Catalog, generations};
 use super::chosen::{self, Found};
 use super::repository::{Opened, open_each};
+use super::wal::archived::Listed;
 use super::watched::watched;
 use super::{Context, failure, objects_list};
+use crate::store::RepositoryUrl;
+use content::Judged;
+use due::{Candidates, Due, Parts, Sighted, Stored};
+use remembered::{Known, Remembered, Seen};
 use tally::Tally;
+
+pub use due::AGAIN_AFTER;
+pub use share::Share;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
@@ -38,6 +49,17 @@ pub struct Request {
     pub backup: Option<Selector>,
     /// Objects as they are stored, though what is in them could be read.
     pub keyless: bool,
+    pub how: How,
+}
+
+/// How much is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// What was not found sound within [`AGAIN_AFTER`].
+    Due,
+    All,
+    /// Of what was read longest ago, or never.
+    Sample(Share),
 }
 
 /// Lines of the list of objects that are held at once.
@@ -48,30 +70,33 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
     let mut repositories = Vec::new();
     for (wanted, repository) in &open_each(&context.config, listener)? {
         let opener = opener(context, repository.encryption(), request.keyless);
-        let work = Work { context, wanted, listener, opener, opened_any: AtomicBool::new(false) };
-        let mut verified = work.nothing_yet(repository);
-        let cluster = context.config.name.as_ref();
-        match &request.backup {
-            None => {
-                for opened in generations(repository, cluster)? {
-                    let mut generation = work.nothing_yet(repository);
-                    work.everything(&opened, &mut generation)?;
-                    record::keep((context, wanted), &opened, None, &generation, listener);
-                    verified.add(generation);
-                }
-            }
-            Some(selector) => match chosen::backup((repository, cluster), selector, |_| absent(selector)) {
-                Ok(Found { opened, what: marker, .. }) => {
-                    work.one(&opened, &marker, &mut verified)?;
-                    record::keep((context, wanted), &opened, Some(&marker.summary.id), &verified, listener);
-                    found = true;
-                }
-                // Another repository may have it.
-                Err(error) if error.code == Code::NotFound => missing = Some(error),
-                Err(error) => return Err(error),
-            },
+        let remembered = remembered(context, wanted, repository);
+        if matches!(request.how, How::Sample(_)) {
+            remembered.check()?;
         }
-        repositories.push(verified);
+        let (how, opened_any) = (request.how, AtomicBool::new(false));
+        let work = Work { context, wanted, listener, opener, how, remembered, opened_any };
+        let read = match &request.backup {
+            None => work.repository(repository),
+            Some(selector) => work.one_of(repository, selector),
+        };
+        // What was read before it failed counts, too.
+        let is_whole = read.is_ok() && request.backup.is_none();
+        if let Err(error) = work.remembered.finish(is_whole) {
+            listener.notice(error.message);
+        }
+        match read {
+            Ok(verified) => {
+                repositories.push(verified);
+                found = true;
+            }
+            // Another repository may have it.
+            Err(error) if error.code == Code::NotFound && request.backup.is_some() => {
+                repositories.push(work.nothing_yet(repository));
+                missing = Some(error);
+            }
+            Err(error) => return Err(error),
+        }
     }
     if let Some(missing) = missing.filter(|_| !found) {
         return Err(missing);
@@ -100,18 +125,79 @@ struct Work<'w> {
     listener: &'w dyn Listener,
     /// Where content is read too.
     opener: Option<Opener>,
+    how: How,
+    remembered: Remembered,
     /// The identity has opened something here: what it does not open later is another thing's fault.
     opened_any: AtomicBool,
 }
 
 impl Work<'_> {
     fn nothing_yet(&self, repository: &crate::store::Repository) -> Repository {
-        let proof = if self.opener.is_some() { Proof::Content } else { Proof::Object };
-        Repository { proof, ..Repository::new(&self.wanted.name, repository.url()) }
+        Repository { proof: self.proof(), ..Repository::new(&self.wanted.name, repository.url()) }
     }
 
     fn jobs(&self) -> usize {
         crate::flow::memory::share(self.context.config.backup.jobs()).jobs
+    }
+
+    fn proof(&self) -> Proof {
+        if self.opener.is_some() { Proof::Content } else { Proof::Object }
+    }
+
+    fn due(&self) -> Due<'_> {
+        Due::new(&self.remembered, self.proof(), self.context.now, self.how)
+    }
+
+    fn repository(&self, repository: &crate::store::Repository) -> Result<Repository> {
+        let mut verified = self.nothing_yet(repository);
+        for opened in generations(repository, self.context.config.name.as_ref())? {
+            let mut generation = self.nothing_yet(repository);
+            self.everything(&opened, &mut generation)?;
+            record::keep((self.context, self.wanted), &opened, None, &generation, self.listener);
+            verified.add(generation);
+        }
+        Ok(verified)
+    }
+
+    fn one_of(&self, repository: &crate::store::Repository, selector: &Selector) -> Result<Repository> {
+        let place = (repository, self.context.config.name.as_ref());
+        let Found { opened, what: marker, .. } = chosen::backup(place, selector, |_| absent(selector))?;
+        let mut verified = self.nothing_yet(repository);
+        self.one(&opened, &marker, &mut verified)?;
+        let id = &marker.summary.id;
+        record::keep((self.context, self.wanted), &opened, Some(id), &verified, self.listener);
+        Ok(verified)
+    }
+
+    /// What a sample is taken from: every backup and all WAL.
+    fn take_sample(&self, due: &mut Due<'_>, opened: &Opened, catalog: &Catalog) -> Result<()> {
+        let (mut candidates, nobody) = (Candidates::default(), Tally::default());
+        for backup in catalog.summaries() {
+            let (_, lines) = self.sights(opened, backup, &nobody)?;
+            match self.proof() {
+                Proof::Content => Parts::of(&opened.keys, backup, &lines).add_to(&mut candidates, due),
+                Proof::Object => {
+                    let there = lines.iter().filter_map(|(line, seen)| Some((&line.key, (*seen)?)));
+                    there.for_each(|(key, seen)| due.candidate(&mut candidates, key, seen, seen.size));
+                }
+            }
+        }
+        wal::candidates(opened, &Listed::read(&opened.repository.reader(), &opened.keys)?, due, &mut candidates);
+        due.take(candidates);
+        Ok(())
+    }
+
+    /// Every line of a list of objects, with what lies there; and whether the list is sound.
+    fn sights(&self, opened: &Opened, backup: &Summary, tally: &Tally) -> Result<(bool, Vec<Sighted>)> {
+        let reader = opened.repository.reader();
+        let (mut lines, mut stored) = (Vec::new(), Stored::new(&reader));
+        let is_sound = list(opened, backup, tally, |line| {
+            let seen = stored.sight(&line)?;
+            lines.push((line, seen));
+            if lines.len() > MAX_OBJECTS { Err(too_long(&opened.keys.objects(&backup.id))) } else { Ok(()) }
+        })?;
+        lines.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Ok((is_sound, lines))
     }
 
     /// All that one system identifier left, and what of it nobody needs.
@@ -122,12 +208,15 @@ impl Work<'_> {
             reason: unreadable.error.to_string(),
             hurts: vec![unreadable.id.clone()],
         }));
-        let tally = Tally::default();
+        let (tally, mut due) = (Tally::default(), self.due());
+        if due.is_sample() {
+            self.take_sample(&mut due, opened, &catalog)?;
+        }
         for marker in &catalog.backups {
-            self.backup(opened, marker, &tally, verified)?;
+            self.backup(opened, marker, &due, &tally, verified)?;
         }
         let summaries: Vec<&Summary> = catalog.summaries().collect();
-        wal::whole(self, opened, &summaries, &tally, verified)?;
+        wal::whole(self, opened, &summaries, &due, &tally, verified)?;
         unreferenced(opened, &catalog, verified)?;
         tally.into(verified);
         Ok(())
@@ -135,14 +224,21 @@ impl Work<'_> {
 
     /// A backup with the WAL that it needs.
     fn one(&self, opened: &Opened, marker: &CommitMarker, verified: &mut Repository) -> Result<()> {
-        let tally = Tally::default();
-        self.backup(opened, marker, &tally, verified)?;
-        wal::of_backup(self, opened, &marker.summary, &tally, verified)?;
+        let (tally, due) = (Tally::default(), self.due());
+        self.backup(opened, marker, &due, &tally, verified)?;
+        wal::of_backup(self, opened, &marker.summary, &due, &tally, verified)?;
         tally.into(verified);
         Ok(())
     }
 
-    fn backup(&self, opened: &Opened, marker: &CommitMarker, tally: &Tally, verified: &mut Repository) -> Result<()> {
+    fn backup(
+        &self,
+        opened: &Opened,
+        marker: &CommitMarker,
+        due: &Due<'_>,
+        tally: &Tally,
+        verified: &mut Repository,
+    ) -> Result<()> {
         let summary = &marker.summary;
         self.listener.notice(format!("reading backup {} in {}", summary.id, verified.name));
         match marker.signed.standing(&self.context.trusted) {
@@ -162,59 +258,124 @@ impl Work<'_> {
         let done = AtomicU64::new(0);
         let total = Some(if self.opener.is_some() { summary.totals.data_bytes } else { summary.totals.stored_bytes });
         let progress = || {
+            self.remembered.save_now_and_then();
             let bytes_done = done.load(Ordering::Relaxed);
             Progress { bytes_done, bytes_total: total, ..Progress::new(Phase::Verifying) }
         };
         watched(self.listener, progress, || match &self.opener {
-            None => self.objects(opened, summary, &done, tally),
-            Some(opener) => self.content(opened, opener, summary, &done, tally),
+            None => self.objects(opened, summary, due, &done, tally),
+            Some(opener) => self.content((opened, opener), summary, due, &done, tally),
         })
     }
 
     /// Every object that the list names, and the list itself. What another backup wrote that is there is read with that
     /// one.
-    fn objects(&self, opened: &Opened, backup: &Summary, done: &AtomicU64, tally: &Tally) -> Result<()> {
-        let (reader, encryption) = (opened.repository.reader(), opened.repository.encryption());
-        let mut batch: Vec<ObjectLine> = Vec::new();
-        let verify = |batch: &mut Vec<ObjectLine>| {
-            workers::each(self.jobs(), std::mem::take(batch).into_iter(), |line| {
-                self.context.interrupt.check()?;
-                object::verify(&reader, encryption, &line, backup, tally)?;
+    fn objects(&self, opened: &Opened, backup: &Summary, due: &Due<'_>, done: &AtomicU64, tally: &Tally) -> Result<()> {
+        let reader = opened.repository.reader();
+        let (mut batch, mut stored) = (Vec::new(), Stored::new(&reader));
+        let verify = |batch: &mut Vec<Sighted>| {
+            workers::each(self.jobs(), std::mem::take(batch).into_iter(), |(line, seen)| {
+                self.object(opened, backup, (&line, seen), due, tally)?;
                 done.fetch_add(line.size, Ordering::Relaxed);
                 Ok(())
             })
         };
         list(opened, backup, tally, |line| {
-            batch.push(line);
+            let seen = stored.sight(&line)?;
+            if !due.reads(&line.key, seen) {
+                done.fetch_add(line.size, Ordering::Relaxed);
+                relied_upon(due, &line, seen, tally);
+                return Ok(());
+            }
+            batch.push((line, seen));
             if batch.len() >= BATCH { verify(&mut batch) } else { Ok(()) }
         })?;
         verify(&mut batch)
     }
 
-    fn content(
+    /// One of them as it is stored.
+    fn object(
         &self,
         opened: &Opened,
-        opener: &Opener,
         backup: &Summary,
+        (line, seen): (&ObjectLine, Option<Seen>),
+        due: &Due<'_>,
+        tally: &Tally,
+    ) -> Result<()> {
+        self.context.interrupt.check()?;
+        let (reader, encryption) = (opened.repository.reader(), opened.repository.encryption());
+        let is_sound = object::verify(&reader, encryption, line, backup, tally)?;
+        match seen.filter(|_| is_sound) {
+            Some(seen) => self.remembered.sound(&line.key, seen, due.proof, due.now),
+            None => self.remembered.forget(&line.key),
+        }
+        tally.cover.add(line.size, is_sound.then_some(due.now));
+        Ok(())
+    }
+
+    fn content(
+        &self,
+        (opened, opener): (&Opened, &Opener),
+        backup: &Summary,
+        due: &Due<'_>,
         done: &AtomicU64,
         tally: &Tally,
     ) -> Result<()> {
-        let mut lines = Vec::new();
-        let is_sound = list(opened, backup, tally, |line| {
-            lines.push(line);
-            if lines.len() > MAX_OBJECTS { Err(too_long(&opened.keys.objects(&backup.id))) } else { Ok(()) }
-        })?;
+        let (is_sound, lines) = self.sights(opened, backup, tally)?;
         if !is_sound {
-            // A restore goes no further; what is there may still be copied from another repository.
-            return workers::each(self.jobs(), lines.into_iter(), |line| {
-                self.context.interrupt.check()?;
-                object::verify(&opened.repository.reader(), opened.repository.encryption(), &line, backup, tally)
+            // A restore goes no further; what is there may still be copied to another repository.
+            return workers::each(self.jobs(), lines.iter(), |(line, seen)| {
+                self.object(opened, backup, (line, *seen), due, tally)
             });
         }
+        // Which part an object belongs to is in the manifests.
+        let is_another = |(line, seen): &Sighted| seen.is_none_or(|seen| due.known(&line.key, seen) == Known::Changed);
+        let parts = match lines.iter().any(is_another) {
+            true => (1..=backup.parts).collect(),
+            false => Parts::of(&opened.keys, backup, &lines).due(due),
+        };
+        let list = ObjectList::new(lines.iter().map(|(line, _)| line.clone()).collect());
         let source = content::Source { context: self.context, opened, opener, jobs: self.jobs(), compared: done };
-        content::verify(&source, backup, &ObjectList::new(lines), tally)?;
-        self.opened_any.store(true, Ordering::Relaxed);
-        Ok(())
+        let sound = |key: &Key| {
+            let seen = list.place(key).and_then(|at| lines.get(at)?.1);
+            seen.into_iter().for_each(|seen| self.remembered.sound(key, seen, Proof::Content, due.now));
+        };
+        let judged = content::verify(&source, backup, &list, &parts, tally, &sound)?;
+        if !parts.is_empty() {
+            self.opened_any.store(true, Ordering::Relaxed);
+        }
+        let mut rest = Vec::new();
+        for ((line, seen), judged) in lines.iter().zip(judged) {
+            match (judged, seen.map(|seen| due.known(&line.key, seen))) {
+                (Judged::Sound, _) => tally.cover.add(line.size, Some(due.now)),
+                (Judged::Unproven, _) => {
+                    self.remembered.forget(&line.key);
+                    tally.cover.add(line.size, None);
+                }
+                (Judged::NotRead, Some(Known::Sound(_))) => relied_upon(due, line, *seen, tally),
+                (Judged::NotRead, _) if due.is_sample() => tally.cover.add(line.size, None),
+                // No part has named it.
+                (Judged::NotRead, _) => rest.push((line, *seen)),
+            }
+        }
+        workers::each(self.jobs(), rest.into_iter(), |line| self.object(opened, backup, line, due, tally))
+    }
+}
+
+/// What is not read this time.
+fn relied_upon(due: &Due<'_>, line: &ObjectLine, seen: Option<Seen>, tally: &Tally) {
+    match seen.map(|seen| due.known(&line.key, seen)) {
+        Some(Known::Sound(when)) => tally.remembered(line.size, when),
+        _ => tally.cover.add(line.size, None),
+    }
+}
+
+/// Who has no configuration leaves nothing behind, and earlier versions of objects say nothing of those that are there.
+fn remembered(context: &Context, wanted: &config::Repository, repository: &crate::store::Repository) -> Remembered {
+    let are_old = matches!(wanted.url.place(), RepositoryUrl::S3(settings) if settings.oldest_versions);
+    match context.config.file.is_some() && !are_old {
+        true => Remembered::read(&context.config, repository.id()),
+        false => Remembered::nothing(repository.id()),
     }
 }
 

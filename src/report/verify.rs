@@ -1,5 +1,6 @@
 //! What was read of the repositories, and what of it is damaged.
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Report;
@@ -8,13 +9,13 @@ use crate::model::error::Code;
 use crate::model::key::BackupId;
 use crate::model::verification::Proof;
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Verify {
     pub repositories: Vec<Repository>,
     pub next: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Repository {
     pub name: String,
     pub url: String,
@@ -27,6 +28,17 @@ pub struct Repository {
     pub bytes: u64,
     /// Whose size is as their envelope says.
     pub wal_files: u64,
+    /// Stored bytes of them that were read whole; without a key only their beginnings are.
+    pub wal_bytes: u64,
+    /// What was found sound not long ago and was not read again.
+    pub remembered_objects: u64,
+    pub remembered_bytes: u64,
+    pub remembered_wal_files: u64,
+    /// Of all stored bytes the share that was found sound, now or before; 1 is all.
+    pub covered: f64,
+    /// When the oldest of that was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub covered_since: Option<Timestamp>,
     pub damaged: Vec<Damage>,
     /// Data pages whose checksum is wrong in objects that are sound, and of which their backup says nothing.
     pub bad_pages: Vec<BadPage>,
@@ -97,6 +109,12 @@ impl Repository {
             objects: 0,
             bytes: 0,
             wal_files: 0,
+            wal_bytes: 0,
+            remembered_objects: 0,
+            remembered_bytes: 0,
+            remembered_wal_files: 0,
+            covered: 1.0,
+            covered_since: None,
             damaged: Vec::new(),
             bad_pages: Vec::new(),
             more_bad_pages: 0,
@@ -116,6 +134,12 @@ impl Repository {
         self.objects += other.objects;
         self.bytes += other.bytes;
         self.wal_files += other.wal_files;
+        self.wal_bytes += other.wal_bytes;
+        self.remembered_objects += other.remembered_objects;
+        self.remembered_bytes += other.remembered_bytes;
+        self.remembered_wal_files += other.remembered_wal_files;
+        self.covered = self.covered.min(other.covered);
+        self.covered_since = self.covered_since.into_iter().chain(other.covered_since).min();
         self.damaged.extend(other.damaged);
         self.bad_pages.extend(other.bad_pages);
         self.more_bad_pages += other.more_bad_pages;
@@ -148,6 +172,26 @@ impl Repository {
         self.is_whole() && self.wal_gaps.is_empty()
     }
 
+    /// What this run relies on, and what no run has looked at.
+    fn earlier(&self) -> String {
+        let since = self.covered_since.map(|when| when.strftime("%Y-%m-%d %H:%M:%SZ").to_string()).unwrap_or_default();
+        let mut lines = String::new();
+        if self.remembered_objects + self.remembered_wal_files > 0 {
+            let (objects, size) = (count(self.remembered_objects, "object"), bytes(self.remembered_bytes));
+            let wal = count(self.remembered_wal_files, "WAL file");
+            lines += &format!("  {objects} ({size}) and {wal} were read on {since} or later, and not again\n");
+        }
+        if self.covered < 1.0 {
+            // Rounded down: 100 % is all.
+            let share = (self.covered * 1000.0).floor() / 10.0;
+            let since = if since.is_empty() { since } else { format!(", the oldest of it read on {since}") };
+            lines += &format!(
+                "  {share:.1} % of what is stored was found sound{since}; the rest was not read yet, or is not\n"
+            );
+        }
+        lines
+    }
+
     fn lines(&self) -> String {
         let (backups, objects) = (count(self.backups, "backup"), count(self.objects, "object"));
         let wal = count(self.wal_files, "WAL file");
@@ -168,6 +212,7 @@ impl Repository {
             let (objects, size) = (count(self.unreferenced_objects, "object"), bytes(self.unreferenced_bytes));
             format!("  {objects} ({size}) that no backup needs; expire deletes what is no longer in use\n")
         });
+        let sound = sound + &self.earlier();
         let damaged = self.damaged.iter().map(Damage::line);
         let pages = self.bad_pages.iter().map(BadPage::line);
         let mut lines = sound + &shown(damaged) + &shown_of(pages, self.more_bad_pages);

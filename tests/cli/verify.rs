@@ -41,6 +41,8 @@ fn a_verification() {
     };
     harmed.damaged = (1..=22).map(|number| damage(number, std::slice::from_ref(&id))).collect();
     harmed.damaged[0].hurts.clear();
+    (harmed.remembered_objects, harmed.remembered_bytes, harmed.remembered_wal_files) = (9120, 301 << 30, 5800);
+    (harmed.covered, harmed.covered_since) = (0.99999, Some("2026-11-01T05:00:12Z".parse().unwrap()));
     harmed.proof = Proof::Content;
     let page = |block| BadPage { backup: id.clone(), path: "base/5/16402".to_owned(), block };
     (harmed.bad_pages, harmed.more_bad_pages, harmed.known_bad_pages) = ((0..21).map(page).collect(), 2, 1);

@@ -1,5 +1,8 @@
 //! What is refused of several repositories, before any of them is opened.
 
+use pgcairn::model::key::Encryption;
+use pgcairn::store::Repository;
+
 use crate::cases::{Case, case};
 use crate::place::Place;
 use crate::table::Refusal;
@@ -8,6 +11,12 @@ use crate::table::Refusal;
 fn check(place: &Place, first: &str, second: &str) -> Refusal {
     place.write("main.toml", &format!("[[repository]]\n{first}\n[[repository]]\n{second}\n"));
     place.refused(&["config", "check"])
+}
+
+/// A repository that holds nothing.
+fn found(place: &Place) {
+    let url = format!("file://{}", place.shown("repo")).parse().unwrap();
+    Repository::create(&url, Encryption::None).unwrap();
 }
 
 const LOCAL: &str = "name = \"local\"\nurl = \"file:///var/backups/pgcairn\"";
@@ -27,6 +36,16 @@ pub const ALL: &[Case] = &[
     case("a price without a currency", |place| check(place, LOCAL, &format!("{OFFSITE}\nprice = \"0.023\""))),
     case("a repository's retention has an unknown key", |place| {
         check(place, LOCAL, &format!("{OFFSITE}\nretention = {{ hourly = 1 }}"))
+    }),
+    case("verify: a sample without a configuration", |place| {
+        found(place);
+        place.refused(&["verify", "--sample", "5%", "--repository", &format!("file://{}", place.shown("repo"))])
+    }),
+    case("verify: a sample that cannot be remembered", |place| {
+        found(place);
+        place.write("state", "");
+        place.configure(&format!("state_dir = {:?}\n", place.path("state")));
+        place.refused(&["verify", "--sample", "5%"])
     }),
     case("copy without another repository", |place| {
         place.configure("");

@@ -79,6 +79,11 @@ impl Inward<'_> {
 const MAX_SMALL_FILE: u64 = 1 << 20;
 
 impl PartRead {
+    /// But for its pages, of which the backup may have told.
+    pub fn is_sound(&self) -> bool {
+        self.part.is_some() && self.damaged.is_empty() && self.compared.other.is_empty()
+    }
+
     /// What was read, if it is sound.
     fn note<T>(&mut self, key: Key, read: Result<T>) -> Result<Option<T>> {
         match read {

@@ -11,6 +11,7 @@ use crate::flow::workers;
 use crate::model::catalog::{FlaggedPage, ObjectLine, ObjectList, Summary};
 use crate::model::control_file::DataChecksums;
 use crate::model::error::{Code, Error, Result};
+use crate::model::key::Key;
 use crate::model::manifest::Part;
 use crate::operation::Context;
 use crate::operation::repository::Opened;
@@ -41,7 +42,11 @@ struct Reading<'r> {
     list: &'r ObjectList,
     tally: &'r Tally,
     /// By the places in the list: those that were read whole, or found damaged.
-    judged: Vec<AtomicBool>,
+    looked_at: Vec<AtomicBool>,
+    /// Those of which a whole part was sound.
+    sound: Vec<AtomicBool>,
+    /// Told of each of these as soon as it is known.
+    told: &'r (dyn Fn(&Key) + Sync),
     /// Bad pages that the backup has counted and not named.
     unnamed: AtomicU64,
     described: Mutex<Described>,
@@ -57,15 +62,33 @@ struct Described {
     parts: u32,
 }
 
-/// Everything that the list names, part by part.
-pub fn verify(source: &Source<'_>, backup: &Summary, list: &ObjectList, tally: &Tally) -> Result<()> {
+/// What became of one object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judged {
+    NotRead,
+    Sound,
+    Unproven,
+}
+
+/// Everything that these parts need; gives for each line of the list what became of it.
+pub fn verify(
+    source: &Source<'_>,
+    backup: &Summary,
+    list: &ObjectList,
+    parts: &[u32],
+    tally: &Tally,
+    sound: &(dyn Fn(&Key) + Sync),
+) -> Result<Vec<Judged>> {
+    let none = || list.lines().iter().map(|_| AtomicBool::new(false)).collect();
     let reading = Reading {
         source,
         reader: source.opened.repository.reader(),
         backup,
         list,
         tally,
-        judged: list.lines().iter().map(|_| AtomicBool::new(false)).collect(),
+        looked_at: none(),
+        sound: none(),
+        told: sound,
         unnamed: AtomicU64::new(backup.flagged.count.saturating_sub(backup.flagged.pages.len() as u64)),
         described: Mutex::default(),
     };
@@ -80,13 +103,15 @@ pub fn verify(source: &Source<'_>, backup: &Summary, list: &ObjectList, tally: &
         interrupt: &source.context.interrupt,
         written: source.compared,
     };
-    let rule = reading.labels(&inward)?;
-    workers::each(source.jobs, 1..=backup.parts, |number| {
-        source.context.interrupt.check()?;
-        reading.note(number, inward.compare(number, rule.as_ref())?)
-    })?;
-    reading.what_no_part_named()?;
-    reading.totals()
+    if !parts.is_empty() {
+        let rule = reading.labels(&inward)?;
+        workers::each(source.jobs, parts.iter(), |number| {
+            source.context.interrupt.check()?;
+            reading.note(*number, inward.compare(*number, rule.as_ref())?)
+        })?;
+        reading.totals()?;
+    }
+    Ok(reading.judged())
 }
 
 impl Reading<'_> {
@@ -113,6 +138,8 @@ impl Reading<'_> {
     }
 
     fn note(&self, number: u32, read: PartRead) -> Result<()> {
+        let keys = &self.source.opened.keys;
+        let mut is_sound = read.is_sound();
         read.sound.iter().filter_map(|key| self.first_look(key)).for_each(|line| self.tally.sound(line.size));
         read.damaged.into_iter().try_for_each(|error| self.damage(error))?;
         let Some(part) = read.part else { return Ok(()) };
@@ -121,19 +148,40 @@ impl Reading<'_> {
             let (path, from, to) = (path(file), other.from, other.to);
             let blocks = if other.blocks > 1 { format!(", and {} blocks in all", other.blocks) } else { String::new() };
             let reason = format!("{path}: bytes {from} to {to} are not what was backed up{blocks}");
-            self.tell(self.source.opened.keys.digests(&self.backup.id, number).to_string(), reason);
+            self.tell(keys.digests(&self.backup.id, number).to_string(), reason);
         }
         for page in read.compared.bad_pages {
-            self.bad_page(FlaggedPage { path: path(page.file), block: page.block });
+            is_sound &= self.bad_page(FlaggedPage { path: path(page.file), block: page.block });
         }
         self.tally.more_bad_pages(read.compared.more_bad_pages);
-        self.describe(&part)
+        self.describe(&part)?;
+        // The manifest stands for its part: one that is not sound is read again each time.
+        if is_sound && read.compared.more_bad_pages == 0 {
+            read.sound.iter().for_each(|key| self.prove(key));
+        }
+        Ok(())
+    }
+
+    fn prove(&self, key: &Key) {
+        if let Some(sound) = self.list.place(key).and_then(|place| self.sound.get(place)) {
+            sound.store(true, Ordering::Relaxed);
+            (self.told)(key);
+        }
+    }
+
+    fn judged(self) -> Vec<Judged> {
+        let judge = |(looked_at, sound): (AtomicBool, AtomicBool)| match (looked_at.into_inner(), sound.into_inner()) {
+            (_, true) => Judged::Sound,
+            (true, false) => Judged::Unproven,
+            (false, false) => Judged::NotRead,
+        };
+        self.looked_at.into_iter().zip(self.sound).map(judge).collect()
     }
 
     /// What the list says of an object that nobody has looked at yet.
-    fn first_look(&self, key: &crate::model::key::Key) -> Option<&ObjectLine> {
+    fn first_look(&self, key: &Key) -> Option<&ObjectLine> {
         let place = self.list.place(key)?;
-        let is_first = !self.judged.get(place)?.swap(true, Ordering::Relaxed);
+        let is_first = !self.looked_at.get(place)?.swap(true, Ordering::Relaxed);
         self.list.lines().get(place).filter(|_| is_first)
     }
 
@@ -159,7 +207,8 @@ impl Reading<'_> {
         self.tally.damage(Damage { object, reason, hurts: vec![self.backup.id.clone()] });
     }
 
-    fn bad_page(&self, page: FlaggedPage) {
+    /// Whether the backup has told of it.
+    fn bad_page(&self, page: FlaggedPage) -> bool {
         let one_less = |left: u64| left.checked_sub(1);
         let is_known = self.backup.flagged.pages.contains(&page)
             || self.unnamed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok();
@@ -169,6 +218,7 @@ impl Reading<'_> {
                 self.tally.bad_page(BadPage { backup: self.backup.id.clone(), path: page.path, block: page.block })
             }
         }
+        is_known
     }
 
     fn describe(&self, part: &Part) -> Result<()> {
@@ -196,15 +246,6 @@ impl Reading<'_> {
             }
             Err(error) => Err(error),
         }
-    }
-
-    fn what_no_part_named(&self) -> Result<()> {
-        let encryption = self.source.opened.repository.encryption();
-        let rest = self.list.lines().iter().zip(&self.judged).filter(|(_, judged)| !judged.load(Ordering::Relaxed));
-        workers::each(self.source.jobs, rest, |(line, _)| {
-            self.source.context.interrupt.check()?;
-            object::verify(&self.reader, encryption, line, self.backup, self.tally)
-        })
     }
 
     /// Nothing is told of a backup of which a part is damaged: that is known.

@@ -16,20 +16,24 @@ use crate::store::Reader;
 
 const CHUNK: usize = 256 * 1024;
 
+/// Whether it is sound.
 pub fn verify(
     reader: &Reader,
     encryption: Encryption,
     line: &ObjectLine,
     backup: &Summary,
     tally: &Tally,
-) -> Result<()> {
+) -> Result<bool> {
     match flaw(reader, encryption, line)? {
-        None => tally.sound(line.size),
+        None => {
+            tally.sound(line.size);
+            Ok(true)
+        }
         Some(reason) => {
             tally.damage(Damage { object: line.key.to_string(), reason, hurts: vec![backup.id.clone()] });
+            Ok(false)
         }
     }
-    Ok(())
 }
 
 /// What is wrong with it as it is stored.

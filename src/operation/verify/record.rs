@@ -47,9 +47,9 @@ fn of(context: &Context, backup: Option<&BackupId>, verified: &Repository) -> Re
         passed: verified.is_sound(),
         damaged: verified.damaged.len() as u64 + verified.bad_pages.len() as u64 + verified.more_bad_pages,
         missing_wal: verified.wal_gaps.iter().map(|gap| gap.segments).sum(),
-        read_bytes: verified.bytes,
-        covered: 1.0,
-        covered_since: Some(context.now),
+        read_bytes: verified.bytes + verified.wal_bytes,
+        covered: verified.covered,
+        covered_since: verified.covered_since,
         pgcairn: env!("CARGO_PKG_VERSION").to_owned(),
     }
 }

@@ -3,6 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
+use jiff::Timestamp;
+
+use super::due::Cover;
 use crate::report::verify::{BadPage, Damage, Repository};
 
 #[derive(Default)]
@@ -13,6 +16,11 @@ pub struct Tally {
     bad_pages: Mutex<Vec<BadPage>>,
     more_bad_pages: AtomicU64,
     known_bad_pages: AtomicU64,
+    pub cover: Cover,
+    /// What counts still and was not read again.
+    remembered_objects: AtomicU64,
+    remembered_bytes: AtomicU64,
+    remembered_wal_files: AtomicU64,
 }
 
 /// Most that are named; the others are counted.
@@ -26,6 +34,18 @@ impl Tally {
 
     pub fn damage(&self, damage: Damage) {
         locked(&self.damaged).push(damage);
+    }
+
+    /// One that was read at `when`.
+    pub fn remembered(&self, bytes: u64, when: Timestamp) {
+        self.remembered_objects.fetch_add(1, Ordering::Relaxed);
+        self.remembered_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.cover.add(bytes, Some(when));
+    }
+
+    pub fn remembered_wal(&self, bytes: u64, when: Timestamp) {
+        self.remembered_wal_files.fetch_add(1, Ordering::Relaxed);
+        self.cover.add(bytes, Some(when));
     }
 
     /// One of which the backup says nothing.
@@ -50,6 +70,10 @@ impl Tally {
     pub fn into(self, verified: &mut Repository) {
         verified.objects += self.objects.into_inner();
         verified.bytes += self.bytes.into_inner();
+        (verified.covered, verified.covered_since) = self.cover.told();
+        verified.remembered_objects += self.remembered_objects.into_inner();
+        verified.remembered_bytes += self.remembered_bytes.into_inner();
+        verified.remembered_wal_files += self.remembered_wal_files.into_inner();
         let mut pages = inner(self.bad_pages);
         pages.sort_by(|a, b| (&a.backup, &a.path, a.block).cmp(&(&b.backup, &b.path, b.block)));
         verified.more_bad_pages += self.more_bad_pages.into_inner();

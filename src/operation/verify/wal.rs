@@ -6,12 +6,15 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Work;
+use super::due::{Candidates, Due};
+use super::remembered::{Known, Seen};
 use super::tally::Tally;
 use crate::codec::Opener;
 use crate::flow::workers;
 use crate::model::catalog::Summary;
+use crate::model::envelope::WalFacts;
 use crate::model::error::{Code, Error, Result};
-use crate::model::plan::retention::Archive;
+use crate::model::plan::retention::{Archive, WalObject};
 use crate::model::wal_name::WalName;
 use crate::operation::repository::Opened;
 use crate::operation::wal::archived::{self, Listed};
@@ -19,7 +22,7 @@ use crate::operation::wal::descents::Unreadable;
 use crate::operation::wal::{fetch, list};
 use crate::operation::watched::watched;
 use crate::report::verify::{Damage, Gap, Repository};
-use crate::report::wal::{Flaw, WalList};
+use crate::report::wal::Flaw;
 use crate::report::{Phase, Progress};
 
 /// All of it.
@@ -27,6 +30,7 @@ pub fn whole(
     work: &Work<'_>,
     opened: &Opened,
     backups: &[&Summary],
+    due: &Due<'_>,
     tally: &Tally,
     verified: &mut Repository,
 ) -> Result<()> {
@@ -36,11 +40,9 @@ pub fn whole(
         tally.damage(Damage { object: key.to_string(), reason: reason.clone(), hurts: Vec::new() });
     }
     let policy = work.context.config.retention_of(work.wanted);
-    let WalList { timelines, mut damaged, .. } = list::look(opened, &listed, policy, &request, work.context.now)?;
-    contents(work, opened, &listed.sizes(), &mut damaged)?;
+    let timelines = list::timelines(opened, &listed, policy, &request, work.context.now)?;
     let archive = listed.archive(backups.iter().copied());
-    verified.wal_files += archive.objects().count() as u64 - damaged.len() as u64;
-    for flaw in damaged {
+    for flaw in files(work, opened, &listed.objects, due, (tally, verified))? {
         let hurts = flaw.segment.parse().map(|name| needed_by(&archive, backups, &name)).unwrap_or_default();
         tally.damage(Damage { object: flaw.segment, reason: flaw.reason, hurts });
     }
@@ -58,46 +60,114 @@ pub fn of_backup(
     work: &Work<'_>,
     opened: &Opened,
     backup: &Summary,
+    due: &Due<'_>,
     tally: &Tally,
     verified: &mut Repository,
 ) -> Result<()> {
     let archive = Listed::read(&opened.repository.reader(), &opened.keys)?.archive([backup]);
-    let names: Vec<(WalName, u64)> =
-        archive.needed_by(backup).into_iter().map(|object| (object.name, object.size)).collect();
-    let mut flaws = archived::flaws(opened, &names)?;
-    contents(work, opened, &names, &mut flaws)?;
-    verified.wal_files += names.len() as u64 - flaws.len() as u64;
-    for flaw in flaws {
+    for flaw in files(work, opened, &archive.needed_by(backup), due, (tally, verified))? {
         tally.damage(Damage { object: flaw.segment, reason: flaw.reason, hurts: vec![backup.id.clone()] });
     }
     incomplete(&archive, opened, &[backup], tally);
     Ok(())
 }
 
-/// What each of them holds, where there is a key; to those that are damaged in the open nothing is added.
-fn contents(work: &Work<'_>, opened: &Opened, names: &[(WalName, u64)], flaws: &mut Vec<Flaw>) -> Result<()> {
-    let Some(opener) = &work.opener else { return Ok(()) };
-    let known: BTreeSet<&str> = flaws.iter().map(|flaw| flaw.segment.as_str()).collect();
-    let unread = || names.iter().filter(|(name, _)| !known.contains(name.to_string().as_str()));
-    let (done, total) = (AtomicU64::new(0), unread().map(|(_, size)| size).sum());
+/// What a sample is taken from.
+pub fn candidates(opened: &Opened, listed: &Listed, due: &Due<'_>, candidates: &mut Candidates) {
+    for object in &listed.objects {
+        due.candidate(candidates, &opened.keys.wal_file(&object.name), seen(object), object.size);
+    }
+}
+
+fn seen(object: &WalObject) -> Seen {
+    Seen { size: object.size, modified: object.modified }
+}
+
+/// Those of which it is time; gives what is wrong with them.
+fn files(
+    work: &Work<'_>,
+    opened: &Opened,
+    objects: &[WalObject],
+    due: &Due<'_>,
+    (tally, verified): (&Tally, &mut Repository),
+) -> Result<Vec<Flaw>> {
+    let mut read = Vec::new();
+    for object in objects {
+        let key = opened.keys.wal_file(&object.name);
+        match (due.reads(&key, Some(seen(object))), due.known(&key, seen(object))) {
+            (true, _) => read.push(*object),
+            (false, Known::Sound(when)) => tally.remembered_wal(object.size, when),
+            (false, _) => tally.cover.add(object.size, None),
+        }
+    }
+    let flaws = match &work.opener {
+        Some(opener) => contents(work, opened, opener, &read, due)?,
+        None => archived::flaws(opened, &read.iter().map(|object| (object.name, object.size)).collect::<Vec<_>>())?,
+    };
+    let damaged: BTreeSet<&str> = flaws.iter().map(|flaw| flaw.segment.as_str()).collect();
+    for object in &read {
+        let (key, is_sound) = (opened.keys.wal_file(&object.name), !damaged.contains(object.name.to_string().as_str()));
+        tally.cover.add(object.size, is_sound.then_some(due.now));
+        verified.wal_files += u64::from(is_sound);
+        verified.wal_bytes += if work.opener.is_some() { object.size } else { 0 };
+        match is_sound {
+            true => work.remembered.sound(&key, seen(object), due.proof, due.now),
+            false => work.remembered.forget(&key),
+        }
+    }
+    Ok(flaws)
+}
+
+/// What several threads find in WAL files.
+#[derive(Default)]
+struct Found {
+    flaws: Vec<Flaw>,
+    /// Those that the identity does not open.
+    closed: Vec<(String, Error)>,
+}
+
+/// What each of them holds.
+fn contents(
+    work: &Work<'_>,
+    opened: &Opened,
+    opener: &Opener,
+    objects: &[WalObject],
+    due: &Due<'_>,
+) -> Result<Vec<Flaw>> {
+    let (done, total) = (AtomicU64::new(0), objects.iter().map(|object| object.size).sum());
     let progress = || {
+        work.remembered.save_now_and_then();
         let bytes_done = done.load(Ordering::Relaxed);
         Progress { bytes_done, bytes_total: Some(total), ..Progress::new(Phase::ReadingWal) }
     };
-    let found = Mutex::new(Vec::new());
+    let found = Mutex::new(Found::default());
     watched(work.listener, progress, || {
-        workers::each(work.jobs(), unread(), |(name, size)| {
+        workers::each(work.jobs(), objects.iter(), |object| {
             work.context.interrupt.check()?;
-            if let Some(reason) = flaw(work, opened, opener, name)? {
-                let flaw = Flaw { segment: name.to_string(), broken_from: None, reason };
-                found.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(flaw);
+            let (segment, found) = (object.name.to_string(), || found.lock().unwrap_or_else(|e| e.into_inner()));
+            match flaw(work, opened, opener, &object.name) {
+                Ok(Some(reason)) => found().flaws.push(Flaw { segment, broken_from: None, reason }),
+                Ok(None) => {
+                    work.opened_any.store(true, Ordering::Relaxed);
+                    work.remembered.sound(&opened.keys.wal_file(&object.name), seen(object), due.proof, due.now);
+                }
+                Err(error) if error.code == Code::Identity => found().closed.push((segment, error)),
+                Err(error) => return Err(error),
             }
-            done.fetch_add(*size, Ordering::Relaxed);
+            done.fetch_add(object.size, Ordering::Relaxed);
             Ok::<(), Error>(())
         })
     })?;
-    flaws.extend(found.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()));
-    Ok(())
+    let Found { mut flaws, closed } = found.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+    for (segment, error) in closed {
+        // Damage in what is for the recipients looks like a wrong key, but for one that opens everything else.
+        if !work.opened_any.load(Ordering::Relaxed) {
+            return Err(error);
+        }
+        flaws.push(Flaw { segment, broken_from: None, reason: error.message });
+    }
+    flaws.sort_by(|a, b| a.segment.cmp(&b.segment));
+    Ok(flaws)
 }
 
 /// One that has gone since it was listed is no damage.
@@ -106,12 +176,11 @@ fn flaw(work: &Work<'_>, opened: &Opened, opener: &Opener, name: &WalName) -> Re
         Ok(Some(facts)) if facts.system_identifier != opened.system_identifier => {
             Ok(Some(format!("it is of cluster {}", facts.system_identifier)))
         }
+        Ok(Some(WalFacts { invalid_from: Some(at), .. })) if matches!(name, WalName::Segment(_)) => {
+            Ok(Some(archived::broken_from(at)))
+        }
         Ok(_) => Ok(None),
         Err(error) if error.code == Code::Damaged => Ok(Some(error.message)),
-        // Damage in what is for the recipients looks like a wrong key, but for one that opens everything else.
-        Err(error) if error.code == Code::Identity && work.opened_any.load(Ordering::Relaxed) => {
-            Ok(Some(error.message))
-        }
         Err(error) => Err(error),
     }
 }

@@ -9,6 +9,7 @@ use crate::model::catalog::{Summary, parse_commit_marker};
 use crate::model::envelope::WalFacts;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::ClusterKeys;
+use crate::model::lsn::Lsn;
 use crate::model::plan::retention::{Archive, WalObject};
 use crate::model::timeline::TimelineJson;
 use crate::model::wal_name::{TimelineId, WalName};
@@ -152,14 +153,16 @@ pub fn flaws(opened: &Opened, names: &[(WalName, u64)]) -> Result<Vec<Flaw>> {
 fn flaw(opened: &Opened, name: &WalName, found: u64) -> Result<Option<Flaw>> {
     let (broken_from, reason) = match envelope(opened, name) {
         Ok((_, due)) if due != found => (None, format!("it has {found} bytes and must have {due}")),
-        Ok((WalFacts { invalid_from: Some(at), .. }, _)) => {
-            (Some(at), format!("it was archived with its records broken from {at} on"))
-        }
+        Ok((WalFacts { invalid_from: Some(at), .. }, _)) => (Some(at), broken_from(at)),
         Ok(_) => return Ok(None),
         Err(error) if error.code == Code::Damaged => (None, error.message),
         Err(error) => return Err(error),
     };
     Ok(Some(Flaw { segment: name.to_string(), broken_from, reason }))
+}
+
+pub fn broken_from(at: Lsn) -> String {
+    format!("it was archived with its records broken from {at} on")
 }
 
 /// Without a segment it does not matter.

@@ -9,7 +9,7 @@ use crate::model::error::Result;
 use crate::model::plan::coverage::{ArchivedWal, Run, TimelineWal};
 use crate::model::plan::retention::{Archive, Input, Plan, Policy};
 use crate::model::timeline::TimelineJson;
-use crate::model::wal_name::TimelineId;
+use crate::model::wal_name::{TimelineId, WalName};
 use crate::operation::catalog::{Catalog, choose_cluster};
 use crate::operation::repository::Opened;
 use crate::operation::wal::archived::{self, Listed};
@@ -40,16 +40,8 @@ pub fn look(
     request: &Request,
     now: Timestamp,
 ) -> Result<WalList> {
-    let mut names = listed.sizes();
-    let segment_size = archived::segment_size(opened, &names)?;
-    names.retain(|(name, _)| request.timeline.is_none_or(|wanted| wanted == name.timeline()));
-    let damaged = archived::flaws(opened, &names)?;
-    let archive = ArchivedWal::new(segment_size, names);
-    let promised = Promised::read(opened, listed, policy, now)?;
-    let timelines = archive.timelines.iter();
-    let timelines = timelines
-        .map(|(id, wal)| timeline(&archive, *id, wal, listed.timelines.get(id), request.gaps, promised.as_ref()))
-        .collect();
+    let timelines = timelines(opened, listed, policy, request, now)?;
+    let damaged = archived::flaws(opened, &wanted(listed, request))?;
     Ok(WalList {
         repository: opened.repository.url().to_owned(),
         cluster: opened.cluster.to_string(),
@@ -57,6 +49,30 @@ pub fn look(
         damaged,
         shown: Shown { gaps_only: request.gaps, timeline: request.timeline },
     })
+}
+
+fn wanted(listed: &Listed, request: &Request) -> Vec<(WalName, u64)> {
+    let mut names = listed.sizes();
+    names.retain(|(name, _)| request.timeline.is_none_or(|wanted| wanted == name.timeline()));
+    names
+}
+
+/// By their names alone.
+pub fn timelines(
+    opened: &Opened,
+    listed: &Listed,
+    policy: Option<&Policy>,
+    request: &Request,
+    now: Timestamp,
+) -> Result<Vec<Timeline>> {
+    let segment_size = archived::segment_size(opened, &listed.sizes())?;
+    let names = wanted(listed, request);
+    let archive = ArchivedWal::new(segment_size, names);
+    let promised = Promised::read(opened, listed, policy, now)?;
+    let timelines = archive.timelines.iter();
+    Ok(timelines
+        .map(|(id, wal)| timeline(&archive, *id, wal, listed.timelines.get(id), request.gaps, promised.as_ref()))
+        .collect())
 }
 
 /// What is missing matters where a backup or the window needs it. Without retention nothing is ever deleted, and all of

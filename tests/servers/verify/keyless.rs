@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::verified;
 use crate::several::place::{Place, damage_all, objects};
 use crate::support::majors::Installation;
+use crate::support::site::Run;
 use crate::support::{Outcome, damage};
 
 pub fn keyless(install: &'static Installation) -> Outcome {
@@ -76,10 +77,11 @@ fn recorded(place: &Place, first: &str) -> Outcome {
 fn documented(place: &Place) -> Outcome {
     let document = include_str!("../../../docs/verify.md");
     let block = document.split("```sh\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap_or_default();
-    assert_eq!(block.lines().count(), 3);
+    assert_eq!(block.lines().count(), 4);
     for command in block.lines() {
         let words: Vec<&str> = command.split(' ').skip(1).collect();
-        place.site.run(&words)?.ok()?;
+        let mut command = place.site.command(&words);
+        Run::of(command.env("STATE_DIRECTORY", place.site.path("state")))?.ok()?;
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 mod content;
 mod forged;
 mod keyless;
+mod rotation;
 
 use serde_json::Value;
 
@@ -16,6 +17,9 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "verify::keys", run: content::keys },
         Scenario { name: "verify::forged", run: forged::forged },
         Scenario { name: "verify::pages", run: forged::pages },
+        Scenario { name: "verify::again", run: rotation::again },
+        Scenario { name: "verify::sample", run: rotation::sample },
+        Scenario { name: "verify::resumed", run: rotation::resumed },
     ]
 }
 
