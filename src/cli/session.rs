@@ -249,7 +249,7 @@ impl Session {
     pub fn key_context(&self, place: &RepositoryArguments, key: &IdentityArguments) -> Result<Context> {
         let config = self.config_or(place)?;
         let identities = self.identities(key)?;
-        Ok(Context { identities, ..self.read(config)? })
+        Ok(Context { identities, ..self.read(config, None)? })
     }
 
     /// For `recovery-sheet`, on this host's cluster: whose signatures count stands on it.

@@ -23,6 +23,7 @@ use crate::model::catalog::{CommitMarker, MAX_OBJECTS, ObjectLine, ObjectList, S
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::{BackupId, Encryption, Key};
 use crate::model::selector::Selector;
+use crate::model::sha256::Sha256Sum;
 use crate::model::signature::Standing;
 use crate::model::verification::Proof;
 use crate::report::verify::{BackupProof, Damage, Repository, Unvouched, Verify};
@@ -254,6 +255,7 @@ impl Work<'_> {
             Standing::Pinned { .. } => {}
         }
         verified.backups += 1;
+        self.remembered.keep(&opened.keys.backup(&summary.id));
         verified.backup_proofs.push(BackupProof { backup: summary.id.clone(), proof: verified.proof, sound: true });
         let done = AtomicU64::new(0);
         let total = Some(if self.opener.is_some() { summary.totals.data_bytes } else { summary.totals.stored_bytes });
@@ -330,7 +332,9 @@ impl Work<'_> {
         }
         // Which part an object belongs to is in the manifests.
         let is_another = |(line, seen): &Sighted| seen.is_none_or(|seen| due.known(&line.key, seen) == Known::Changed);
-        let parts = match lines.iter().any(is_another) {
+        let marker = (opened.keys.backup(&backup.id), said(backup));
+        let says_another = due.known(&marker.0, marker.1) == Known::Changed;
+        let parts = match says_another || lines.iter().any(is_another) {
             true => (1..=backup.parts).collect(),
             false => Parts::of(&opened.keys, backup, &lines).due(due),
         };
@@ -344,8 +348,12 @@ impl Work<'_> {
         if !parts.is_empty() {
             self.opened_any.store(true, Ordering::Relaxed);
         }
+        self.remembered.sound(&marker.0, marker.1, Proof::Content, due.now);
+        if !judged.agreed {
+            self.remembered.forget(&marker.0);
+        }
         let mut rest = Vec::new();
-        for ((line, seen), judged) in lines.iter().zip(judged) {
+        for ((line, seen), judged) in lines.iter().zip(judged.objects) {
             match (judged, seen.map(|seen| due.known(&line.key, seen))) {
                 (Judged::Sound, _) => tally.cover.add(line.size, Some(due.now)),
                 (Judged::Unproven, _) => {
@@ -360,6 +368,13 @@ impl Work<'_> {
         }
         workers::each(self.jobs(), rest.into_iter(), |line| self.object(opened, backup, line, due, tally))
     }
+}
+
+/// The summary by what it says, in place of how a listing shows it: all parts were held against it.
+fn said(backup: &Summary) -> Seen {
+    let digest = Sha256Sum::of(&serde_json::to_vec(backup).unwrap_or_default());
+    let size = digest.0.iter().take(8).fold(0, |size, byte| size << 8 | u64::from(*byte));
+    Seen { size, modified: backup.stopped }
 }
 
 /// What is not read this time.

@@ -202,7 +202,9 @@ pub struct LastVerify {
     pub age_seconds: u64,
     pub passed: bool,
     pub proof: Proof,
-    /// Left out where everything was read.
+    /// The share of all stored bytes that was found sound by then; 1 is all.
+    pub covered: f64,
+    /// Left out where it was not of one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backup: Option<BackupId>,
 }

@@ -26,6 +26,11 @@ pub fn bytes(number: u64) -> String {
     }
 }
 
+/// `35.2 %`, rounded down: 100 is all.
+pub fn percent(share: f64) -> String {
+    format!("{:.1} %", (share * 1000.0).floor() / 10.0)
+}
+
 /// `0.42 s`, `17 s`, `3 min 20 s`, `2 h 5 min`.
 pub fn seconds(seconds: f64) -> String {
     let whole = seconds.round() as u64;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Report;
-use super::text::{bytes, count};
+use super::text::{bytes, count, percent};
 use crate::model::error::Code;
 use crate::model::key::BackupId;
 use crate::model::verification::Proof;
@@ -182,11 +182,10 @@ impl Repository {
             lines += &format!("  {objects} ({size}) and {wal} were read on {since} or later, and not again\n");
         }
         if self.covered < 1.0 {
-            // Rounded down: 100 % is all.
-            let share = (self.covered * 1000.0).floor() / 10.0;
             let since = if since.is_empty() { since } else { format!(", the oldest of it read on {since}") };
             lines += &format!(
-                "  {share:.1} % of what is stored was found sound{since}; the rest was not read yet, or is not\n"
+                "  {} of what is stored was found sound{since}; the rest was not read yet, or is not\n",
+                percent(self.covered)
             );
         }
         lines

@@ -316,7 +316,7 @@ fn root_makes_the_place_to_remember() {
     let quiet = Verified::new("ping = \"http://127.0.0.1:1/\"");
     quiet.give_to(NOBODY);
     quiet.succeeds();
-    assert!(!quiet.place.path("state").exists());
+    assert!(!quiet.place.path("state/main.last-runs.json").exists());
 }
 
 #[test]

@@ -48,6 +48,7 @@ fn local() -> Repository {
             age_seconds: 172_800,
             passed: true,
             proof: pgcairn::model::verification::Proof::Object,
+            covered: 1.0,
             backup: None,
         }),
         restorable: Some(vec![window(1, "2026-11-13T03:04:10.5Z", "2026-11-20T05:09:10.123456Z")]),

@@ -16,8 +16,8 @@ const READER: &str = "SELECT format('CREATE ROLE %2$I LOGIN BYPASSRLS IN ROLE pg
 /// What only a superuser's session could put right, for itself. An empty list of libraries can be set for no role: it
 /// would be taken for a name. Event triggers are there from 17 on.
 const RESET: &str = "SELECT string_agg(format('ALTER ROLE ALL RESET %2$I; ALTER DATABASE %1$I RESET %2$I', $1::text, name), '; ') \
-     FROM pg_settings WHERE name IN ('session_preload_libraries', 'local_preload_libraries', 'event_triggers', \
-     'ignore_checksum_failure', 'zero_damaged_pages', 'role')";
+     FROM (SELECT name FROM pg_settings WHERE name IN ('session_preload_libraries', 'local_preload_libraries', \
+     'event_triggers', 'ignore_checksum_failure', 'zero_damaged_pages') UNION ALL SELECT 'role') AS setting";
 
 /// A session of a role of its own, which may read everything and nothing else: what an assertion calls is the database's.
 /// In a transaction that only reads it changes nothing for the next one.

@@ -271,6 +271,7 @@ impl Repository {
             started: verify.started,
             passed: verify.passed,
             proof: verify.proof,
+            covered: verify.covered,
             backup: verify.backup,
         });
     }

@@ -49,6 +49,7 @@ struct Reading<'r> {
     told: &'r (dyn Fn(&Key) + Sync),
     /// Bad pages that the backup has counted and not named.
     unnamed: AtomicU64,
+    contradicted: AtomicBool,
     described: Mutex<Described>,
 }
 
@@ -70,7 +71,14 @@ pub enum Judged {
     Unproven,
 }
 
-/// Everything that these parts need; gives for each line of the list what became of it.
+pub struct Judgement {
+    /// For each line of the list.
+    pub objects: Vec<Judged>,
+    /// The commit marker says nothing else than what was read.
+    pub agreed: bool,
+}
+
+/// Everything that these parts need.
 pub fn verify(
     source: &Source<'_>,
     backup: &Summary,
@@ -78,7 +86,7 @@ pub fn verify(
     parts: &[u32],
     tally: &Tally,
     sound: &(dyn Fn(&Key) + Sync),
-) -> Result<Vec<Judged>> {
+) -> Result<Judgement> {
     let none = || list.lines().iter().map(|_| AtomicBool::new(false)).collect();
     let reading = Reading {
         source,
@@ -90,6 +98,7 @@ pub fn verify(
         sound: none(),
         told: sound,
         unnamed: AtomicU64::new(backup.flagged.count.saturating_sub(backup.flagged.pages.len() as u64)),
+        contradicted: AtomicBool::new(false),
         described: Mutex::default(),
     };
     let inward = Inward {
@@ -111,7 +120,7 @@ pub fn verify(
         })?;
         reading.totals()?;
     }
-    Ok(reading.judged())
+    Ok(reading.judgement())
 }
 
 impl Reading<'_> {
@@ -169,13 +178,14 @@ impl Reading<'_> {
         }
     }
 
-    fn judged(self) -> Vec<Judged> {
+    fn judgement(self) -> Judgement {
         let judge = |(looked_at, sound): (AtomicBool, AtomicBool)| match (looked_at.into_inner(), sound.into_inner()) {
             (_, true) => Judged::Sound,
             (true, false) => Judged::Unproven,
             (false, false) => Judged::NotRead,
         };
-        self.looked_at.into_iter().zip(self.sound).map(judge).collect()
+        let objects = self.looked_at.into_iter().zip(self.sound).map(judge).collect();
+        Judgement { objects, agreed: !self.contradicted.into_inner() }
     }
 
     /// What the list says of an object that nobody has looked at yet.
@@ -241,6 +251,7 @@ impl Reading<'_> {
         match judged {
             Ok(value) => Ok(Some(value)),
             Err(error) if error.code == Code::Damaged => {
+                self.contradicted.store(true, Ordering::Relaxed);
                 self.tell(self.source.opened.keys.backup(&self.backup.id).to_string(), error.message);
                 Ok(None)
             }

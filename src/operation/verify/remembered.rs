@@ -36,8 +36,10 @@ const MAX_FILE: u64 = (MAX_HEADER + MAX_ENTRIES * ENTRY + DIGEST) as u64;
 /// What a run that is killed reads again.
 const SAVE_EVERY: Duration = Duration::from_secs(2);
 
-/// Never: no object was read in 1970.
+/// No object was read in 1970.
 const NEVER: i64 = 0;
+/// What was read as closely was another object, or has been found damaged since.
+const ANOTHER: i64 = -1;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Header {
@@ -71,6 +73,15 @@ struct Entry {
     content: i64,
     /// Asked for in this run.
     met: bool,
+}
+
+impl Entry {
+    /// What relied on the content of what was there must be read again.
+    fn change(&mut self) {
+        if self.content != NEVER {
+            self.content = ANOTHER;
+        }
+    }
 }
 
 pub struct Remembered {
@@ -109,12 +120,12 @@ impl Remembered {
         let (name, stamp) = (state.name(key), state.stamp(seen));
         match state.entries.get_mut(&name) {
             None => Known::Nothing,
-            Some(entry) if entry.stamp != stamp => Known::Changed,
             Some(entry) => {
                 entry.met = true;
                 let when = if proof == Proof::Content { entry.content } else { entry.object };
                 match Timestamp::from_microsecond(when) {
-                    Ok(when) if when.as_microsecond() != NEVER => Known::Sound(when),
+                    _ if entry.stamp != stamp || when == ANOTHER => Known::Changed,
+                    Ok(sound) if when != NEVER => Known::Sound(sound),
                     _ => Known::Nothing,
                 }
             }
@@ -129,8 +140,10 @@ impl Remembered {
         }
         let new = Entry { stamp, object: now, content: NEVER, met: true };
         let entry = state.entries.entry(name).and_modify(|known| {
-            let content = if known.stamp == stamp { known.content } else { NEVER };
-            *known = Entry { content, ..new };
+            if known.stamp != stamp {
+                known.change();
+            }
+            *known = Entry { content: known.content, ..new };
         });
         let entry = entry.or_insert(new);
         if proof == Proof::Content {
@@ -139,10 +152,22 @@ impl Remembered {
         state.changed = true;
     }
 
+    /// It is still there, though nobody asks what is known of it.
+    pub fn keep(&self, key: &Key) {
+        let mut state = self.lock();
+        let name = state.name(key);
+        state.entries.get_mut(&name).into_iter().for_each(|entry| entry.met = true);
+    }
+
+    /// It is damaged. Whatever takes its place is another object.
     pub fn forget(&self, key: &Key) {
         let mut state = self.lock();
         let name = state.name(key);
-        state.changed |= state.entries.remove(&name).is_some();
+        if let Some(entry) = state.entries.get_mut(&name) {
+            (entry.object, entry.met) = (ANOTHER, true);
+            entry.change();
+            state.changed = true;
+        }
     }
 
     /// A name that orders objects in the same way in every run.
@@ -303,10 +328,16 @@ mod tests {
         assert_eq!(known("a/1", 6, Proof::Object), Known::Changed);
         assert_eq!(known("a/2", 5, Proof::Content), Known::Sound(at(20)));
         assert_eq!(known("a/2", 5, Proof::Object), Known::Sound(at(30)));
-        assert_eq!(known("a/3", 6, Proof::Content), Known::Nothing);
+        assert_eq!(known("a/3", 6, Proof::Content), Known::Changed);
+        assert_eq!(known("a/3", 6, Proof::Object), Known::Sound(at(30)));
         assert_eq!(known("a/4", 6, Proof::Object), Known::Nothing);
         later.forget(&key("a/1"));
-        assert_eq!(known("a/1", 5, Proof::Object), Known::Nothing);
+        assert_eq!((known("a/1", 5, Proof::Object), known("a/1", 5, Proof::Content)), (Known::Changed, Known::Nothing));
+        later.forget(&key("a/2"));
+        later.sound(&key("a/2"), seen(5), Proof::Object, at(40));
+        assert_eq!(known("a/2", 5, Proof::Content), Known::Changed);
+        later.sound(&key("a/2"), seen(5), Proof::Content, at(50));
+        assert_eq!(known("a/2", 5, Proof::Content), Known::Sound(at(50)));
     }
 
     #[test]

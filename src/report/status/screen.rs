@@ -8,7 +8,7 @@ use super::{
 };
 use crate::model::error::Code;
 use crate::report::Report;
-use crate::report::text::{age, bytes, count, narrow_facts, utc, wrapped};
+use crate::report::text::{age, bytes, count, narrow_facts, percent, utc, wrapped};
 
 impl Report for Status {
     const NAME: &'static str = "status";
@@ -219,7 +219,12 @@ impl Repository {
 impl LastVerify {
     fn words(&self) -> String {
         let outcome = if self.passed { "sound" } else { "DAMAGED" };
-        let of = self.backup.as_ref().map_or_else(|| "everything".to_owned(), ToString::to_string);
+        let of = match &self.backup {
+            Some(backup) => backup.to_string(),
+            // Of samples; in part it is what is damaged.
+            None if self.covered < 1.0 && self.passed => format!("{} of everything", percent(self.covered)),
+            None => "everything".to_owned(),
+        };
         format!("{outcome} {} ago, {of}, by {}", age(self.age_seconds), self.proof.word())
     }
 }

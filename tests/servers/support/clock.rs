@@ -53,11 +53,11 @@ impl Stamped {
             let path = entry?.path();
             if path.is_dir() {
                 self.stamp(&path, ahead)?;
-            } else if !self.0.contains(&path) {
-                if let Ok(file) = File::open(&path) {
-                    file.set_times(FileTimes::new().set_modified(SystemTime::now() + ahead))?;
-                    self.0.insert(path);
-                }
+            } else if !self.0.contains(&path)
+                && let Ok(file) = File::open(&path)
+            {
+                file.set_times(FileTimes::new().set_modified(SystemTime::now() + ahead))?;
+                self.0.insert(path);
             }
         }
         Ok(())

@@ -219,6 +219,8 @@ impl Site {
         if let Some(clock) = &self.clock {
             clock.set(&mut command);
         }
+        // Not what this machine has.
+        command.env("STATE_DIRECTORY", self.path("state"));
         command
     }
 

@@ -123,6 +123,8 @@ pub fn forged(install: &'static Installation) -> Outcome {
     verified(&fork, 0, &["--keyless"])?;
     let found = verified(&fork, 10, &[])?;
     assert!(found["damaged"][0]["reason"].as_str().is_some_and(|reason| reason.contains("the manifest of")), "{found}");
+    // It is not forgotten for what was found sound beside it.
+    assert_eq!(verified(&fork, 10, &[])?["damaged"], found["damaged"]);
     Ok(())
 }
 
