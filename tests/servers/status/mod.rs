@@ -2,7 +2,7 @@
 
 mod causes;
 mod reasons;
-mod set_up;
+pub mod set_up;
 
 use std::fs;
 use std::net::TcpListener;

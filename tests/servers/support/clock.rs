@@ -20,7 +20,7 @@ impl Clock {
     /// `file` says how far it is ahead.
     pub fn new(file: &Path) -> Outcome<Clock> {
         let candidates =
-            fs::read_dir("/usr/lib")?.flatten().map(|entry| entry.path().join("faketime/libfaketime.so.1"));
+            fs::read_dir("/usr/lib")?.flatten().map(|entry| entry.path().join("faketime/libfaketimeMT.so.1"));
         let library = candidates.into_iter().find(|path| path.exists());
         let library = library.ok_or("there is no libfaketime: `scripts/packages test` installs faketime")?;
         let clock = Clock { library, file: file.to_owned() };
