@@ -61,7 +61,11 @@ impl Month {
     fn begin(install: &'static Installation) -> Outcome<Month> {
         let scratch = Scratch::new()?;
         let clock = Clock::new(&scratch.join("clock"))?;
-        let builder = Server::builder(install).segment_mib(1).setting("archive_mode", "on").clock(&clock);
+        let builder = Server::builder(install)
+            .segment_mib(1)
+            .setting("archive_mode", "on")
+            .setting("autovacuum", "off")
+            .clock(&clock);
         let server = builder.setting("wal_keep_size", "0").start()?;
         let mut site = Site::new(&server)?;
         site.clock = Some(clock.clone());
@@ -190,7 +194,11 @@ impl Month {
     }
 
     fn is_with(&mut self, config: &Path, wanted: &[&str]) -> Outcome {
-        let found = self.reasons(config)?;
+        let mut found = self.reasons(config)?;
+        if found != wanted {
+            // What the server archived of itself since the files were given their time seemed to be weeks old.
+            found = self.reasons(config)?;
+        }
         let day = self.ahead / DAY;
         if found != wanted {
             self.wrong.push(format!("day {day}: {found:?}, not {wanted:?}"));

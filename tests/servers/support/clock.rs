@@ -4,16 +4,19 @@
 use std::collections::HashSet;
 use std::fs::{self, File, FileTimes};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::Outcome;
 use super::account::account;
+use super::wait::wait_for;
 
 #[derive(Debug, Clone)]
 pub struct Clock {
     library: PathBuf,
     file: PathBuf,
+    keeper: Option<Arc<Keeper>>,
 }
 
 impl Clock {
@@ -23,9 +26,10 @@ impl Clock {
             fs::read_dir("/usr/lib")?.flatten().map(|entry| entry.path().join("faketime/libfaketimeMT.so.1"));
         let library = candidates.into_iter().find(|path| path.exists());
         let library = library.ok_or("there is no libfaketime: `scripts/packages test` installs faketime")?;
-        let clock = Clock { library, file: file.to_owned() };
+        let clock = Clock { library, file: file.to_owned(), keeper: None };
         account().write(file, "+0s\n", 0o644)?;
-        Ok(clock)
+        let keeper = Keeper::start(&clock)?;
+        Ok(Clock { keeper: Some(Arc::new(keeper)), ..clock })
     }
 
     /// All that live by it are there at once.
@@ -38,6 +42,44 @@ impl Clock {
     pub fn set(&self, command: &mut Command) {
         command.env("LD_PRELOAD", &self.library).env("FAKETIME_TIMESTAMP_FILE", &self.file);
         command.env("FAKETIME_NO_CACHE", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1").env("NO_FAKE_STAT", "1");
+        if let Some(keeper) = &self.keeper {
+            command.env("FAKETIME_SHARED", keeper.names().join(" "));
+        }
+    }
+}
+
+/// The library keeps a semaphore and shared memory, which whoever made them takes away when it ends: of a server every
+/// backend would, and the next archive_command fails for lack of them. So one process has them that outlives all others.
+#[derive(Debug)]
+struct Keeper(Child);
+
+impl Keeper {
+    fn start(clock: &Clock) -> Outcome<Keeper> {
+        let mut command = account().command("sleep");
+        clock.set(&mut command);
+        let keeper = Keeper(command.arg("infinity").stdin(Stdio::null()).spawn()?);
+        let files = keeper.files();
+        wait_for("libfaketime to begin", || Ok(files.iter().all(|file| file.exists()).then_some(())))?;
+        Ok(keeper)
+    }
+
+    fn names(&self) -> [String; 2] {
+        ["sem", "shm"].map(|kind| format!("/faketime_{kind}_{}", self.0.id()))
+    }
+
+    fn files(&self) -> [PathBuf; 2] {
+        let id = self.0.id();
+        [format!("/dev/shm/sem.faketime_sem_{id}"), format!("/dev/shm/faketime_shm_{id}")].map(PathBuf::from)
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+        for file in self.files() {
+            let _ = fs::remove_file(file);
+        }
     }
 }
 
