@@ -6,6 +6,7 @@ mod cluster_name;
 
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::wal_name::{SegmentName, TimelineId, WalName, hex8};
@@ -228,9 +229,14 @@ impl ClusterKeys {
         format!("{}/recovery-sheets/", self.root)
     }
 
-    /// `condemned/<time>-<random>.json` or the same in `runs/`, `drills/` and such: `start` as `YYYYMMDDTHHMMSSZ`.
-    pub fn numbered(directory: &str, start: &str, random: u32) -> Key {
-        Key(format!("{directory}{start}-{random:08x}.json"))
+    /// `condemned/<time>-<random>.json` or the same in `runs/`, `drills/` and such.
+    pub fn numbered(directory: &str, start: Timestamp, random: u32) -> Key {
+        Key(format!("{}-{random:08x}.json", ClusterKeys::numbered_from(directory, start)))
+    }
+
+    /// What keys of that second begin with; those of later ones come after it.
+    pub fn numbered_from(directory: &str, start: Timestamp) -> String {
+        format!("{directory}{}", start.strftime("%Y%m%dT%H%M%SZ"))
     }
 
     /// Above everything of this system identifier.
@@ -335,7 +341,7 @@ mod tests {
             format!("{root}/wal/00000001/0000000A/000000010000000A000000FE.zst.age")
         );
         assert_eq!(wal("00000002.history"), format!("{root}/wal/00000002/00000002.history.zst.age"));
-        let record = ClusterKeys::numbered(&keys().drills(), "20261120T050000Z", 7);
+        let record = ClusterKeys::numbered(&keys().drills(), "2026-11-20T05:00:00.9Z".parse().unwrap(), 7);
         assert_eq!(record.as_str(), format!("{root}/drills/20261120T050000Z-00000007.json"));
         assert_eq!(keys().drill_report(&record).as_str(), format!("{root}/drills/20261120T050000Z-00000007.zst.age"));
         assert_eq!(keys().timeline_json(2).as_str(), format!("{root}/wal/00000002.timeline.json"));

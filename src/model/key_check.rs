@@ -10,9 +10,6 @@ use super::sha256::Sha256Sum;
 /// Version of the record that this program writes.
 pub const FORMAT: u32 = super::deletion::FORMAT;
 
-/// Largest record.
-pub const MAX_RECORD: usize = 64 * 1024;
-
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     pub format: u32,

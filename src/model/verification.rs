@@ -10,9 +10,6 @@ use super::key::BackupId;
 /// Version of the record that this program writes.
 pub const FORMAT: u32 = super::deletion::FORMAT;
 
-/// Largest record.
-pub const MAX_RECORD: usize = 64 * 1024;
-
 /// How much a sound result says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

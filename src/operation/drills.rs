@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 
 use crate::model::catalog::Summary;
-use crate::model::drill::{MAX_RECORD, Record};
+use crate::model::drill::Record;
 use crate::model::error::Result;
 use crate::model::key::{BackupId, ClusterKeys};
 use crate::operation::records;
@@ -17,8 +17,7 @@ pub fn newest(reader: &Reader, keys: &ClusterKeys) -> Result<impl Iterator<Item 
 }
 
 fn since(reader: &Reader, keys: &ClusterKeys, since: Timestamp) -> Result<impl Iterator<Item = Result<Record>>> {
-    let parse = |bytes: &[u8]| Record::parse(bytes).ok().filter(|_| bytes.len() <= MAX_RECORD);
-    records::newest_since(reader, &keys.drills(), since, parse)
+    records::newest_since(reader, &keys.drills(), since, |bytes| Record::parse(bytes).ok())
 }
 
 /// The newest backup, of those that are there, that passed its last drill: an older one may have been drilled since.

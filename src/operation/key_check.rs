@@ -1,15 +1,14 @@
 //! `key check`: whether a key opens the backups, shown by opening one; not only by what a backup says of itself.
 
-use std::io::{self, Cursor};
+use std::io;
 
 use super::catalog::{Catalog, choose_cluster};
 use super::failure;
 use super::repository::{self, Opened};
-use super::{Context, this_host};
+use super::{Context, records, this_host};
 use crate::model::catalog::Summary;
-use crate::model::deletion::to_line;
 use crate::model::error::{Code, Error, Result};
-use crate::model::key::{ClusterKeys, Encryption};
+use crate::model::key::Encryption;
 use crate::model::key_check::{FORMAT, Record};
 use crate::report::Listener;
 use crate::report::key_check::KeyCheck;
@@ -72,8 +71,5 @@ fn record(context: &Context, opened: &Opened, backup: &Summary, recipients: &[St
         host: this_host::mark(opened.repository.id()),
         pgcairn: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    let start = context.now.strftime("%Y%m%dT%H%M%SZ").to_string();
-    let key = ClusterKeys::numbered(&opened.keys.key_checks(), &start, rand::random());
-    opened.repository.creator().create(&key, &mut Cursor::new(to_line(&record)))?;
-    Ok(())
+    records::create(opened, &opened.keys.key_checks(), context.now, &record)
 }

@@ -1,11 +1,25 @@
 //! What tries of the backups have left in the repository: one small object each, named by when it began.
 
-use jiff::Timestamp;
+use std::io::Cursor;
 
-use crate::model::deletion::MAX_CLOCK_SKEW;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::model::deletion::{MAX_CLOCK_SKEW, to_line};
 use crate::model::error::Result;
+use crate::model::key::ClusterKeys;
 use crate::operation::catalog::read_small;
+use crate::operation::repository::Opened;
 use crate::store::Reader;
+
+/// Largest record.
+const MAX_RECORD: usize = 64 * 1024;
+
+/// A record of what began at `start`.
+pub fn create(opened: &Opened, directory: &str, start: Timestamp, record: &impl Serialize) -> Result<()> {
+    let key = ClusterKeys::numbered(directory, start, rand::random());
+    Ok(opened.repository.creator().create(&key, &mut Cursor::new(to_line(record)))?)
+}
 
 /// Newest first. One that cannot be read proves nothing.
 pub fn newest<T, P: Fn(&[u8]) -> Option<T>>(
@@ -24,7 +38,7 @@ pub fn newest_since<T, P: Fn(&[u8]) -> Option<T>>(
     parse: P,
 ) -> Result<impl Iterator<Item = Result<T>> + use<T, P>> {
     let mut entries = reader.list(directory)?;
-    let name = |at: Timestamp| format!("{directory}{}", at.strftime("%Y%m%dT%H%M%SZ"));
+    let name = |at| ClusterKeys::numbered_from(directory, at);
     let (earliest, latest) = (name(since), name(Timestamp::now() + MAX_CLOCK_SKEW));
     let is_within =
         |key: &str| key >= earliest.as_str() && key.get(..latest.len()).is_some_and(|begin| begin <= &*latest);
@@ -32,7 +46,9 @@ pub fn newest_since<T, P: Fn(&[u8]) -> Option<T>>(
     // Names begin with the time.
     entries.sort_by(|a, b| b.key.cmp(&a.key));
     let reader = reader.clone();
-    let read = move |key| Ok(read_small(&reader, &key)?.and_then(|bytes| parse(&bytes)));
+    let read = move |key| {
+        Ok(read_small(&reader, &key)?.filter(|bytes| bytes.len() <= MAX_RECORD).and_then(|bytes| parse(&bytes)))
+    };
     Ok(entries.into_iter().filter_map(move |entry| read(entry.key).transpose()))
 }
 

@@ -1,15 +1,12 @@
 //! `recovery-sheet`: what a stranger must know to restore when this host is gone, and that it was made.
 
-use std::io::Cursor;
-
 use super::catalog::{Catalog, choose_cluster};
 use super::repository::{self, Opened};
 use super::{Context, records, recovery_sheets};
 use crate::config;
 use crate::model::catalog::Summary;
-use crate::model::deletion::to_line;
 use crate::model::error::{Code, Error, Result};
-use crate::model::key::{ClusterKeys, Encryption};
+use crate::model::key::Encryption;
 use crate::model::recovery_sheet::{FORMAT, Record};
 use crate::notify::host_name;
 use crate::postgres::{Connection, Settings};
@@ -128,8 +125,5 @@ fn record(context: &Context, opened: &Opened) -> Result<()> {
         return Ok(());
     }
     let record = Record { format: FORMAT, made: context.now, says, pgcairn: env!("CARGO_PKG_VERSION").to_owned() };
-    let start = context.now.strftime("%Y%m%dT%H%M%SZ").to_string();
-    let key = ClusterKeys::numbered(&opened.keys.recovery_sheets(), &start, rand::random());
-    opened.repository.creator().create(&key, &mut Cursor::new(to_line(&record)))?;
-    Ok(())
+    records::create(opened, &opened.keys.recovery_sheets(), context.now, &record)
 }

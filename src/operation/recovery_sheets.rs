@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::model::error::Result;
 use crate::model::key::ClusterKeys;
-use crate::model::recovery_sheet::{MAX_RECORD, Record};
+use crate::model::recovery_sheet::Record;
 use crate::model::sha256::Sha256Sum;
 use crate::model::signature::PublicKey;
 use crate::operation::records;
@@ -11,8 +11,7 @@ use crate::store::Reader;
 
 /// Newest first. One that cannot be read was not made.
 pub fn newest(reader: &Reader, keys: &ClusterKeys) -> Result<impl Iterator<Item = Result<Record>>> {
-    let parse = |bytes: &[u8]| Record::parse(bytes).ok().filter(|_| bytes.len() <= MAX_RECORD);
-    records::newest(reader, &keys.recovery_sheets(), parse)
+    records::newest(reader, &keys.recovery_sheets(), |bytes| Record::parse(bytes).ok())
 }
 
 /// Of what a sheet stands on: where the backups are, and whose keys open and sign them. The cluster itself is in the

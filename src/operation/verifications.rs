@@ -2,12 +2,11 @@
 
 use crate::model::error::Result;
 use crate::model::key::ClusterKeys;
-use crate::model::verification::{MAX_RECORD, Record};
+use crate::model::verification::Record;
 use crate::operation::records;
 use crate::store::Reader;
 
 /// Newest first. One that cannot be read proves nothing.
 pub fn newest(reader: &Reader, keys: &ClusterKeys) -> Result<impl Iterator<Item = Result<Record>>> {
-    let parse = |bytes: &[u8]| Record::parse(bytes).ok().filter(|_| bytes.len() <= MAX_RECORD);
-    records::newest(reader, &keys.verifications(), parse)
+    records::newest(reader, &keys.verifications(), |bytes| Record::parse(bytes).ok())
 }

@@ -41,8 +41,7 @@ fn place(context: &Context, request: &Request, report: &Drill, restored: Option<
         Some(restored) => Opened { repository, ..restored.clone() },
         None => chosen::generation(&context.config, repository, request.backup.as_ref())?,
     };
-    let start = report.started.strftime("%Y%m%dT%H%M%SZ").to_string();
-    let key = ClusterKeys::numbered(&opened.keys.drills(), &start, rand::random());
+    let key = ClusterKeys::numbered(&opened.keys.drills(), report.started, rand::random());
     Ok((opened, key))
 }
 

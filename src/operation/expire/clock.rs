@@ -20,8 +20,7 @@ impl Clock {
     /// With `--now` a full disk must not stop it: then this host's clock has to do.
     pub fn begin(repository: &Repository, observed: &[Observed], now: Timestamp, request: &Request) -> Result<Clock> {
         let Some(first) = observed.first() else { return Ok(Clock { marker: None, store: None }) };
-        let start = now.strftime("%Y%m%dT%H%M%SZ").to_string();
-        let key = ClusterKeys::numbered(&first.keys.runs(), &start, rand::random());
+        let key = ClusterKeys::numbered(&first.keys.runs(), now, rand::random());
         let marker = RunMarker {
             format: deletion::FORMAT,
             command: "expire".to_owned(),

@@ -64,11 +64,10 @@ pub fn condemn(work: &Work<'_>, keys: &ClusterKeys) -> Result<Freed> {
     let named = named(work.listener, &work.repository.reader(), &observed.condemned)?;
     let mut new = doomed(work, &observed, &[])?;
     new.retain(|one| !named.contains(&one.key));
-    let start = work.now.strftime("%Y%m%dT%H%M%SZ").to_string();
     for some in new.chunks(MAX_CONDEMNED_KEYS) {
         let of_these = some.iter().map(|one| one.key.clone()).collect();
         let condemned = Condemned { format: deletion::FORMAT, keys: of_these };
-        let key = ClusterKeys::numbered(&keys.condemned(), &start, rand::random());
+        let key = ClusterKeys::numbered(&keys.condemned(), work.now, rand::random());
         work.repository.creator().create(&key, &mut Cursor::new(deletion::to_line(&condemned)))?;
     }
     Ok(Freed { condemned: Amount::of(&new), ..Freed::default() })

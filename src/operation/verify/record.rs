@@ -1,14 +1,10 @@
 //! What stays of a verification in the repository, for `status`.
 
-use std::io::Cursor;
-
 use crate::config;
-use crate::model::deletion::to_line;
-use crate::model::error::Result;
-use crate::model::key::{BackupId, ClusterKeys};
+use crate::model::key::BackupId;
 use crate::model::verification::{FORMAT, Record};
-use crate::operation::Context;
 use crate::operation::repository::Opened;
+use crate::operation::{Context, records};
 use crate::report::Listener;
 use crate::report::verify::Repository;
 use crate::store::RepositoryUrl;
@@ -25,16 +21,10 @@ pub fn keep(
     if matches!(wanted.url.place(), RepositoryUrl::S3(settings) if settings.oldest_versions) {
         return;
     }
-    if let Err(error) = create(opened, &of(context, backup, verified)) {
+    let record = of(context, backup, verified);
+    if let Err(error) = records::create(opened, &opened.keys.verifications(), record.started, &record) {
         listener.notice(format!("no record of it is left in {}: {}", verified.name, error.message));
     }
-}
-
-fn create(opened: &Opened, record: &Record) -> Result<()> {
-    let start = record.started.strftime("%Y%m%dT%H%M%SZ").to_string();
-    let key = ClusterKeys::numbered(&opened.keys.verifications(), &start, rand::random());
-    opened.repository.creator().create(&key, &mut Cursor::new(to_line(record)))?;
-    Ok(())
 }
 
 fn of(context: &Context, backup: Option<&BackupId>, verified: &Repository) -> Record {
