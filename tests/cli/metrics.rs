@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use insta::assert_snapshot;
-use pgcairn::model::verdict::{Judged, Level, Reason};
+use pgcairn::model::verdict::{Judged, Level, Reason, Thresholds};
 use pgcairn::report::Report;
 use pgcairn::report::metrics::{Metrics, Run, names};
 use pgcairn::report::status::Behind;
@@ -94,11 +94,46 @@ fn alerts_are_about_metrics_that_exist_and_lead_to_pages_that_do() {
     assert!(metrics_in(TESTS).is_subset(&known));
 }
 
+/// What follows `sign`: a product, such as `25 * 3600`.
+fn bound(expression: &str, sign: &str) -> u64 {
+    let (_, product) = expression.split_once(sign).unwrap_or_else(|| panic!("no {sign:?}: {expression}"));
+    let product = product.split(|c: char| !c.is_ascii_digit() && !" *".contains(c)).next().unwrap();
+    product.split('*').map(|factor| factor.trim().parse::<u64>().unwrap()).product()
+}
+
+/// What is wrong for `status` is wrong for Prometheus, and the other way round.
+#[test]
+fn alerts_are_raised_where_status_warns() {
+    // None may be forgotten. Whether a disk is full tomorrow no alert asks.
+    let Thresholds { wal_warning, wal_critical, backup, drill, full_warning, full_critical: _, slot, behind } =
+        Thresholds::default();
+    let alerts = alerts();
+    for (name, sign, threshold) in [
+        ("PgcairnArchivingSlow", "> ", wal_warning),
+        ("PgcairnArchivingStalled", "> ", wal_critical),
+        ("PgcairnNoBackup", "> ", backup),
+        ("PgcairnDrillOld", "> ", drill),
+        ("PgcairnRepositoryFullSoon", ", ", full_warning),
+        ("PgcairnSlotHoldsWal", "> ", slot),
+        ("PgcairnRequiredRepositoryBehind", "> ", wal_critical),
+        ("PgcairnRepositoryBehind", "> ", behind),
+    ] {
+        let (_, expression, _) = alerts.iter().find(|(alert, ..)| alert == name).unwrap();
+        assert_eq!(bound(expression, sign), threshold, "{name}: {expression}");
+    }
+}
+
+/// Below `target`, where `scripts/promtool` puts it, or wherever it is.
+fn promtool() -> PathBuf {
+    let ours = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("promtool");
+    if ours.is_file() { ours } else { "promtool".into() }
+}
+
 /// Prometheus' own judgement, where its tool is at hand.
 #[test]
 fn promtool_takes_all_of_it() {
     let run = |arguments: &[&str], input: &str| {
-        let mut command = Command::new("promtool");
+        let mut command = Command::new(promtool());
         command.current_dir(root()).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().ok()?;
         let _ = child.stdin.take()?.write_all(input.as_bytes());
