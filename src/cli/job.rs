@@ -35,6 +35,11 @@ impl Job {
         let _ = self.config.set(config.clone());
     }
 
+    /// How it ends will be known on this host.
+    pub fn is_remembered(&self) -> bool {
+        self.run.is_some()
+    }
+
     pub fn began(&self, output: &Output) {
         self.has_begun.set(true);
         if let (Some(run), Some(config)) = (&self.run, self.config.get()) {

@@ -199,7 +199,8 @@ impl Session {
     pub fn telling_context(&self) -> Result<Context> {
         let config = self.config()?;
         let read = data_dir(&config).into_iter().chain(local_repositories(&config)).collect();
-        self.begin(config, None, &Belongings { read, only_reads: true, ..Belongings::default() })
+        let state = Some(config.state_directory());
+        self.begin(config, None, &Belongings { read, state, only_reads: true, ..Belongings::default() })
     }
 
     /// Where repositories are kept there need not be a server: then it is the owner of a local one who does it, and
@@ -216,7 +217,7 @@ impl Session {
         Ok(Context { identities, ..self.context()? })
     }
 
-    /// For `init`, which makes the repository too. `refused` says that it will not come to that.
+    /// For `init`, which makes the repository too, and where `wal push` leaves what it failed with. `refused` says that it will not come to that.
     pub fn founding_context(&self, refused: impl Fn(&Config) -> bool) -> Result<Context> {
         let config = self.config()?;
         let repositories = local_repositories(&config);
@@ -224,6 +225,7 @@ impl Session {
             owned: vec![config.postgres()?.data_dir.clone()],
             repositories: if refused(&config) { Vec::new() } else { repositories },
             signing_key: config.signing_key_file().filter(|_| !refused(&config)),
+            state: Some(config.state_directory()).filter(|_| !refused(&config)),
             ..Belongings::default()
         };
         self.begin(config, None, &belongings)
@@ -425,7 +427,7 @@ impl Session {
         watch: Watch,
     ) -> Result<Context> {
         self.output.lead_to(config.command_line());
-        let kept = Some(config.state_directory()).filter(|_| config.keeps_state());
+        let kept = (self.job.is_remembered() && config.keeps_state()).then(|| config.state_directory());
         let state = belongings.state.clone().or(kept);
         ownership::assume(&Belongings { state, ..belongings.clone() })?;
         self.watch_signals(watch)?;

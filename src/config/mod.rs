@@ -256,8 +256,13 @@ impl Config {
         self.state_dir.clone().or(given).unwrap_or_else(|| DEFAULT_STATE_DIRECTORY.into())
     }
 
-    /// Whether anything is kept there.
+    /// Whether anything is kept there: it is of a cluster that a file tells of.
     pub fn keeps_state(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// Whether somebody hears how runs ended by what is kept there.
+    pub fn tells_of_runs(&self) -> bool {
         self.notify.tells_news() || self.metrics.is_some()
     }
 

@@ -21,7 +21,12 @@ pub fn last(log: &str) -> Option<String> {
         (_, Some(failed)) => foreign(&lines, failed),
         (None, None) => return None,
     };
-    Some(said.trim().chars().filter(|c| !c.is_control()).take(LONGEST).collect())
+    Some(cut(said))
+}
+
+/// In one line that is not too long.
+pub fn cut(said: &str) -> String {
+    said.trim().chars().filter(|c| !c.is_control()).take(LONGEST).collect()
 }
 
 /// So many lines may lie between an error and the server's own: its hint, and what others log meanwhile.

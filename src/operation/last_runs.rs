@@ -2,9 +2,9 @@
 //! part of the metrics. Nothing else depends on it, and whoever removes it is told once more.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,16 +13,14 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
+use super::state_directory;
 use crate::config::Config;
 use crate::model::error::{Code, Error, Result};
-use crate::model::shell_word::shell_word;
 use crate::sink::{Durability, PRIVATE, replace};
 
 /// Of the files, after the cluster's name.
 const FILE: &str = "last-runs.json";
 const LOCK: &str = "last-runs.lock";
-
-const DIRECTORY_MODE: u32 = 0o700;
 
 /// Most that are remembered; beyond it the one that ran longest ago goes.
 const MAX_RUNS: usize = 32;
@@ -35,10 +33,10 @@ const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 const VERSION: u32 = 1;
 
-/// By what was called: `backup`, `expire --repository offsite`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct LastRuns {
+struct Content {
     version: u32,
+    /// By what was called: `backup`, `expire --repository offsite`.
     runs: BTreeMap<String, LastRun>,
 }
 
@@ -80,48 +78,46 @@ impl LastRun {
 }
 
 /// Of one cluster.
-pub struct Place {
-    directory: PathBuf,
-    cluster: String,
+pub struct LastRuns {
+    file: PathBuf,
+    lock: PathBuf,
+    /// Somebody is told by them. Else nobody misses what cannot be remembered, and hears of it.
+    are_missed: bool,
 }
 
-impl Place {
-    pub fn of(config: &Config) -> Place {
-        let cluster = config.name.as_ref().map(ToString::to_string).unwrap_or_default();
-        Place { directory: config.state_directory(), cluster }
-    }
-
-    fn path(&self, file: &str) -> PathBuf {
-        self.directory.join(format!("{}.{file}", self.cluster))
+impl LastRuns {
+    pub fn of(config: &Config) -> LastRuns {
+        let path = |name| state_directory::file(config, name);
+        LastRuns { file: path(FILE), lock: path(LOCK), are_missed: config.tells_of_runs() }
     }
 
     /// How one ended; nothing is known where nothing was written.
     pub fn last(&self, run: &str) -> Result<Option<LastRun>> {
-        self.read().map(|mut all| all.runs.remove(run))
+        self.all().map(|mut all| all.remove(run))
     }
 
     /// How all of them ended.
     pub fn all(&self) -> Result<BTreeMap<String, LastRun>> {
-        self.read().map(|all| all.runs)
+        let read = self.text().and_then(|text| text.map_or_else(|| Ok(Content::default()), |text| self.parse(&text)));
+        self.heard(read.map(|content| content.runs))
     }
 
-    fn read(&self) -> Result<LastRuns> {
-        self.text()?.map_or_else(|| Ok(LastRuns::default()), |text| self.parse(&text))
+    fn heard<T: Default>(&self, done: Result<T>) -> Result<T> {
+        if self.are_missed { done } else { Ok(done.unwrap_or_default()) }
     }
 
     fn text(&self) -> Result<Option<Vec<u8>>> {
-        let path = self.path(FILE);
         let mut text = Vec::new();
-        match File::open(&path).and_then(|file| file.take(MAX_FILE).read_to_end(&mut text)) {
+        match File::open(&self.file).and_then(|file| file.take(MAX_FILE).read_to_end(&mut text)) {
             Ok(_) => Ok(Some(text)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(self.failed("read", &path, &error)),
+            Err(error) => Err(self.failed("read", &self.file, &error)),
         }
     }
 
-    fn parse(&self, text: &[u8]) -> Result<LastRuns> {
+    fn parse(&self, text: &[u8]) -> Result<Content> {
         serde_json::from_slice(text).map_err(|error| {
-            Error::new(Code::Io, format!("{} is damaged: {error}", self.path(FILE).display()))
+            Error::new(Code::Io, format!("{} is damaged: {error}", self.file.display()))
                 .hint("it is written anew; what people know of failures is forgotten, so they may be told again")
         })
     }
@@ -129,7 +125,12 @@ impl Place {
     /// Writes down how one ended. What another command writes meanwhile stays; what is damaged
     /// goes, and what cannot be read now is not lost for that.
     pub fn remember(&self, run: &str, last: LastRun) -> Result<()> {
-        make_directory(&self.directory).map_err(|error| self.failed("create", &self.directory, &error))?;
+        self.heard(self.write(run, last))
+    }
+
+    fn write(&self, run: &str, last: LastRun) -> Result<()> {
+        let directory = self.directory();
+        state_directory::make(directory).map_err(|error| self.failed("create", directory, &error))?;
         let _held = self.lock()?;
         let mut all = self.text()?.and_then(|text| self.parse(&text).ok()).unwrap_or_default();
         all.version = VERSION;
@@ -141,48 +142,42 @@ impl Place {
             all.runs.remove(&oldest);
         }
         let text = serde_json::to_vec(&all).map_err(|error| Error::new(Code::Internal, error.to_string()))?;
-        let path = self.path(FILE);
-        replace(&path, &text, PRIVATE, Durability::Later).map_err(|error| self.failed("write", &path, &error.source))
+        let written = replace(&self.file, &text, PRIVATE, Durability::Later);
+        written.map_err(|error| self.failed("write", &self.file, &error.source))
+    }
+
+    fn directory(&self) -> &Path {
+        self.file.parent().unwrap_or(&self.file)
     }
 
     fn lock(&self) -> Result<File> {
-        let path = self.path(LOCK);
+        let path = &self.lock;
         let mut options = OpenOptions::new();
-        let opened = options.write(true).create(true).truncate(false).mode(PRIVATE).open(&path);
-        let file = opened.map_err(|error| self.failed("create", &path, &error))?;
+        let opened = options.write(true).create(true).truncate(false).mode(PRIVATE).open(path);
+        let file = opened.map_err(|error| self.failed("create", path, &error))?;
         for _ in 0..LOCK_ATTEMPTS {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Err(Errno::WOULDBLOCK) => std::thread::sleep(LOCK_PAUSE),
-                Err(error) => return Err(self.failed("lock", &path, &error.into())),
+                Err(error) => return Err(self.failed("lock", path, &error.into())),
                 Ok(()) => return Ok(file),
             }
         }
-        Err(self.failed("lock", &path, &ErrorKind::WouldBlock.into()))
+        Err(self.failed("lock", path, &ErrorKind::WouldBlock.into()))
     }
 
     fn failed(&self, action: &str, path: &Path, error: &io::Error) -> Error {
         let message = format!("how this run ended is not remembered: cannot {action} {}: {error}", path.display());
-        Error::new(Code::Io, message).hint(directory_hint(&self.directory))
+        Error::new(Code::Io, message).hint(state_directory::hint(self.directory()))
     }
-}
-
-/// Where this host keeps small files of its own.
-pub fn make_directory(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(path)
-}
-
-/// Who cannot make it, or write to it.
-pub fn directory_hint(path: &Path) -> String {
-    let directory = shell_word(&path.to_string_lossy());
-    format!("make it for whoever runs pgcairn: sudo install -d -m 0700 -o postgres {directory}; or set state_dir")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn place(directory: &Path) -> Place {
-        Place { directory: directory.join("new/state"), cluster: "main".to_owned() }
+    fn of(directory: &Path) -> LastRuns {
+        let path = |name| directory.join("new/state").join(name);
+        LastRuns { file: path(FILE), lock: path(LOCK), are_missed: true }
     }
 
     fn at(second: i64) -> Timestamp {
@@ -207,27 +202,27 @@ mod tests {
     #[test]
     fn what_is_remembered_is_found_again_and_bounded() {
         let directory = tempfile::tempdir().unwrap();
-        let place = place(directory.path());
-        assert_eq!(place.last("backup").unwrap(), None);
+        let runs = of(directory.path());
+        assert_eq!(runs.last("backup").unwrap(), None);
         for second in 0..=MAX_RUNS as i64 {
             let run = LastRun::after(None, at(second), Some(0.5), second % 2 == 1);
-            place.remember(&format!("verify {second}"), run.clone()).unwrap();
-            assert_eq!(place.last(&format!("verify {second}")).unwrap(), Some(run));
+            runs.remember(&format!("verify {second}"), run.clone()).unwrap();
+            assert_eq!(runs.last(&format!("verify {second}")).unwrap(), Some(run));
         }
-        assert_eq!(place.last("verify 0").unwrap(), None);
-        assert!(place.last("verify 1").unwrap().is_some());
+        assert_eq!(runs.last("verify 0").unwrap(), None);
+        assert!(runs.last("verify 1").unwrap().is_some());
     }
 
     #[test]
     fn a_damaged_file_is_told_of_and_written_anew() {
         let directory = tempfile::tempdir().unwrap();
-        let place = place(directory.path());
+        let runs = of(directory.path());
         let run = LastRun::after(None, at(1), Some(0.5), false);
-        place.remember("backup", run.clone()).unwrap();
-        std::fs::write(place.path(FILE), "{").unwrap();
-        assert!(place.last("backup").unwrap_err().message.contains("is damaged"));
-        place.remember("backup", run.clone()).unwrap();
-        assert_eq!(place.last("backup").unwrap(), Some(run));
+        runs.remember("backup", run.clone()).unwrap();
+        std::fs::write(&runs.file, "{").unwrap();
+        assert!(runs.last("backup").unwrap_err().message.contains("is damaged"));
+        runs.remember("backup", run.clone()).unwrap();
+        assert_eq!(runs.last("backup").unwrap(), Some(run));
     }
 
     #[test]
@@ -235,12 +230,23 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         std::thread::scope(|scope| {
             for number in 0..8 {
-                let place = place(directory.path());
+                let runs = of(directory.path());
                 scope.spawn(move || {
-                    place.remember(&format!("copy {number}"), LastRun::after(None, at(1), Some(0.5), false)).unwrap()
+                    runs.remember(&format!("copy {number}"), LastRun::after(None, at(1), Some(0.5), false)).unwrap()
                 });
             }
         });
-        assert_eq!(place(directory.path()).read().unwrap().runs.len(), 8);
+        assert_eq!(of(directory.path()).all().unwrap().len(), 8);
+    }
+
+    #[test]
+    fn where_nobody_misses_them_nobody_hears_that_they_are_not_remembered() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("new"), "a file").unwrap();
+        for are_missed in [true, false] {
+            let runs = LastRuns { are_missed, ..of(directory.path()) };
+            let remembered = runs.remember("backup", LastRun::after(None, at(1), None, true));
+            assert_eq!([remembered.is_err(), runs.all().is_err()], [are_missed; 2]);
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::process::geteuid;
 
-use super::last_runs::Place;
+use super::last_runs::LastRuns;
 use super::{Context, signing_key, status};
 use crate::config::Config;
 use crate::model::error::{Code, Error, Result};
@@ -66,7 +66,7 @@ fn is_a_stranger_s(config: &Config) -> bool {
 
 fn gather(config: &Config, status: &Status) -> Metrics {
     // That it cannot be read is said where it is written.
-    let runs = Place::of(config).all().unwrap_or_default().into_iter().map(|(command, last)| Run {
+    let runs = LastRuns::of(config).all().unwrap_or_default().into_iter().map(|(command, last)| Run {
         command,
         ended: last.ended,
         seconds: last.seconds,

@@ -40,6 +40,7 @@ mod server_findings;
 mod set_up;
 pub mod show;
 pub mod signing_key;
+mod state_directory;
 pub mod status;
 mod store_findings;
 mod this_host;

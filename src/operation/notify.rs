@@ -11,7 +11,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Context;
-use super::last_runs::{LastRun, Place};
+use super::last_runs::{LastRun, LastRuns};
 use crate::config::Config;
 use crate::flow::in_time::{self, Question};
 use crate::model::error::{Code, Error, Result};
@@ -63,7 +63,7 @@ pub fn ended(config: &Config, run: &Run, ended: &Ended) -> Vec<Error> {
     if config.notify.is_empty() && !config.keeps_state() {
         return Vec::new();
     }
-    let place = Some(Place::of(config)).filter(|_| config.keeps_state());
+    let place = Some(LastRuns::of(config)).filter(|_| config.keeps_state());
     let known = place.as_ref().map_or(Ok(None), |place| place.last(&run.name));
     let (before, unknown) = known.map_or_else(|error| (None, Some(error)), |before| (before, None));
     let failed = ended.failure.is_some();

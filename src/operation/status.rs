@@ -14,6 +14,7 @@ use crate::config;
 use crate::config::identity::OnHost;
 use crate::flow::in_time::{self, Question};
 use crate::model::error::{Code, Error, Result};
+use crate::operation::wal::push::last_error::{self, LastError};
 use crate::report::status::{Host, Repository, Restorable, Server, Status, Waiting};
 use crate::report::verdict::{Told, Verdict};
 
@@ -27,7 +28,7 @@ pub struct Request {
 
 /// One question's.
 enum Answer {
-    Host(Host),
+    Host(Host, Option<LastError>),
     Server(Server),
     Catalog(Box<Result<repository::Catalogued>>),
     Stored(Result<repository::Stored>),
@@ -50,14 +51,15 @@ pub fn run(context: &Context, request: &Request) -> Result<Status> {
             repository::report(context, wanted, own, request.wait)
         })
         .collect();
-    let host = match answers.next() {
-        Some(Some(Answer::Host(host))) => host,
-        _ => Host::default(),
+    let (host, push_error) = match answers.next() {
+        Some(Some(Answer::Host(host, push_error))) => (host, push_error),
+        _ => (Host::default(), None),
     };
     let server = has_server.then(|| match answers.next() {
         Some(Some(Answer::Server(server))) => server,
         _ => Server::unknown(&no_answer(request.wait)),
     });
+    let host = Host { archive_error: host.archive_error.or(still_so(push_error, server.as_ref())), ..host };
     let mut status = Status {
         cluster: context.config.name.as_ref().map(ToString::to_string),
         at: context.now,
@@ -71,6 +73,12 @@ pub fn run(context: &Context, request: &Request) -> Result<Status> {
     status.verdict = verdict::of(context, &status);
     status.next = next(context, &status);
     Ok(status)
+}
+
+/// What `wal push` failed with, unless the server tells that something else failed since.
+fn still_so(error: Option<LastError>, server: Option<&Server>) -> Option<String> {
+    let failure = server.and_then(|server| server.archiver_failure.as_ref());
+    error.filter(|error| failure.is_none_or(|failure| error.explains(failure.at))).map(|error| error.message)
 }
 
 /// What one repository can restore, by timeline.
@@ -99,9 +107,10 @@ fn of_repository(context: &Context, wanted: &config::Repository) -> [Question<An
 }
 
 fn of_host(context: &Context, data_dir: &Path) -> [Question<Answer>; 2] {
-    let (directory, now, asked) = (data_dir.to_owned(), context.now, context.clone());
+    let (directory, now, config) = (data_dir.to_owned(), context.now, context.config.clone());
+    let asked = context.clone();
     [
-        Box::new(move || Answer::Host(host::look(&directory, now))),
+        Box::new(move || Answer::Host(host::look(&directory, now), last_error::read(&config))),
         Box::new(move || Answer::Server(server::look(&asked))),
     ]
 }

@@ -43,7 +43,8 @@ pub struct Host {
     /// On the file system of pg_wal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wal_free_bytes: Option<u64>,
-    /// What archive_command said when it failed last, where the server's log is at hand; it may have succeeded since.
+    /// What archive_command said when it failed last, where the server's log is at hand, else what `wal push` left; it
+    /// may have succeeded since.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub archive_error: Option<String>,
 }

@@ -312,11 +312,21 @@ fn root_makes_the_place_to_remember() {
     }
     assert!(!verified.fails().stderr.contains("warning"));
     assert_eq!(events(&service), ["failed"]);
-    // What nobody is told of makes nothing.
-    let quiet = Verified::new("ping = \"http://127.0.0.1:1/\"");
-    quiet.give_to(NOBODY);
+}
+
+/// `status` knows how runs ended whoever is told; where that cannot be remembered, nobody hears of it.
+#[test]
+fn runs_are_remembered_though_nobody_is_told() {
+    let has_failed = |verified: &Verified| verified.run(&["status"]).stdout.contains("the last \"verify\" has failed");
+    let quiet = Verified::with("");
+    assert!(!has_failed(&quiet));
+    quiet.fails();
+    assert!(has_failed(&quiet));
     quiet.succeeds();
-    assert!(!quiet.place.path("state/main.last-runs.json").exists());
+    assert!(!has_failed(&quiet));
+    let closed = Verified::with("");
+    fs::write(closed.place.path("state"), "no directory").unwrap();
+    assert!(!closed.fails().stderr.contains("not remembered") && !has_failed(&closed));
 }
 
 #[test]

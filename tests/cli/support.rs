@@ -34,6 +34,9 @@ impl fmt::Display for Run {
     }
 }
 
+/// This machine's own is looked into by others.
+pub const STATE_VARIABLE: &str = "STATE_DIRECTORY";
+
 pub const NOBODY: u32 = 65534;
 
 pub fn is_root() -> bool {
@@ -82,6 +85,7 @@ impl Place {
             command.env_remove(name);
         }
         command.current_dir(self.directory.path()).stdin(Stdio::null()).env("TZ", "Europe/Berlin");
+        command.env(STATE_VARIABLE, self.path("host-state"));
         command
     }
 
@@ -99,6 +103,7 @@ impl Place {
         }
         let mut command = Command::new(program);
         command.current_dir(self.directory.path()).stdin(Stdio::null()).uid(uid).gid(uid);
+        command.env(STATE_VARIABLE, self.path("host-state"));
         self.finish(command.args(words))
     }
 

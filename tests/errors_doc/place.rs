@@ -57,6 +57,7 @@ impl Place {
     fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pgcairn"));
         command.env_clear().env("TZ", "UTC").env("PGCAIRN_CONFIG", self.path("main.toml"));
+        command.env("STATE_DIRECTORY", self.path("host-state"));
         command.current_dir(self.directory.path());
         command
     }

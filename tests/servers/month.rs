@@ -69,7 +69,6 @@ impl Month {
         let server = builder.setting("wal_keep_size", "0").start()?;
         let mut site = Site::new(&server)?;
         site.clock = Some(clock.clone());
-        site.begin_with(&format!("state_dir = {:?}\n", site.path("state")))?;
         let textfile = site.path("pgcairn.prom");
         site.configure(&format!(
             "[retention]\nrecovery_window = \"3d\"\n[status]\nslot = \"1MiB\"\n[metrics]\ntextfile = {textfile:?}\n\

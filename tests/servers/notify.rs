@@ -29,9 +29,7 @@ fn site(server: &Server, notify: &str) -> Outcome<Site> {
     let mut site = Site::new(server)?;
     site.init()?;
     site.archive_from(server)?;
-    let state = site.path("state");
     site.configure(&format!("[notify]\n{notify}\n"))?;
-    site.begin_with(&format!("state_dir = {state:?}\n"))?;
     Ok(site)
 }
 
@@ -161,8 +159,7 @@ fn metrics(install: &'static Installation) -> Outcome {
     let mut site = Site::new(&server)?;
     site.init()?;
     site.archive_from(&server)?;
-    let (state, file) = (site.path("state"), site.path("pgcairn.prom"));
-    site.begin_with(&format!("state_dir = {state:?}\n"))?;
+    let file = site.path("pgcairn.prom");
     site.configure(&format!("[metrics]\ntextfile = {file:?}\n"))?;
     site.run(&["backup"])?.ok()?;
     let after_backup = Written::taken(&file)?;

@@ -54,6 +54,9 @@ fn units(install: &'static Installation) -> Outcome {
         copies.display()
     ))?;
     site.init()?;
+    // As with the packaged units, systemd says where.
+    let config = fs::read_to_string(site.config())?.replace(&format!("state_dir = {:?}\n", site.state_dir()), "");
+    account().write(&site.config(), config, 0o644)?;
     let stage = Stage::new(install, &site)?;
     for (name, unit) in UNITS {
         let traced = stage.run(&site, name, unit)?;

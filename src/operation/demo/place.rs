@@ -76,8 +76,9 @@ impl Place {
         let text = |text: &str| toml::Value::from(text).to_string();
         let repository = format!("file://{}", self.path().join("repository").display());
         let lines = format!(
-            "[postgres]\ndata_dir = {}\nconnection = {}\n\n[encryption]\nrecipients = [{}]\n\n\
+            "state_dir = {}\n[postgres]\ndata_dir = {}\nconnection = {}\n\n[encryption]\nrecipients = [{}]\n\n\
              [[repository]]\nname = \"local\"\nurl = {}\n",
+            text(&self.path().join("state").to_string_lossy()),
             text(&self.origin().to_string_lossy()),
             text(connection),
             text(recipient),

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::{Context, Ended, Run, ended};
 use crate::model::error::{Code, Result};
 use crate::model::schedule::Job;
-use crate::operation::last_runs::Place;
+use crate::operation::last_runs::LastRuns;
 use crate::operation::metrics;
 use crate::report::notify::NotifyFailed;
 
@@ -93,7 +93,7 @@ pub fn failed(context: &Context, job: Job, unit: &FailedUnit) -> Result<NotifyFa
 
 /// The very run that failed has written down how it ended, and so has told of it.
 fn has_told(context: &Context, run: &Run, unit: &FailedUnit) -> bool {
-    let last = || Place::of(&context.config).last(&run.name).ok().flatten();
+    let last = || LastRuns::of(&context.config).last(&run.name).ok().flatten();
     unit.invocation.as_ref().is_some_and(|failed| last().is_some_and(|last| last.invocation.as_ref() == Some(failed)))
 }
 

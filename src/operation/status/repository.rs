@@ -227,7 +227,7 @@ pub fn report(context: &Context, wanted: &config::Repository, own: Vec<Option<An
             Some(Answer::Behind(Ok(behind))) => report.compare(context.now, behind.as_ref()),
             Some(Answer::Behind(Err(error))) => report.behind_unknown = Some(error.message),
             Some(Answer::Stored(Err(error))) => report.fail(context, error),
-            Some(Answer::Host(_) | Answer::Server(_)) => {}
+            Some(Answer::Host(..) | Answer::Server(_)) => {}
             // Any of the others may keep it waiting.
             None if number == COMPARISON => report.behind_unknown = Some(no_answer(wait).message),
             None => {

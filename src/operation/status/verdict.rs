@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::model::verdict::{self, Facts, Missing, ServerState, Slot, Told, Try};
 use crate::operation::Context;
-use crate::operation::last_runs::Place;
+use crate::operation::last_runs::LastRuns;
 use crate::report::status::{self, Repository, State, Status};
 use crate::report::verdict::Verdict;
 
@@ -42,10 +42,10 @@ fn slot(slot: &status::Slot) -> Slot {
 
 /// That it cannot be read is said where it is written.
 fn failed_runs(config: &Config) -> Vec<String> {
-    if config.file.is_none() || !config.keeps_state() {
+    if !config.keeps_state() {
         return Vec::new();
     }
-    let runs = Place::of(config).all().unwrap_or_default().into_iter();
+    let runs = LastRuns::of(config).all().unwrap_or_default().into_iter();
     runs.filter(|(_, last)| last.failing_since.is_some()).map(|(command, _)| command).collect()
 }
 

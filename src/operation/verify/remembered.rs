@@ -19,7 +19,7 @@ use crate::model::error::{Code, Error, Result};
 use crate::model::key::Key;
 use crate::model::sha256::Sha256Sum;
 use crate::model::verification::Proof;
-use crate::operation::last_runs::{directory_hint, make_directory};
+use crate::operation::state_directory;
 use crate::sink::{Durability, PRIVATE, replace};
 
 const VERSION: u32 = 1;
@@ -106,8 +106,7 @@ impl Remembered {
 
     /// Whatever is wrong with the file, everything is read then.
     pub fn read(config: &Config, repository: &str) -> Remembered {
-        let cluster = config.name.as_ref().map(ToString::to_string).unwrap_or_default();
-        let path = config.state_directory().join(format!("{cluster}.verified-{repository}"));
+        let path = state_directory::file(config, &format!("verified-{repository}"));
         let mut bytes = Vec::new();
         let read = File::open(&path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes));
         let state = read.ok().and_then(|_| State::parse(&bytes, repository)).unwrap_or_else(State::new);
@@ -211,7 +210,7 @@ impl Remembered {
             state.changed = false;
             state.format(&self.repository)
         };
-        let made = path.parent().map_or(Ok(()), make_directory);
+        let made = path.parent().map_or(Ok(()), state_directory::make);
         let written = made.and_then(|()| replace(path, &bytes, PRIVATE, Durability::Later).map_err(|e| e.source));
         written.map_err(|error| unwritable(path.parent().unwrap_or(path), &error))
     }
@@ -234,7 +233,7 @@ impl Remembered {
 
 fn unwritable(directory: &Path, error: &io::Error) -> Error {
     let message = format!("what was read is not remembered in {}: {error}", directory.display());
-    Error::new(Code::Io, message).hint(directory_hint(directory))
+    Error::new(Code::Io, message).hint(state_directory::hint(directory))
 }
 
 impl State {

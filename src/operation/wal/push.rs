@@ -5,6 +5,7 @@
 //! designed to refuse to overwrite any pre-existing archive file").
 
 mod history;
+pub mod last_error;
 mod segment;
 mod target;
 
@@ -36,7 +37,17 @@ pub struct Request {
     pub path: PathBuf,
 }
 
+/// What it fails with is left for `status`: the server's log need not be at hand there.
 pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Result<Push> {
+    let outcome = push(context, request, listener);
+    match &outcome {
+        Ok(_) => last_error::forget(&context.config),
+        Err(error) => last_error::keep(&context.config, error),
+    }
+    outcome
+}
+
+fn push(context: &Context, request: &Request, listener: &dyn Listener) -> Result<Push> {
     let pushed = Pushed::locate(&context.config, &request.path)?;
     let archives = Archive::all(&context.config, pushed.control.system_identifier);
     let mut file = None;

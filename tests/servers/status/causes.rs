@@ -2,6 +2,7 @@
 //! whether a key lies on this host.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
 
@@ -55,6 +56,35 @@ pub fn archiver(install: &'static Installation) -> Outcome {
     assert!(!reasons(&well).contains(&"archiver-fails"), "{well}");
     let said = site.run(&["status", "--wait", "20s"])?;
     assert!(!said.stdout.contains("archiver:"), "what has ended is no cause: {}", said.stdout);
+    Ok(())
+}
+
+/// With the server's log out of reach, as in the journal: what `wal push` left, until it succeeds.
+pub fn log_elsewhere(install: &'static Installation) -> Outcome {
+    let builder = Server::builder(install).segment_mib(1).setting("archive_mode", "on");
+    let server = builder.setting("logging_collector", "on").setting("log_destination", "csvlog").start()?;
+    let site = Site::new(&server)?;
+    site.init()?;
+    site.archive_from(&server)?;
+    server.archive_all()?;
+    let left = site.state_dir().join("main.archive-error.json");
+    assert!(!left.exists(), "a success leaves nothing");
+    let away = site.path("away");
+    fs::rename(site.repository(), &away)?;
+    server.switch_segment()?;
+    server.wait_archive_failure(0)?;
+    let is_said = |told: Value| told["archive_error"].as_str().is_some_and(|said| said.contains("is not a repository"));
+    assert!(is_said(told(&site)?));
+    assert_eq!(fs::metadata(&left)?.permissions().mode() & 0o777, 0o600);
+    let said = site.run(&["status", "--wait", "20s"])?.status_is(3)?;
+    said.says(&["archive_command FAILED for 0000", "is not a"])?;
+    server.stop(Shutdown::Immediate)?;
+    assert!(is_said(told(&site)?), "the server need not run");
+    server.start()?;
+    fs::rename(&away, site.repository())?;
+    server.archive_all()?;
+    assert!(!left.exists(), "what has ended is no cause");
+    assert_eq!(told(&site)?["archive_error"], Value::Null);
     Ok(())
 }
 

@@ -20,6 +20,7 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "status::commits_far_back", run: commits_far_back },
         Scenario { name: "status::nobody_answers", run: nobody_answers },
         Scenario { name: "status::causes_archiver", run: causes::archiver },
+        Scenario { name: "status::causes_log_elsewhere", run: causes::log_elsewhere },
         Scenario { name: "status::causes_down", run: causes::down },
         Scenario { name: "status::causes_slot", run: causes::slot },
         Scenario { name: "status::key_on_this_host", run: causes::key },

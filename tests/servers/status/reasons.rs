@@ -173,9 +173,7 @@ fn of_sizes(place: &Place, local: &Path) -> Outcome {
 /// The server, its archiver, and the last runs.
 pub fn of_host(install: &'static Installation) -> Outcome {
     let place = Place::new(install, "required = false\n")?;
-    let state = place.site.path("state");
-    let remembered =
-        |text: String| format!("state_dir = {state:?}\n{text}[metrics]\ntextfile = {:?}\n", place.site.path("prom"));
+    let remembered = |text: String| format!("{text}[metrics]\ntextfile = {:?}\n", place.site.path("prom"));
     let (id, local) = (place.backup()?, place.site.repository());
     place.server.archive_all()?;
     place.site.run(&["copy", "--all"])?.ok()?;

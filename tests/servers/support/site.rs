@@ -38,8 +38,6 @@ pub struct Site {
     repository_id: Option<String>,
     /// What the configuration says of the repository in place of the URL of a directory.
     place: Option<String>,
-    /// Lines before its first table.
-    top: String,
     /// Lines added to the configuration, whole tables included.
     extra: String,
     pub clock: Option<Clock>,
@@ -70,7 +68,6 @@ impl Site {
             recipient,
             repository_id: None,
             place: None,
-            top: String::new(),
             extra: String::new(),
             clock: None,
         };
@@ -95,6 +92,11 @@ impl Site {
 
     pub fn config(&self) -> PathBuf {
         self.path("main.toml")
+    }
+
+    /// Not this machine's, which others look into.
+    pub fn state_dir(&self) -> PathBuf {
+        self.path("state")
     }
 
     pub fn identity(&self) -> PathBuf {
@@ -122,12 +124,6 @@ impl Site {
     /// Adds lines to the end of the configuration.
     pub fn configure(&mut self, lines: &str) -> Outcome {
         self.extra.push_str(lines);
-        self.write_config()
-    }
-
-    /// Adds lines to what stands before the tables of the configuration.
-    pub fn begin_with(&mut self, lines: &str) -> Outcome {
-        self.top.push_str(lines);
         self.write_config()
     }
 
@@ -182,9 +178,12 @@ impl Site {
         let local = || format!("url = \"file://{}\"\n", self.repository().display());
         let place = self.place.clone().unwrap_or_else(local);
         let text = format!(
-            "name = \"main\"\n{}[postgres]\ndata_dir = {:?}\nconnection = {:?}\n[encryption]\nrecipients = [{recipients}]\n\
+            "name = \"main\"\nstate_dir = {:?}\n[postgres]\ndata_dir = {:?}\nconnection = {:?}\n[encryption]\nrecipients = [{recipients}]\n\
              [[repository]]\nname = \"local\"\n{place}{id}{}",
-            self.top, self.data, self.connection, self.extra
+            self.state_dir(),
+            self.data,
+            self.connection,
+            self.extra
         );
         Ok(account().write(&self.config(), text, 0o644)?)
     }
@@ -204,7 +203,6 @@ impl Site {
             recipient: self.recipient.clone(),
             repository_id: self.repository_id.clone(),
             place: self.place.clone(),
-            top: self.top.clone(),
             extra: self.extra.clone(),
             clock: self.clock.clone(),
         };
@@ -219,8 +217,6 @@ impl Site {
         if let Some(clock) = &self.clock {
             clock.set(&mut command);
         }
-        // Not what this machine has.
-        command.env("STATE_DIRECTORY", self.path("state"));
         command
     }
 

@@ -19,9 +19,7 @@ const LOCAL: [&str; 2] = ["--repository", "local"];
 
 /// Where things are remembered, with a backup and some WAL behind it.
 fn place(install: &'static Installation) -> Outcome<Place> {
-    let mut place = Place::new(install, "")?;
-    let state = place.site.path("state");
-    place.site.begin_with(&format!("state_dir = {state:?}\n"))?;
+    let place = Place::new(install, "")?;
     place.backup()?;
     place.server.sql("insert into t values (1001)")?;
     place.server.archive_all()?;
