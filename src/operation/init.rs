@@ -1,12 +1,17 @@
 //! `init`: the repository is created or found, the server is looked at, and its settings are told. Safe to
-//! repeat: what is there stays.
+//! repeat: what is there stays. `--recreate` makes anew what is lost.
+
+mod lost;
 
 use std::path::{Path, PathBuf};
 
 use super::failure::cannot;
 use super::repository::{self, Opened, no_recipients, sealer};
 use super::wal::push::Archive;
-use super::{Context, bucket_findings, encryption_findings, server_findings, set_up, signing_key, store_findings};
+use super::{
+    Context, bucket_findings, encryption_findings, server_findings, set_up, signing_key, state_directory,
+    store_findings,
+};
 use crate::config::{self, Config};
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::Encryption;
@@ -28,6 +33,8 @@ pub struct Request {
     pub write: bool,
     /// The repository may be made without encryption.
     pub no_encryption: bool,
+    /// Make anew what is lost, and nothing else.
+    pub recreate: bool,
 }
 
 impl Request {
@@ -38,6 +45,15 @@ impl Request {
 }
 
 pub fn run(context: &Context, request: &Request) -> Result<Init> {
+    if !request.recreate {
+        return make(context, request);
+    }
+    let lost = lost::find(&context.config)?;
+    let expecting = Context { config: lost::expected(&context.config, &lost), ..context.clone() };
+    make(&expecting, request).map(|init| lost::told(context, lost, init))
+}
+
+fn make(context: &Context, request: &Request) -> Result<Init> {
     let encryption = wanted_encryption(&context.config, request)?;
     let (server, answer) = ask_server(context);
     let place = if request.write { Some(included_directory(server.as_ref(), &answer)?) } else { None };
@@ -53,6 +69,8 @@ pub fn run(context: &Context, request: &Request) -> Result<Init> {
         push_histories(context, settings.system_identifier)?;
     }
     findings.extend(server.iter().flat_map(|settings| set_up_findings(context, &repository, settings)));
+    // For `wal push`, which makes none; whoever may not make it is told by runs that miss it.
+    let _ = state_directory::make(&context.config.state_directory());
     let settings = server_findings::needed_settings(context, server.as_ref());
     let written = place.map(|directory| write(&directory, &settings)).transpose()?;
     Ok(Init {
@@ -66,6 +84,7 @@ pub fn run(context: &Context, request: &Request) -> Result<Init> {
         recipients: context.config.recipients.iter().map(ToString::to_string).collect(),
         cluster: context.config.name.as_ref().map(ToString::to_string).unwrap_or_default(),
         system_identifier: server.as_ref().map(|s| s.system_identifier.to_string()),
+        recreated: None,
         next: next(context, server.as_ref(), &settings),
         settings,
         written,
@@ -141,8 +160,7 @@ fn open_or_create(
             }
         }
         Err(error) if error.code == Code::NotARepository => {
-            Err(error
-                .hint("mount its disk; or, for a new repository, take id out of [[repository]] in the configuration"))
+            Err(error.hint("mount its disk; where it is lost for good: pgcairn init --recreate"))
         }
         Err(error) => Err(error),
     }

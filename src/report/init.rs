@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Report;
 use super::check::{Finding, lines, worst};
-use super::text::facts;
+use super::text::{facts, utc, whole_second, wrapped};
 use crate::model::error::Code;
 use crate::model::key::Encryption;
 use crate::model::signature::PublicKey;
@@ -33,7 +34,23 @@ pub struct Init {
     /// Where `--write` put them.
     pub written: Option<PathBuf>,
     pub findings: Vec<Finding>,
+    /// With `--recreate`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recreated: Option<Recreated>,
     pub next: String,
+}
+
+/// Made anew, in place of what was lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Recreated {
+    /// Their names.
+    pub repositories: Vec<String>,
+    /// When the last backup of this host succeeded, where that is remembered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_backup: Option<Timestamp>,
+    /// What is to be done, in order. Commands, but for what stands in the configuration; what follows `   #` is for a
+    /// person.
+    pub steps: Vec<String>,
 }
 
 /// A further repository.
@@ -93,7 +110,7 @@ impl Report for Init {
         };
         rows.splice(2..2, self.others.iter().flat_map(other));
         rows.extend(self.system_identifier.iter().map(|id| ("system identifier", id.clone())));
-        facts(&rows) + &lines(&self.findings) + &self.settings_text() + &self.pin_text()
+        facts(&rows) + &lines(&self.findings) + &self.settings_text() + &self.pin_text() + &self.lost_text()
     }
 
     fn next(&self) -> Option<String> {
@@ -109,6 +126,20 @@ impl Init {
     /// Whoever restores elsewhere needs it, and must not have it from the repository.
     fn pin_text(&self) -> String {
         self.public_key.iter().map(|key| format!("{PIN}    [signing]\n    trusted = [\"{key}\"]\n")).collect()
+    }
+
+    fn lost_text(&self) -> String {
+        let Some(recreated) = &self.recreated else { return String::new() };
+        let last = recreated
+            .last_backup
+            .map(|at| format!("; the last backup of this host succeeded at {}", utc(whole_second(at))));
+        let names = recreated.repositories.join(" and ");
+        let lost = format!(
+            "\nLOST with {names}: every backup and all WAL that no other repository has{}",
+            last.unwrap_or_default()
+        );
+        let steps: String = recreated.steps.iter().map(|step| format!("    {step}\n")).collect();
+        format!("{}\nto be done now:\n{steps}", wrapped(&lost, 0))
     }
 
     fn settings_text(&self) -> String {

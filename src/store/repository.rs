@@ -1,6 +1,7 @@
 //! An opened repository and the roles in which its objects are touched.
 
-use std::io::Cursor;
+use std::io::{Cursor, ErrorKind};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -17,6 +18,9 @@ use super::s3::S3Backend;
 use super::url::RepositoryUrl;
 use crate::model::key::{Encryption, Key};
 use crate::model::sha256::Sha256Sum;
+
+/// What a file system has in its root, made by itself.
+const OF_A_FILE_SYSTEM: &str = "lost+found";
 
 /// How many writers try at once to create the marker of a new repository.
 pub const PROBES: usize = 16;
@@ -59,6 +63,20 @@ impl Repository {
             RepositoryUrl::S3(settings) => Arc::new(S3Backend::open(settings)?),
         };
         Repository::open_on(backend, expected_id)
+    }
+
+    /// Something that lies at `url`, where no repository is.
+    pub fn remains_at(url: &RepositoryUrl) -> Result<Option<String>> {
+        match url {
+            RepositoryUrl::File(path) => remains_in(path),
+            RepositoryUrl::S3(settings) => {
+                let backend = S3Backend::open(settings)?;
+                // The levels below it first: there may be millions of objects.
+                let below = backend.children("")?.into_iter().next();
+                let beside = || Ok(backend.list("")?.into_iter().next().map(|entry| entry.key.as_str().to_owned()));
+                below.map_or_else(beside, |directory| Ok(Some(directory)))
+            }
+        }
     }
 
     /// What the bucket at `url` does with objects, before anything is made in it.
@@ -207,6 +225,21 @@ fn probe(backend: &dyn Backend, encryption: Encryption) -> Result<Vec<Result<()>
         probes.into_iter().map(|probe| probe.join()).collect::<Vec<_>>()
     });
     Ok(results.into_iter().map(|result| result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect())
+}
+
+fn remains_in(directory: &Path) -> Result<Option<String>> {
+    let failed = |error| Error::from_os("cannot read", format!("file://{}", directory.display()), error);
+    let entries = match std::fs::read_dir(directory) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        entries => entries.map_err(failed)?,
+    };
+    for entry in entries {
+        let name = entry.map_err(failed)?.file_name();
+        if name != OF_A_FILE_SYSTEM {
+            return Ok(Some(name.to_string_lossy().into_owned()));
+        }
+    }
+    Ok(None)
 }
 
 fn read_marker(backend: &dyn Backend) -> Result<Marker> {

@@ -12,7 +12,7 @@ use pgcairn::model::signature::{PublicKey, SigningKey, Standing};
 use pgcairn::report::Report;
 use pgcairn::report::backup::{Backup, FlaggedPage};
 use pgcairn::report::check::{Check, Finding};
-use pgcairn::report::init::{Init, Setting, Takes};
+use pgcairn::report::init::{Init, Recreated, Setting, Takes};
 use pgcairn::report::list::{List, Row};
 use pgcairn::report::restore::{Done, Plan, Restore, Started, Tablespace};
 use pgcairn::report::wal::{Flaw, Flush, Range, Shown, Timeline, WalList};
@@ -165,8 +165,16 @@ fn an_init() {
         ],
         written: None,
         findings: Vec::new(),
+        recreated: None,
         next: "restart PostgreSQL, then pgcairn check".to_owned(),
     };
+    assert_snapshot!(read(&init));
+    let recreated = Recreated {
+        repositories: vec!["local".to_owned()],
+        last_backup: Some(at("2026-11-20T03:04:05.5Z")),
+        steps: vec!["pgcairn backup --hold first   # at once".to_owned(), "pgcairn recovery-sheet".to_owned()],
+    };
+    let init = Init { recreated: Some(recreated), next: "pgcairn backup --hold first".to_owned(), ..init };
     assert_snapshot!(read(&init));
 }
 

@@ -119,7 +119,10 @@ fn stalled(names: &Names) -> Kind {
 fn repository_lost(names: &Names) -> Kind {
     let steps = vec![
         step("Which objects are damaged or missing, and which backups they hurt:", names.own("verify")),
-        step("Where there is nothing any more, mend or replace its disk or bucket, then:", names.own("init")),
+        step(
+            "Where there is nothing any more, mend or replace its disk or bucket, then:",
+            names.own("init --recreate"),
+        ),
         step("The server still has all: a new backup at once:", names.own("backup")),
         step("Bring the other repositories up:", names.own("copy --all")),
         words("A restore reads from another repository what one has lost."),

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::Value;
+
 use super::super::support::account::{account, is_root};
 use super::super::support::majors::Installation;
 use super::super::support::server::{Server, run};
@@ -59,6 +61,29 @@ fn places(document: &mut Document, server: &Server) -> Outcome {
     absent.identify("6f1d3c5a90b24e7788c2d4015be3f96a")?;
     document.refuses("init where a repository with an id should be", &absent, &["init"])?;
     assert!(!absent.repository().exists(), "refused, and something was made");
+    recreated(document, &mut absent)
+}
+
+/// What the hint says makes it anew, and nothing but what is lost.
+fn recreated(document: &mut Document, site: &mut Site) -> Outcome {
+    let recreate = ["init", "--recreate"];
+    let made = site.run(&["init", "--recreate", "--json"])?.ok()?.json()?;
+    let id = made["repository_id"].as_str().unwrap_or_default().to_owned();
+    let steps = made["recreated"]["steps"].as_array().cloned().unwrap_or_default();
+    let step = |n: usize| steps.get(n).and_then(Value::as_str).unwrap_or_default();
+    assert!(step(0).starts_with(&format!("id = \"{id}\" for local in ")), "{made}");
+    assert!(step(1).contains(" backup --hold ") && steps.len() == 4, "{made}");
+    site.run(&["list"])?.status_is(7)?;
+    site.identify(&id)?;
+    site.run(&["list"])?.ok()?;
+    document.refuses("init --recreate where none is lost", site, &recreate)?;
+
+    // Without its marker it is no repository; what is in it may be all that there is.
+    let (marker, away) = (site.repository().join("pgcairn.json"), site.path("away"));
+    account().make_dir(&site.repository().join("clusters"))?;
+    fs::rename(&marker, &away)?;
+    document.refuses("init --recreate where something is left", site, &recreate)?;
+    assert!(!marker.exists(), "refused, and something was made");
     Ok(())
 }
 

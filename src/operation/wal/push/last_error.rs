@@ -38,7 +38,8 @@ impl LastError {
     }
 }
 
-/// Each failure in place of the one before. Where it cannot be kept, the server's log has it.
+/// Each failure in place of the one before. Where it cannot be kept, the server's log has it: `init` and runs make the
+/// directory, and what a dying server has left behind makes none where all else was removed.
 pub fn keep(config: &Config, error: &Error) {
     if config.keeps_state() {
         let error = LastError { at: Timestamp::now(), message: archive_error::cut(&error.message) };
@@ -47,7 +48,6 @@ pub fn keep(config: &Config, error: &Error) {
 }
 
 fn write(path: &Path, error: &LastError) -> std::io::Result<()> {
-    path.parent().map_or(Ok(()), state_directory::make)?;
     replace(path, &serde_json::to_vec(error)?, PRIVATE, Durability::Later).map_err(|error| error.source)
 }
 
