@@ -71,6 +71,7 @@ impl Place {
         let at = |name: &str| scratch.join(name).display().to_string();
         let names = vec![
             ("/etc/pgcairn", at("etc")),
+            ("[postgres]\ndata_dir", format!("state_dir = {:?}\n[postgres]\ndata_dir", at("state"))),
             ("/var/backups/pgcairn", at("repo")),
             ("/srv/restored", at("restored")),
             ("/usr/lib/postgresql/18/bin", install.bin().display().to_string()),

@@ -39,7 +39,7 @@ fn nothing_is_left(wanted: &config::Repository) -> Result<()> {
     let message = format!("{} is no repository, and {name} lies there", wanted.url.as_str());
     Err(Error::new(Code::Refused, message).hint(
         "move it away, or name another url; where it is this repository but for its pgcairn.json: \
-         take id out of [[repository]], then pgcairn init and pgcairn verify",
+         take id out of [[repository]], pgcairn init, then pgcairn verify",
     ))
 }
 

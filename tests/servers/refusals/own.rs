@@ -105,8 +105,9 @@ fn configuration(site: &Site, data: &Path, repository: &Path) -> Outcome<PathBuf
     let file = site.path("main.toml");
     let recipient = site.recipient.clone().unwrap_or_default();
     let text = format!(
-        "[postgres]\ndata_dir = {data:?}\n[encryption]\nrecipients = [{recipient:?}]\n\
+        "state_dir = {:?}\n[postgres]\ndata_dir = {data:?}\n[encryption]\nrecipients = [{recipient:?}]\n\
          [[repository]]\nname = \"local\"\nurl = \"file://{}\"\n",
+        site.state_dir(),
         repository.display()
     );
     account().write(&file, text, 0o644)?;
