@@ -2,7 +2,7 @@
 
 use clap::{ArgGroup, Args};
 
-use super::job::{Name, is_one};
+use super::notifier::{RunName, is_one};
 use super::session::Session;
 use super::{Status, argument};
 use crate::model::selector::Selector;
@@ -32,9 +32,9 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    pub fn job(&self) -> Option<Name> {
+    pub fn run_name(&self) -> Option<RunName> {
         let what = self.backup.as_ref().map_or("--all".to_owned(), ToString::to_string);
-        Some(Name::of("copy").word(Some(&what)).option("--to", self.to.as_ref())).filter(|_| !is_one(&self.backup))
+        Some(RunName::of("copy").word(Some(&what)).option("--to", self.to.as_ref())).filter(|_| !is_one(&self.backup))
     }
 
     pub fn run(self, session: &Session) -> Status {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::job::Name;
+use super::notifier::RunName;
 use super::session::{IdentityArguments, RepositoryArguments, Session, TrustArguments};
 use super::{Status, argument, time};
 use crate::model::error::{Code, Error, Result};
@@ -58,8 +58,8 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    pub fn job(&self) -> Name {
-        Name::of("drill").option("--repository", self.place.repository())
+    pub fn run_name(&self) -> RunName {
+        RunName::of("drill").option("--repository", self.place.repository())
     }
 
     pub fn run(self, session: &Session) -> Status {

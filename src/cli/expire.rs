@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::Status;
-use super::job::Name;
+use super::notifier::RunName;
 use super::session::{OneRepository, Session};
 use crate::operation;
 use crate::operation::expire::Request;
@@ -29,8 +29,8 @@ pub struct Arguments {
 
 impl Arguments {
     /// What only looks is no run of it.
-    pub fn job(&self) -> Option<Name> {
-        (!self.dry_run).then(|| Name::of("expire").option("--repository", self.place.name()))
+    pub fn run_name(&self) -> Option<RunName> {
+        (!self.dry_run).then(|| RunName::of("expire").option("--repository", self.place.name()))
     }
 
     pub fn run(self, session: &Session) -> Status {

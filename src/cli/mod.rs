@@ -13,11 +13,11 @@ mod expire;
 mod help;
 mod hold;
 mod init;
-mod job;
 mod key;
 mod list;
 mod man;
 mod metrics;
+mod notifier;
 mod notify;
 mod ownership;
 mod prompt;
@@ -121,17 +121,17 @@ pub fn main() -> ExitCode {
 }
 
 fn run(Arguments { globals, command }: Arguments, protocol: Protocol) -> Ended {
-    let name = command.job();
+    let name = command.run_name();
     let session = Session::new(globals, protocol, command.is_long(), name);
     let came_to = panic::catch_unwind(AssertUnwindSafe(|| command.run(&session))).unwrap_or_else(|panic| {
-        session.job.panicked(&session.output);
+        session.notifier.panicked(&session.output);
         panic::resume_unwind(panic)
     });
     let ended = match &came_to {
         Ok(ending) => Ended::Itself(ending.status),
         Err(error) => Ended::Failed(session.output.error(error)),
     };
-    session.job.ended(&came_to, &session.output);
+    session.notifier.ended(&came_to, &session.output);
     ended
 }
 
@@ -184,13 +184,13 @@ impl Command {
     }
 
     /// What others are told of.
-    fn job(&self) -> Option<job::Name> {
+    fn run_name(&self) -> Option<notifier::RunName> {
         match self {
-            Command::Backup(_) => Some(job::Name::of("backup")),
-            Command::Expire(arguments) => arguments.job(),
-            Command::Copy(arguments) => arguments.job(),
-            Command::Verify(arguments) => arguments.job(),
-            Command::Drill(arguments) => Some(arguments.job()),
+            Command::Backup(_) => Some(notifier::RunName::of("backup")),
+            Command::Expire(arguments) => arguments.run_name(),
+            Command::Copy(arguments) => arguments.run_name(),
+            Command::Verify(arguments) => arguments.run_name(),
+            Command::Drill(arguments) => Some(arguments.run_name()),
             _ => None,
         }
     }
@@ -227,7 +227,7 @@ mod tests {
     fn runs_with_different_places_are_different_runs() {
         let name = |words: &str| {
             let arguments = Arguments::try_parse_from(words.split(' ')).unwrap();
-            arguments.command.job().map(|name| name.to_string())
+            arguments.command.run_name().map(|name| name.to_string())
         };
         for (words, wanted) in [
             ("pgcairn backup --label a=b", Some("backup")),

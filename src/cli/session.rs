@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::argument;
 use super::exit::Protocol;
-use super::job::{Job, Name};
+use super::notifier::{Notifier, RunName};
 use super::ownership::{self, Belongings};
 use super::prompt::{self, Answer};
 use super::signal;
@@ -142,11 +142,11 @@ pub struct Session {
     pub output: Output,
     pub interrupt: Interrupt,
     pub now: Timestamp,
-    pub job: Job,
+    pub notifier: Notifier,
 }
 
 impl Session {
-    pub fn new(globals: Globals, protocol: Protocol, long: bool, job: Option<Name>) -> Session {
+    pub fn new(globals: Globals, protocol: Protocol, long: bool, run: Option<RunName>) -> Session {
         let format = match (globals.json, long) {
             (false, _) => Format::Human,
             (true, false) => Format::Json,
@@ -154,7 +154,7 @@ impl Session {
         };
         let output = protocol.output(format, globals.quiet);
         let now = Timestamp::now();
-        Session { globals, protocol, output, interrupt: Interrupt::default(), now, job: Job::new(job, now) }
+        Session { globals, protocol, output, interrupt: Interrupt::default(), now, notifier: Notifier::new(run, now) }
     }
 
     /// Before it was given up.
@@ -355,7 +355,7 @@ impl Session {
 
     pub fn config(&self) -> Result<Config> {
         let config = Config::read(&self.config_file())?;
-        self.job.configured(&config);
+        self.notifier.configured(&config);
         Ok(config)
     }
 
@@ -427,11 +427,11 @@ impl Session {
         watch: Watch,
     ) -> Result<Context> {
         self.output.lead_to(config.command_line());
-        let kept = (self.job.is_remembered() && config.keeps_state()).then(|| config.state_directory());
+        let kept = (self.notifier.is_remembered() && config.keeps_state()).then(|| config.state_directory());
         let state = belongings.state.clone().or(kept);
         ownership::assume(&Belongings { state, ..belongings.clone() })?;
         self.watch_signals(watch)?;
-        self.job.began(&self.output);
+        self.notifier.began(&self.output);
         let trusted = Vec::new();
         Ok(Context { config, identities, trusted, now: self.now, interrupt: self.interrupt.clone() })
     }

@@ -44,7 +44,7 @@ impl Arguments {
         let outcome = operation::status::run(&context, &request)?;
         // What was not answered in this short time may have been before, and is in the metrics still.
         if self.look.is_at_all() && outcome.repositories.iter().all(|repository| repository.error.is_none()) {
-            session.job.knows(outcome.clone());
+            session.notifier.knows(outcome.clone());
         }
         Ok(outcome)
     }

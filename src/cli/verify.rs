@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::job::{Name, is_one};
+use super::notifier::{RunName, is_one};
 use super::session::{IdentityArguments, LookingArguments, Session};
 use super::{Status, argument};
 use crate::model::selector::Selector;
@@ -40,10 +40,10 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    pub fn job(&self) -> Option<Name> {
+    pub fn run_name(&self) -> Option<RunName> {
         // A sample every day and all of it every month are two jobs.
         let sample = self.sample.map(|share| share.to_string());
-        let name = Name::of("verify")
+        let name = RunName::of("verify")
             .option("--sample", sample.as_ref())
             .word(self.backup.as_ref())
             .option("--repository", self.look.repository());

@@ -15,7 +15,7 @@ use crate::report::{self, Output};
 
 /// One command, from when its configuration was read and root given up until its end. What fails before is seen by
 /// whoever started it.
-pub struct Job {
+pub struct Notifier {
     run: Option<Run>,
     /// As the file has it, whatever arguments say.
     config: OnceCell<Config>,
@@ -24,11 +24,11 @@ pub struct Job {
     status: OnceCell<report::status::Status>,
 }
 
-impl Job {
+impl Notifier {
     /// `name` is the command as it was called; nobody is told of one without.
-    pub fn new(name: Option<Name>, began: Timestamp) -> Job {
+    pub fn new(name: Option<RunName>, began: Timestamp) -> Notifier {
         let run = name.map(|name| Run { verb: name.verb, name: name.whole, began: Some(began) });
-        Job { run, config: OnceCell::new(), has_begun: Cell::new(false), status: OnceCell::new() }
+        Notifier { run, config: OnceCell::new(), has_begun: Cell::new(false), status: OnceCell::new() }
     }
 
     pub fn configured(&self, config: &Config) {
@@ -61,7 +61,7 @@ impl Job {
         self.tell(failure, output);
     }
 
-    /// Instead of [`Job::ended`], where it came to nothing at all.
+    /// Instead of [`Notifier::ended`], where it came to nothing at all.
     pub fn panicked(&self, output: &Output) {
         let bug = Error::new(Code::Internal, "a bug in pgcairn")
             .hint("please report it with the line in the log of this run");
@@ -88,28 +88,28 @@ pub fn is_one(backup: &Option<Selector>) -> bool {
 }
 
 /// By which a run is told from others.
-pub struct Name {
+pub struct RunName {
     verb: &'static str,
     /// With the arguments that make it another.
     whole: String,
 }
 
-impl Name {
-    pub fn of(verb: &'static str) -> Name {
-        Name { verb, whole: verb.to_owned() }
+impl RunName {
+    pub fn of(verb: &'static str) -> RunName {
+        RunName { verb, whole: verb.to_owned() }
     }
 
-    pub fn word(mut self, word: Option<&impl ToString>) -> Name {
+    pub fn word(mut self, word: Option<&impl ToString>) -> RunName {
         self.whole.extend(word.map(|word| format!(" {}", word.to_string())));
         self
     }
 
-    pub fn option(self, option: &str, value: Option<&impl ToString>) -> Name {
+    pub fn option(self, option: &str, value: Option<&impl ToString>) -> RunName {
         self.word(value.map(|value| format!("{option} {}", value.to_string())).as_ref())
     }
 }
 
-impl fmt::Display for Name {
+impl fmt::Display for RunName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.whole)
     }
