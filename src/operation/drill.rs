@@ -34,7 +34,7 @@ use crate::model::recovery_log::RecoveryLog;
 use crate::model::selector::Selector;
 use crate::model::timestamp::TimestampTz;
 use crate::postgres::{End, LONGEST_SILENCE, ScratchServer};
-use crate::report::drill::{Check, Drill, Phase, REPLAY, RESTORE};
+use crate::report::drill::{Check, Drill, REPLAY, RESTORE, Span};
 use crate::report::{self, Listener};
 use check::Finding;
 use deadline::Deadline;
@@ -300,7 +300,7 @@ impl<'a> Stage<'a> {
         let done = work(self);
         let seconds = self.began.elapsed().as_secs_f64() - from_seconds;
         // In front of its steps.
-        self.report.phases.insert(at, Phase { name: name.to_owned(), from_seconds, seconds });
+        self.report.phases.insert(at, Span { name: name.to_owned(), from_seconds, seconds });
         done
     }
 

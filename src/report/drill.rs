@@ -31,7 +31,7 @@ pub struct Drill {
     /// What the log of the server on the copy proves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recovery: Option<RecoveryLog>,
-    pub phases: Vec<Phase>,
+    pub phases: Vec<Span>,
     pub checks: Vec<Check>,
     pub databases: Vec<Database>,
     /// The object that keeps the result; left out where none could be made.
@@ -65,7 +65,7 @@ pub struct Restored {
 
 /// From the beginning of the drill.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Phase {
+pub struct Span {
     pub name: String,
     pub from_seconds: f64,
     pub seconds: f64,

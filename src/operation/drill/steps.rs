@@ -3,14 +3,14 @@
 use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
-use crate::report::drill::{Phase, RESTORE};
-use crate::report::{self, Event, Listener};
+use crate::report::drill::{RESTORE, Span};
+use crate::report::{Event, Listener, Phase};
 
 /// Passes everything on.
 pub struct Steps<'a> {
     listener: &'a dyn Listener,
     began: Instant,
-    heard: Mutex<Vec<(report::Phase, f64)>>,
+    heard: Mutex<Vec<(Phase, f64)>>,
 }
 
 impl<'a> Steps<'a> {
@@ -19,10 +19,10 @@ impl<'a> Steps<'a> {
     }
 
     /// Each up to the next one, the last up to now.
-    pub fn phases(&self) -> Vec<Phase> {
+    pub fn phases(&self) -> Vec<Span> {
         let heard = self.heard();
         let ends = heard.iter().skip(1).map(|(_, from)| *from).chain([self.began.elapsed().as_secs_f64()]);
-        let phase = |((phase, from), end): (&(report::Phase, f64), f64)| Phase {
+        let phase = |((phase, from), end): (&(Phase, f64), f64)| Span {
             name: format!("{RESTORE}: {}", phase.words()),
             from_seconds: *from,
             seconds: end - from,
@@ -30,7 +30,7 @@ impl<'a> Steps<'a> {
         heard.iter().zip(ends).map(phase).collect()
     }
 
-    fn heard(&self) -> MutexGuard<'_, Vec<(report::Phase, f64)>> {
+    fn heard(&self) -> MutexGuard<'_, Vec<(Phase, f64)>> {
         self.heard.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn a_step_goes_on_until_the_next_begins() {
         let steps = Steps::new(&Quiet, Instant::now());
-        for phase in [report::Phase::ReadingWal, report::Phase::Restoring, report::Phase::Restoring] {
+        for phase in [Phase::ReadingWal, Phase::Restoring, Phase::Restoring] {
             steps.progress(Progress::new(phase));
         }
         let phases = steps.phases();

@@ -1,28 +1,27 @@
-//! The result as one page for a browser: nothing is loaded from elsewhere, and nothing in it runs.
+//! The result as one page for a browser.
 
-use super::{Check, Database, Drill, Phase, Table};
+use super::{Check, Database, Drill, Span, Table};
 use crate::model::drill::Outcome;
-use crate::report::html::escaped;
+use crate::report::html::{self, escaped};
 use crate::report::text::{bytes, count, grouped, seconds, utc, utc_and_local, whole_second};
 
 const STYLE: &str = include_str!("page.css");
 
 pub fn page(drill: &Drill) -> String {
-    let cluster = escaped(drill.cluster.as_deref().unwrap_or("a cluster"));
-    let (verdict, class) = if drill.passed { ("passed", "passed") } else { ("failed", "failed") };
-    format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>Drill of {cluster}: {verdict}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
-         <header><h1>Drill of {cluster}</h1><p class=\"verdict {class}\">{verdict}</p></header>\n{}{}{}{}\
-         <footer>pgcairn {}, {}</footer>\n</main>\n</body>\n</html>\n",
+    let title = format!("Drill of {}", drill.cluster.as_deref().unwrap_or("a cluster"));
+    let verdict = if drill.passed { "passed" } else { "failed" };
+    let content = format!(
+        "<header><h1>{}</h1><p class=\"verdict {verdict}\">{verdict}</p></header>\n{}{}{}{}\
+         <footer>pgcairn {}, {}</footer>\n",
+        escaped(&title),
         facts(drill),
         time_line(drill),
         checks(&drill.checks),
         drill.databases.iter().map(database).collect::<String>(),
         env!("CARGO_PKG_VERSION"),
         utc(whole_second(drill.started)),
-    )
+    );
+    html::page(&format!("{title}: {verdict}"), STYLE, &content)
 }
 
 fn facts(drill: &Drill) -> String {
@@ -52,7 +51,7 @@ fn facts(drill: &Drill) -> String {
 /// Bars below each other on one scale.
 fn time_line(drill: &Drill) -> String {
     let whole = drill.seconds.max(f64::EPSILON);
-    let bar = |phase: &Phase| {
+    let bar = |phase: &Span| {
         let (left, width) = (100.0 * phase.from_seconds / whole, 100.0 * phase.seconds / whole);
         format!(
             "<tr><th scope=\"row\">{}</th><td class=\"number\">{}</td><td class=\"lane\"><i style=\"left:{left:.2}%;width:{width:.2}%\"></i></td></tr>\n",

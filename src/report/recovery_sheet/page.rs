@@ -1,11 +1,11 @@
-//! The sheet as one page to print: nothing is loaded from elsewhere, and nothing in it runs.
+//! The sheet as one page to print.
 
 use serde::Serialize;
 
 use super::Sheet;
 use super::content::Section;
 use crate::report::Report;
-use crate::report::html::escaped;
+use crate::report::html::{escaped, page};
 
 const STYLE: &str = include_str!("page.css");
 
@@ -17,13 +17,9 @@ impl Report for Page {
     const NAME: &'static str = Sheet::NAME;
 
     fn human(&self) -> String {
-        let title = escaped(&self.0.title());
+        let title = self.0.title();
         let sections: String = self.0.sections().iter().map(section).collect();
-        format!(
-            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
-             <style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n{sections}</main>\n</body>\n</html>\n"
-        )
+        page(&title, STYLE, &format!("<h1>{}</h1>\n{sections}", escaped(&title)))
     }
 }
 
