@@ -43,6 +43,7 @@ mod wal_targets;
 
 use std::process::ExitCode;
 use std::thread;
+use std::time::Instant;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -133,7 +134,9 @@ fn trial(install: &'static Installation, scenario: Scenario) -> Trial {
     let name = format!("pg{major}::{}", scenario.name);
     let label = name.clone();
     Trial::ignorable_test(name, move || {
+        let began = Instant::now();
         let result = std::panic::catch_unwind(|| (scenario.run)(install));
+        summary::took(&label, began.elapsed());
         match result.unwrap_or_else(|panic| Err(Stop::Fail(panic_message(&*panic)))) {
             Ok(()) => {
                 summary::passed(major);

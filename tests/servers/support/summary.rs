@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use super::majors::{Installation, KNOWN, REQUIRED};
 
@@ -14,10 +15,28 @@ struct Tally {
     left_out: Vec<String>,
 }
 
+/// Of all trials.
+static TOOK: Mutex<Vec<(Duration, String)>> = Mutex::new(Vec::new());
+
+/// So many are named at the end, by what they took beside the others.
+const SLOWEST: usize = 15;
+
 static TALLIES: Mutex<BTreeMap<u32, Tally>> = Mutex::new(BTreeMap::new());
 
 fn with_tally(major: u32, change: impl FnOnce(&mut Tally)) {
     change(TALLIES.lock().unwrap_or_else(|e| e.into_inner()).entry(major).or_default());
+}
+
+pub fn took(trial: &str, time: Duration) {
+    TOOK.lock().unwrap_or_else(|e| e.into_inner()).push((time, trial.to_owned()));
+}
+
+/// Where the time goes, for whoever makes the whole faster.
+fn print_slowest() {
+    let mut took = TOOK.lock().unwrap_or_else(|e| e.into_inner()).clone();
+    took.sort_by(|a, b| b.cmp(a));
+    let slowest = took.iter().take(SLOWEST).map(|(time, trial)| format!("{trial} {} s", time.as_secs()));
+    println!("slowest: {}", slowest.collect::<Vec<_>>().join(", "));
 }
 
 pub fn passed(major: u32) {
@@ -46,6 +65,7 @@ pub fn print(wanted: &[u32], installed: &[&Installation]) -> Vec<u32> {
     for part in tallies.values().flat_map(|t| &t.left_out) {
         println!("SKIPPED in part {part}");
     }
+    print_slowest();
     for install in installed {
         let tally = tallies.get(&install.major).cloned().unwrap_or_default();
         let (passed, failed, skipped) = (tally.passed, tally.failed, tally.skipped.len());
