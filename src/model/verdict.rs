@@ -117,15 +117,19 @@ fn of_backups(facts: &Facts, thresholds: &Thresholds) -> Option<(Level, Reason)>
     }
 }
 
-/// What must be ready before it is needed; only where the backups are made. One repository that knows of it is enough.
+/// Only where the backups are made.
 fn of_set_up(facts: &Facts) -> Vec<(Level, Reason)> {
-    let Some(first) = facts.repositories.first().filter(|first| facts.server.is_some() && first.told.is_some()) else {
-        return Vec::new();
-    };
-    let told = || facts.repositories.iter().filter_map(|repository| repository.told);
-    let is_checked = !facts.needs_key || told().any(|told| told.key_checked);
-    let key = (!is_checked).then(|| Reason::KeyNeverChecked { url: first.url.clone() });
-    let sheet = match told().filter_map(|told| told.sheet_is_current).max() {
+    let first = facts.repositories.first().filter(|first| facts.server.is_some() && first.told.is_some());
+    let told: Vec<Told> = facts.repositories.iter().filter_map(|repository| repository.told).collect();
+    first.map(|first| set_up(&first.url, facts.needs_key, &told)).unwrap_or_default()
+}
+
+/// What must be ready before it is needed, by what repositories tell: one that knows of it is enough. `url` is where
+/// backups are made.
+pub fn set_up(url: &str, needs_key: bool, told: &[Told]) -> Vec<(Level, Reason)> {
+    let is_checked = !needs_key || told.iter().any(|told| told.key_checked);
+    let key = (!is_checked).then(|| Reason::KeyNeverChecked { url: url.to_owned() });
+    let sheet = match told.iter().filter_map(|told| told.sheet_is_current).max() {
         Some(true) => None,
         Some(false) => Some(Reason::SheetOutdated),
         None => Some(Reason::SheetNeverMade),

@@ -14,6 +14,7 @@ use crate::model::key::BackupId;
 use crate::model::verification::Proof;
 use crate::model::wal_name::TimelineId;
 
+pub use crate::model::verdict::{Behind, Slot};
 pub use monitored::Monitored;
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -91,13 +92,6 @@ pub struct Server {
 pub struct ArchiverFailure {
     pub segment: String,
     pub at: Timestamp,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Slot {
-    pub name: String,
-    /// WAL that the server keeps for it.
-    pub held_bytes: u64,
 }
 
 /// WAL that `archive_command` has not brought away yet.
@@ -257,16 +251,6 @@ pub struct Cost {
     pub currency: String,
 }
 
-/// What `copy --all` would bring.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Behind {
-    pub backups: u64,
-    pub wal_files: u64,
-    /// For how long the oldest of it has been elsewhere.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub seconds: Option<u64>,
-}
-
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Failure {
     pub code: &'static str,
@@ -333,7 +317,7 @@ impl Repository {
     }
 
     pub fn is_behind(&self) -> bool {
-        self.behind.is_some_and(|behind| behind.backups + behind.wal_files > 0)
+        self.behind.is_some_and(|behind| behind.is_any())
     }
 }
 

@@ -123,7 +123,7 @@ fn message(reason: &Reason) -> String {
         Reason::NothingStored => "nothing is stored".to_owned(),
         Reason::FullSoon { days: 0 } => "full within a day".to_owned(),
         Reason::FullSoon { days } => format!("full in {}", count(*days, "day")),
-        Reason::Behind(behind) => lag(behind),
+        Reason::Behind(behind) => format!("BEHIND by {}", lag(behind)),
         Reason::VerifyFailed { seconds } => format!("verify found DAMAGE, {} ago", age(*seconds)),
         Reason::DrillFailed { seconds } => format!("the last drill FAILED, {} ago", age(*seconds)),
         Reason::DrillOld { seconds } => format!("the last drill was {} ago", age(*seconds)),
@@ -137,7 +137,7 @@ fn message(reason: &Reason) -> String {
 /// Of what `copy --all` would bring.
 pub fn lag(behind: &Behind) -> String {
     let since = behind.seconds.map(|old| format!(", the oldest for {}", age(old))).unwrap_or_default();
-    format!("BEHIND by {} and {}{since}", count(behind.backups, "backup"), count(behind.wal_files, "WAL file"))
+    format!("{} and {}{since}", count(behind.backups, "backup"), count(behind.wal_files, "WAL file"))
 }
 
 fn remedy(reason: &Reason, repository: Option<&str>) -> String {

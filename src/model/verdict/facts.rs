@@ -1,4 +1,6 @@
-//! What a verdict is made of. Ages are in seconds; what is not known is `None` and never counts as wrong by itself.
+//! What a verdict is made of; some of it is shown as it is. Ages are in seconds; what is not known is `None` and never counts as wrong by itself.
+
+use serde::Serialize;
 
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Facts {
@@ -32,7 +34,8 @@ pub struct Waiting {
     pub seconds: u64,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A replication slot that nobody reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Slot {
     pub name: String,
     /// WAL that the server keeps for it.
@@ -98,10 +101,12 @@ pub struct Try {
 }
 
 /// What `copy --all` would bring.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Behind {
     pub backups: u64,
     pub wal_files: u64,
+    /// For how long the oldest of it has been elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<u64>,
 }
 

@@ -1,10 +1,10 @@
 //! What was found out, as facts to be judged.
 
 use crate::config::Config;
-use crate::model::verdict::{self, Facts, Missing, ServerState, Slot, Told, Try};
+use crate::model::verdict::{self, Facts, Missing, ServerState, Told, Try};
 use crate::operation::Context;
 use crate::operation::last_runs::LastRuns;
-use crate::report::status::{self, Repository, State, Status};
+use crate::report::status::{Repository, State, Status};
 use crate::report::verdict::Verdict;
 
 /// With commands that lead to this configuration.
@@ -29,15 +29,11 @@ fn facts(config: &Config, status: &Status) -> Facts {
         }),
         waiting: waiting.map(|(files, seconds)| verdict::Waiting { files, seconds }),
         archiver_failed: server.and_then(|server| server.archiver_failure.as_ref()).map(|it| it.segment.clone()),
-        slots: server.map(|server| server.inactive_slots.iter().map(slot).collect()).unwrap_or_default(),
+        slots: server.map(|server| server.inactive_slots.clone()).unwrap_or_default(),
         failed_runs: failed_runs(config),
         needs_key: !config.recipients.is_empty(),
         repositories: status.repositories.iter().map(|it| repository(status, it)).collect(),
     }
-}
-
-fn slot(slot: &status::Slot) -> Slot {
-    Slot { name: slot.name.clone(), held_bytes: slot.held_bytes }
 }
 
 /// That it cannot be read is said where it is written.
@@ -63,11 +59,7 @@ fn repository(status: &Status, repository: &Repository) -> verdict::Repository {
         stored_bytes: stored.map(|stored| stored.total_bytes),
         free_bytes: stored.and_then(|stored| stored.free_bytes),
         full_in_days: stored.and_then(|stored| stored.full_in_days),
-        behind: repository.behind.map(|behind| verdict::Behind {
-            backups: behind.backups,
-            wal_files: behind.wal_files,
-            seconds: behind.seconds,
-        }),
+        behind: repository.behind,
     }
 }
 

@@ -9,6 +9,7 @@ use super::{
 use crate::model::error::Code;
 use crate::report::Report;
 use crate::report::text::{age, bytes, count, narrow_facts, percent, utc, wrapped};
+use crate::report::verdict::lag;
 
 impl Report for Status {
     const NAME: &'static str = "status";
@@ -210,9 +211,7 @@ impl Repository {
             return vec![("behind by", format!("not known: {reason}"))];
         }
         let Some(behind) = self.behind.filter(|_| self.is_behind()) else { return Vec::new() };
-        let since = behind.seconds.map(|old| format!(", the oldest for {}", age(old)));
-        let (backups, wal) = (count(behind.backups, "backup"), count(behind.wal_files, "WAL file"));
-        vec![("BEHIND by", format!("{backups} and {wal}{}", since.unwrap_or_default()))]
+        vec![("BEHIND by", lag(&behind))]
     }
 }
 
