@@ -8,7 +8,7 @@ use pgcairn::model::catalog::{
     self, FlaggedPage, MAX_COMMIT_MARKER, MAX_FLAGGED_PAGES, MAX_LABELS, MAX_OBJECTS, ObjectLine, Summary,
 };
 use pgcairn::model::deletion::{
-    self, Condemned, GRACE, Hold, MAX_CONDEMNED, MAX_CONDEMNED_KEYS, MAX_HOLD, MAX_REASON, RunMarker,
+    Condemned, GRACE, Hold, MAX_CONDEMNED, MAX_CONDEMNED_KEYS, MAX_HOLD, MAX_REASON, RunMarker,
 };
 use pgcairn::model::digest::{DigestHeader, PartDigests};
 use pgcairn::model::drill::Record;
@@ -23,7 +23,7 @@ use pgcairn::model::signature::{Signed, SigningKey};
 use pgcairn::model::timeline::TimelineJson;
 use pgcairn::model::verification;
 use pgcairn::model::wal_name::{MAX_SEGMENT_SIZE, MIN_SEGMENT_SIZE};
-use pgcairn::model::{key_check, recovery_sheet};
+use pgcairn::model::{key_check, record, recovery_sheet};
 use pgcairn::store::Marker;
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -143,7 +143,7 @@ fn holds_and_what_is_condemned() {
     let hold: Hold = same(example("hold"));
     assert_eq!(Hold::parse(example("hold").as_bytes(), &backup()), Ok(hold.clone()));
     let line = format!("{}\n", example("hold"));
-    assert_eq!(deletion::to_line(&hold), line.as_bytes());
+    assert_eq!(record::to_line(&hold), line.as_bytes());
     let condemned: Condemned = same(example("condemned"));
     assert_eq!(keys().writer_of(&condemned.keys[0]), Some(backup()));
     assert!(keys().wal_name_of(&condemned.keys[1]).is_some());
@@ -157,12 +157,12 @@ fn holds_and_what_is_condemned() {
     assert!(TEXT.contains(&format!("up to {MAX_CONDEMNED_KEYS} keys")));
     // The longest hold, and the longest list of the longest keys, fit.
     let longest = Hold { reason: "\"".repeat(MAX_REASON), ..hold };
-    assert!(deletion::to_line(&longest).len() <= MAX_HOLD);
+    assert!(record::to_line(&longest).len() <= MAX_HOLD);
     let cluster = ClusterName::new("x".repeat(MAX_CLUSTER_NAME)).unwrap();
     let keys = ClusterKeys::new(&cluster, u64::MAX, Encryption::Age);
     let wal = keys.wal_file(&"000000010000000A000000FE.00000028.backup".parse().unwrap());
     let full = Condemned { format: 1, keys: vec![wal; MAX_CONDEMNED_KEYS] };
-    assert!(deletion::to_line(&full).len() <= MAX_CONDEMNED);
+    assert!(record::to_line(&full).len() <= MAX_CONDEMNED);
 }
 
 /// A backup must not fail at its very end because too much was to be said of it.

@@ -5,9 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::key::{BackupId, Key};
-
-/// Version of these objects that this program writes, and the newest it reads.
-pub const FORMAT: u32 = 1;
+use super::record::{self, InvalidRecord};
 
 /// How long, by the store's clock, what nothing needs is spared.
 pub const GRACE: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -76,47 +74,15 @@ pub struct RunMarker {
     pub pgcairn: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidDeletion {
-    #[error("it is not readable: {0}")]
-    Unreadable(String),
-    #[error("it is of format {0}, this pgcairn reads up to {FORMAT}")]
-    TooNew(u32),
-    #[error("it belongs to backup {0}")]
-    OtherBackup(BackupId),
-}
-
-/// One line of JSON.
-pub fn to_line(value: &impl Serialize) -> Vec<u8> {
-    // Strings, numbers and times alone: serialising them cannot fail.
-    let mut bytes = serde_json::to_vec(value).unwrap_or_default();
-    bytes.push(b'\n');
-    bytes
-}
-
 impl Hold {
-    pub fn parse(bytes: &[u8], id: &BackupId) -> Result<Hold, InvalidDeletion> {
-        let hold: Hold = checked(bytes)?;
-        if hold.backup == *id { Ok(hold) } else { Err(InvalidDeletion::OtherBackup(hold.backup)) }
+    pub fn parse(bytes: &[u8], id: &BackupId) -> Result<Hold, InvalidRecord> {
+        let hold: Hold = record::parse(bytes)?;
+        if hold.backup == *id { Ok(hold) } else { Err(InvalidRecord::OtherBackup(hold.backup)) }
     }
 }
 
 impl Condemned {
-    pub fn parse(bytes: &[u8]) -> Result<Condemned, InvalidDeletion> {
-        checked(bytes)
+    pub fn parse(bytes: &[u8]) -> Result<Condemned, InvalidRecord> {
+        record::parse(bytes)
     }
-}
-
-/// The version first, so that a newer format is told from damage.
-pub(super) fn checked<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T, InvalidDeletion> {
-    #[derive(Deserialize)]
-    struct Version {
-        format: u32,
-    }
-    let unreadable = |e: serde_json::Error| InvalidDeletion::Unreadable(e.to_string());
-    let version: Version = serde_json::from_slice(bytes).map_err(unreadable)?;
-    if version.format > FORMAT {
-        return Err(InvalidDeletion::TooNew(version.format));
-    }
-    serde_json::from_slice(bytes).map_err(unreadable)
 }

@@ -4,11 +4,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::deletion::{InvalidDeletion, checked};
-use super::key::BackupId;
-
-/// Version of the record that this program writes.
-pub const FORMAT: u32 = super::deletion::FORMAT;
+use super::key::{BackupId, ClusterKeys};
+use super::record::Recorded;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
@@ -52,33 +49,12 @@ impl Outcome {
     }
 }
 
-impl Record {
-    pub fn parse(bytes: &[u8]) -> Result<Record, InvalidDeletion> {
-        checked(bytes)
+impl Recorded for Record {
+    fn directory(keys: &ClusterKeys) -> String {
+        keys.drills()
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_record_is_read_back_and_a_newer_one_is_told_from_damage() {
-        let record = Record {
-            format: FORMAT,
-            backup: Some("20261120T030000Z-full-7k3f".parse().unwrap()),
-            target: "the end of all WAL".to_owned(),
-            started: "2026-11-20T05:00:00Z".parse().unwrap(),
-            seconds: 61.5,
-            passed: true,
-            recovery_seconds: Some(40.0),
-            checks: vec![CheckRecord { name: "checksums".to_owned(), outcome: Outcome::NotChecked }],
-            pgcairn: "0.1.0".to_owned(),
-        };
-        let text = serde_json::to_string(&record).unwrap();
-        assert_eq!(Record::parse(text.as_bytes()).unwrap(), record);
-        let newer = text.replace("\"format\":1", "\"format\":2");
-        assert_eq!(Record::parse(newer.as_bytes()), Err(InvalidDeletion::TooNew(2)));
-        assert!(matches!(Record::parse(b"{}"), Err(InvalidDeletion::Unreadable(_))));
+    fn began(&self) -> Timestamp {
+        self.started
     }
 }

@@ -3,12 +3,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::deletion::{InvalidDeletion, checked};
-use super::key::BackupId;
+use super::key::{BackupId, ClusterKeys};
+use super::record::Recorded;
 use super::sha256::Sha256Sum;
-
-/// Version of the record that this program writes.
-pub const FORMAT: u32 = super::deletion::FORMAT;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
@@ -23,11 +20,17 @@ pub struct Record {
     pub pgcairn: String,
 }
 
-impl Record {
-    pub fn parse(bytes: &[u8]) -> Result<Record, InvalidDeletion> {
-        checked(bytes)
+impl Recorded for Record {
+    fn directory(keys: &ClusterKeys) -> String {
+        keys.key_checks()
     }
 
+    fn began(&self) -> Timestamp {
+        self.checked
+    }
+}
+
+impl Record {
     /// With a key that new backups are encrypted to, and not on the host that makes them.
     pub fn counts(&self, recipients: &[String], host: &Sha256Sum) -> bool {
         self.host != *host && self.recipients.iter().any(|recipient| recipients.contains(recipient))
@@ -37,11 +40,12 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::record;
 
     #[test]
     fn a_key_of_today_counts_on_another_host() {
         let record = Record {
-            format: FORMAT,
+            format: record::FORMAT,
             checked: "2026-11-20T05:00:00Z".parse().unwrap(),
             recipients: vec!["a".to_owned(), "b".to_owned()],
             backup: "20261120T030000Z-full-7k3f".parse().unwrap(),
@@ -52,7 +56,5 @@ mod tests {
         assert!(record.counts(&["b".to_owned(), "c".to_owned()], &there));
         assert!(!record.counts(&["b".to_owned()], &here), "the key must not need the host");
         assert!(!record.counts(&["c".to_owned()], &there), "another key is in use");
-        let text = serde_json::to_string(&record).unwrap();
-        assert_eq!(Record::parse(text.as_bytes()).unwrap(), record);
     }
 }

@@ -18,6 +18,7 @@ pub mod manifest;
 pub mod page;
 pub mod path;
 pub mod plan;
+pub mod record;
 pub mod recovery_log;
 pub mod recovery_sheet;
 pub mod relation;

@@ -3,11 +3,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::deletion::{InvalidDeletion, checked};
+use super::key::ClusterKeys;
+use super::record::Recorded;
 use super::sha256::Sha256Sum;
-
-/// Version of the record that this program writes.
-pub const FORMAT: u32 = super::deletion::FORMAT;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
@@ -18,8 +16,12 @@ pub struct Record {
     pub pgcairn: String,
 }
 
-impl Record {
-    pub fn parse(bytes: &[u8]) -> Result<Record, InvalidDeletion> {
-        checked(bytes)
+impl Recorded for Record {
+    fn directory(keys: &ClusterKeys) -> String {
+        keys.recovery_sheets()
+    }
+
+    fn began(&self) -> Timestamp {
+        self.made
     }
 }

@@ -4,11 +4,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::deletion::{InvalidDeletion, checked};
-use super::key::BackupId;
-
-/// Version of the record that this program writes.
-pub const FORMAT: u32 = super::deletion::FORMAT;
+use super::key::{BackupId, ClusterKeys};
+use super::record::Recorded;
 
 /// How much a sound result says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -54,37 +51,12 @@ pub struct Record {
     pub pgcairn: String,
 }
 
-impl Record {
-    pub fn parse(bytes: &[u8]) -> Result<Record, InvalidDeletion> {
-        checked(bytes)
+impl Recorded for Record {
+    fn directory(keys: &ClusterKeys) -> String {
+        keys.verifications()
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_record_is_read_back_and_a_newer_one_is_told_from_damage() {
-        let started = "2026-11-20T05:00:00Z".parse().unwrap();
-        let record = Record {
-            format: FORMAT,
-            backup: None,
-            proof: Proof::Content,
-            started,
-            seconds: 61.5,
-            passed: false,
-            damaged: 1,
-            missing_wal: 0,
-            read_bytes: 5 << 30,
-            covered: 0.25,
-            covered_since: Some(started),
-            pgcairn: "0.1.0".to_owned(),
-        };
-        let text = serde_json::to_string(&record).unwrap();
-        assert_eq!(Record::parse(text.as_bytes()).unwrap(), record);
-        let newer = text.replace("\"format\":1", "\"format\":2");
-        assert_eq!(Record::parse(newer.as_bytes()), Err(InvalidDeletion::TooNew(2)));
-        assert!(matches!(Record::parse(b"{}"), Err(InvalidDeletion::Unreadable(_))));
+    fn began(&self) -> Timestamp {
+        self.started
     }
 }

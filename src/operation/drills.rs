@@ -1,8 +1,6 @@
-//! What the drills of a cluster have left in the repository.
+//! What the drills of a cluster have proven.
 
 use std::collections::HashMap;
-
-use jiff::Timestamp;
 
 use crate::model::catalog::Summary;
 use crate::model::drill::Record;
@@ -11,21 +9,12 @@ use crate::model::key::{BackupId, ClusterKeys};
 use crate::operation::records;
 use crate::store::Reader;
 
-/// Newest first. One that cannot be read proves nothing.
-pub fn newest(reader: &Reader, keys: &ClusterKeys) -> Result<impl Iterator<Item = Result<Record>>> {
-    since(reader, keys, Timestamp::UNIX_EPOCH)
-}
-
-fn since(reader: &Reader, keys: &ClusterKeys, since: Timestamp) -> Result<impl Iterator<Item = Result<Record>>> {
-    records::newest_since(reader, &keys.drills(), since, |bytes| Record::parse(bytes).ok())
-}
-
 /// The newest backup, of those that are there, that passed its last drill: an older one may have been drilled since.
 pub fn newest_proven(reader: &Reader, keys: &ClusterKeys, backups: &[Summary]) -> Result<Option<BackupId>> {
     // None of them can have been drilled before it was there.
     let Some(earliest) = backups.iter().map(|backup| backup.started).min() else { return Ok(None) };
     let mut last: HashMap<BackupId, bool> = HashMap::new();
-    for record in since(reader, keys, earliest)? {
+    for record in records::newest_since::<Record>(reader, keys, earliest)? {
         let record = record?;
         if let Some(backup) = record.backup {
             last.entry(backup).or_insert(record.passed);

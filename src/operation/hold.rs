@@ -13,9 +13,10 @@ use super::chosen::{self, Found};
 use super::expire::{Observed, clock_skew};
 use super::repository::{self, Opened};
 use super::{Context, held_elsewhere, legal_hold};
-use crate::model::deletion::{self, BEING_COPIED, BROUGHT_BACK, GRACE, Hold, LONGEST_SILENCE, MAX_CLOCK_SKEW};
+use crate::model::deletion::{BEING_COPIED, BROUGHT_BACK, GRACE, Hold, LONGEST_SILENCE, MAX_CLOCK_SKEW};
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::{BackupId, ClusterKeys};
+use crate::model::record;
 use crate::model::selector::Selector;
 use crate::model::shell_word::shell_word;
 use crate::report::Listener;
@@ -61,7 +62,7 @@ fn same(context: &Context, name: &str, hold: &Hold) -> String {
 }
 
 pub(super) fn new(id: &BackupId, reason: &str, until: Option<Timestamp>, now: Timestamp) -> Hold {
-    Hold { format: deletion::FORMAT, backup: id.clone(), reason: reason.to_owned(), created: now, until }
+    Hold { format: record::FORMAT, backup: id.clone(), reason: reason.to_owned(), created: now, until }
 }
 
 /// Creates the hold; its backup must still be there afterwards.
@@ -171,7 +172,7 @@ pub(super) fn sweep(repository: &Repository, observed: &Observed, now: Timestamp
 
 /// Before the backup itself is committed, so that no expiry comes between.
 pub(super) fn create(creator: &Creator, keys: &ClusterKeys, hold: &Hold) -> Result<()> {
-    Ok(creator.create(&keys.hold(&hold.backup), &mut Cursor::new(deletion::to_line(hold)))?)
+    Ok(creator.create(&keys.hold(&hold.backup), &mut Cursor::new(record::to_line(hold)))?)
 }
 
 /// The hold of one backup. One that cannot be read holds for ever: nobody knows what it says.

@@ -9,7 +9,8 @@ use super::{Context, records, this_host};
 use crate::model::catalog::Summary;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::Encryption;
-use crate::model::key_check::{FORMAT, Record};
+use crate::model::key_check::Record;
+use crate::model::record::FORMAT;
 use crate::report::Listener;
 use crate::report::key_check::KeyCheck;
 use crate::report::text::count;
@@ -71,5 +72,5 @@ fn record(context: &Context, opened: &Opened, backup: &Summary, recipients: &[St
         host: this_host::mark(opened.repository.id()),
         pgcairn: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    records::create(opened, &opened.keys.key_checks(), context.now, &record)
+    records::create(opened, &record)
 }

@@ -3,11 +3,11 @@
 use std::io::Cursor;
 
 use jiff::Timestamp;
-use serde::Serialize;
 
-use crate::model::deletion::{MAX_CLOCK_SKEW, to_line};
+use crate::model::deletion::MAX_CLOCK_SKEW;
 use crate::model::error::Result;
 use crate::model::key::ClusterKeys;
+use crate::model::record::{Recorded, parse, to_line};
 use crate::operation::catalog::read_small;
 use crate::operation::repository::Opened;
 use crate::store::Reader;
@@ -15,30 +15,25 @@ use crate::store::Reader;
 /// Largest record.
 const MAX_RECORD: usize = 64 * 1024;
 
-/// A record of what began at `start`.
-pub fn create(opened: &Opened, directory: &str, start: Timestamp, record: &impl Serialize) -> Result<()> {
-    let key = ClusterKeys::numbered(directory, start, rand::random());
+pub fn create<R: Recorded>(opened: &Opened, record: &R) -> Result<()> {
+    let key = ClusterKeys::numbered(&R::directory(&opened.keys), record.began(), rand::random());
     Ok(opened.repository.creator().create(&key, &mut Cursor::new(to_line(record)))?)
 }
 
 /// Newest first. One that cannot be read proves nothing.
-pub fn newest<T, P: Fn(&[u8]) -> Option<T>>(
-    reader: &Reader,
-    directory: &str,
-    parse: P,
-) -> Result<impl Iterator<Item = Result<T>> + use<T, P>> {
-    newest_since(reader, directory, Timestamp::UNIX_EPOCH, parse)
+pub fn newest<R: Recorded>(reader: &Reader, keys: &ClusterKeys) -> Result<impl Iterator<Item = Result<R>> + use<R>> {
+    newest_since(reader, keys, Timestamp::UNIX_EPOCH)
 }
 
 /// None that began before `since`, and none of the future: a clock that was wrong once would hide all that come after.
-pub fn newest_since<T, P: Fn(&[u8]) -> Option<T>>(
+pub fn newest_since<R: Recorded>(
     reader: &Reader,
-    directory: &str,
+    keys: &ClusterKeys,
     since: Timestamp,
-    parse: P,
-) -> Result<impl Iterator<Item = Result<T>> + use<T, P>> {
-    let mut entries = reader.list(directory)?;
-    let name = |at| ClusterKeys::numbered_from(directory, at);
+) -> Result<impl Iterator<Item = Result<R>> + use<R>> {
+    let directory = R::directory(keys);
+    let mut entries = reader.list(&directory)?;
+    let name = |at| ClusterKeys::numbered_from(&directory, at);
     let (earliest, latest) = (name(since), name(Timestamp::now() + MAX_CLOCK_SKEW));
     let is_within =
         |key: &str| key >= earliest.as_str() && key.get(..latest.len()).is_some_and(|begin| begin <= &*latest);
@@ -47,19 +42,19 @@ pub fn newest_since<T, P: Fn(&[u8]) -> Option<T>>(
     entries.sort_by(|a, b| b.key.cmp(&a.key));
     let reader = reader.clone();
     let read = move |key| {
-        Ok(read_small(&reader, &key)?.filter(|bytes| bytes.len() <= MAX_RECORD).and_then(|bytes| parse(&bytes)))
+        Ok(read_small(&reader, &key)?.filter(|bytes| bytes.len() <= MAX_RECORD).and_then(|bytes| parse(&bytes).ok()))
     };
     Ok(entries.into_iter().filter_map(move |entry| read(entry.key).transpose()))
 }
 
 /// The last of them. Names tell seconds, so those of the newest second are told apart by what they say themselves.
-pub fn latest<T>(records: impl Iterator<Item = Result<T>>, at: impl Fn(&T) -> Timestamp) -> Result<Option<T>> {
-    let mut last: Option<T> = None;
+pub fn latest<R: Recorded>(records: impl Iterator<Item = Result<R>>) -> Result<Option<R>> {
+    let mut last: Option<R> = None;
     for record in records {
         let record = record?;
         match &last {
-            Some(known) if at(known).as_second() != at(&record).as_second() => break,
-            Some(known) if at(known) >= at(&record) => {}
+            Some(known) if known.began().as_second() != record.began().as_second() => break,
+            Some(known) if known.began() >= record.began() => {}
             _ => last = Some(record),
         }
     }
@@ -69,12 +64,19 @@ pub fn latest<T>(records: impl Iterator<Item = Result<T>>, at: impl Fn(&T) -> Ti
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::record::FORMAT;
+    use crate::model::recovery_sheet::Record;
+    use crate::model::sha256::Sha256Sum;
+
+    fn sheet() -> Record {
+        Record { format: FORMAT, made: Timestamp::UNIX_EPOCH, says: Sha256Sum([0; 32]), pgcairn: String::new() }
+    }
 
     #[test]
     fn of_one_second_the_last_is_found_whatever_the_names_are() {
         let latest = |times: &[&str]| {
-            let times: Vec<Timestamp> = times.iter().map(|time| time.parse().unwrap()).collect();
-            super::latest(times.into_iter().map(Ok), |time| *time).unwrap().map(|time| time.to_string())
+            let made = |time: &&str| Record { made: time.parse().unwrap(), ..sheet() };
+            super::latest(times.iter().map(made).map(Ok)).unwrap().map(|sheet| sheet.made.to_string())
         };
         let (early, late) = ("2026-11-20T05:00:00.1Z", "2026-11-20T05:00:00.9Z");
         for order in [[early, late], [late, early]] {

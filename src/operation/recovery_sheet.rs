@@ -7,11 +7,12 @@ use crate::config;
 use crate::model::catalog::Summary;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::Encryption;
-use crate::model::recovery_sheet::{FORMAT, Record};
+use crate::model::record::FORMAT;
+use crate::model::recovery_sheet::Record;
 use crate::notify::host_name;
 use crate::postgres::{Connection, Settings};
 use crate::report::Listener;
-use crate::report::recovery_sheet::{Place, Sheet, Tablespace};
+use crate::report::recovery_sheet::{Repository, Sheet, Tablespace};
 use crate::store::{Credentials, RepositoryUrl};
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -38,7 +39,7 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
         postgresql: major,
         data_dir: context.config.postgres()?.data_dir.clone(),
         tablespaces: server.map(tablespaces),
-        repositories: context.config.repositories().map(|one| place(context, one)).collect(),
+        repositories: context.config.repositories().map(|one| described(context, one)).collect(),
         encrypted: encryption == Encryption::Age,
         recipients: context.config.recipients.iter().map(ToString::to_string).collect(),
         key_location: request.key_location.clone(),
@@ -84,13 +85,13 @@ fn tablespaces(settings: Settings) -> Vec<Tablespace> {
 }
 
 /// The id is asked for: who finds another one there has found another repository.
-fn place(context: &Context, wanted: &config::Repository) -> Place {
+fn described(context: &Context, wanted: &config::Repository) -> Repository {
     let id = repository::open_one(&context.config, wanted).ok().map(|opened| opened.id().to_owned());
     let s3 = match wanted.url.place() {
         RepositoryUrl::S3(settings) => Some(settings),
         RepositoryUrl::File(_) => None,
     };
-    Place {
+    Repository {
         name: wanted.name.clone(),
         url: wanted.url.to_string(),
         directory: wanted.url.local_path().map(|path| path.display().to_string()),
@@ -120,10 +121,10 @@ fn credentials(credentials: &Credentials) -> String {
 fn record(context: &Context, opened: &Opened) -> Result<()> {
     let says = recovery_sheets::says(&context.config, &context.trusted);
     let reader = opened.repository.reader();
-    let last = records::latest(recovery_sheets::newest(&reader, &opened.keys)?, |sheet| sheet.made)?;
+    let last = records::latest(records::newest::<Record>(&reader, &opened.keys)?)?;
     if last.is_some_and(|last| last.says == says) {
         return Ok(());
     }
     let record = Record { format: FORMAT, made: context.now, says, pgcairn: env!("CARGO_PKG_VERSION").to_owned() };
-    records::create(opened, &opened.keys.recovery_sheets(), context.now, &record)
+    records::create(opened, &record)
 }

@@ -1,18 +1,8 @@
-//! Which recovery sheets were made of a cluster.
+//! By what a recovery sheet is told to be out of date.
 
 use crate::config::Config;
-use crate::model::error::Result;
-use crate::model::key::ClusterKeys;
-use crate::model::recovery_sheet::Record;
 use crate::model::sha256::Sha256Sum;
 use crate::model::signature::PublicKey;
-use crate::operation::records;
-use crate::store::Reader;
-
-/// Newest first. One that cannot be read was not made.
-pub fn newest(reader: &Reader, keys: &ClusterKeys) -> Result<impl Iterator<Item = Result<Record>>> {
-    records::newest(reader, &keys.recovery_sheets(), |bytes| Record::parse(bytes).ok())
-}
 
 /// Of what a sheet stands on: where the backups are, and whose keys open and sign them. The cluster itself is in the
 /// name of the record.

@@ -1,9 +1,10 @@
 //! What must be ready before it is needed: a key that was tried on another host, and a recovery sheet.
 
 use super::repository::Opened;
-use super::{Context, key_checks, records, recovery_sheets, this_host};
+use super::{Context, records, recovery_sheets, this_host};
 use crate::model::error::Result;
-use crate::model::verdict::{self, Facts, ServerState, Thresholds, Told};
+use crate::model::verdict::{self, Judged, Told};
+use crate::model::{key_check, recovery_sheet};
 use crate::report::check::Finding;
 use crate::report::status::{KeyCheck, RecoverySheet};
 use crate::report::verdict::Verdict;
@@ -14,7 +15,7 @@ pub fn read(context: &Context, opened: &Opened) -> Result<(Option<KeyCheck>, Opt
     let recipients: Vec<String> = context.config.recipients.iter().map(ToString::to_string).collect();
     let host = this_host::mark(opened.repository.id());
     let mut check = None;
-    for record in key_checks::newest(&reader, &opened.keys)? {
+    for record in records::newest::<key_check::Record>(&reader, &opened.keys)? {
         let record = record?;
         let found = KeyCheck { checked: record.checked, counts: record.counts(&recipients, &host) };
         if found.counts {
@@ -23,11 +24,10 @@ pub fn read(context: &Context, opened: &Opened) -> Result<(Option<KeyCheck>, Opt
         }
         check = check.or(Some(found));
     }
-    let sheet = records::latest(recovery_sheets::newest(&reader, &opened.keys)?, |sheet| sheet.made)?;
+    let sheet = records::latest(records::newest::<recovery_sheet::Record>(&reader, &opened.keys)?)?;
     let says = recovery_sheets::says(&context.config, &context.trusted);
     // What arguments name is not what the sheet was made of.
-    let is_current =
-        |sheet: &crate::model::recovery_sheet::Record| sheet.says == says || context.config.repository_is_an_argument();
+    let is_current = |sheet: &recovery_sheet::Record| sheet.says == says || context.config.repository_is_an_argument();
     Ok((check, sheet.map(|sheet| RecoverySheet { made: sheet.made, current: is_current(&sheet) })))
 }
 
@@ -39,24 +39,9 @@ pub fn findings(context: &Context, opened: &Opened) -> Vec<Finding> {
         sheet_is_current: sheet.map(|sheet| sheet.current),
         ..Told::default()
     };
-    let repository = verdict::Repository {
-        name: context.config.repository.name.clone(),
-        url: context.config.repository.url.to_string(),
-        required: true,
-        told: Some(told),
-        missing: None,
-        stored_bytes: None,
-        free_bytes: None,
-        full_in_days: None,
-        behind: None,
-    };
-    let facts = Facts {
-        server: Some(ServerState::Running),
-        needs_key: !context.config.recipients.is_empty(),
-        repositories: vec![repository],
-        ..Facts::default()
-    };
-    let judged = verdict::judge(&facts, &Thresholds::default());
-    let advice = Verdict::of(&judged, false).reasons.into_iter().filter(|told| told.advice);
+    let first = &context.config.repository;
+    let reasons = verdict::set_up(first.url.as_str(), !context.config.recipients.is_empty(), &[told]).into_iter();
+    let judged: Vec<Judged> = reasons.map(|(level, reason)| Judged { level, repository: None, reason }).collect();
+    let advice = Verdict::of(&judged, false).reasons.into_iter();
     advice.map(|told| Finding::advice("set-up", told.message, told.remedy)).collect()
 }

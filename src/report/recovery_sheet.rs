@@ -31,7 +31,7 @@ pub struct Sheet {
     /// Left out where the server could not be asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tablespaces: Option<Vec<Tablespace>>,
-    pub repositories: Vec<Place>,
+    pub repositories: Vec<Repository>,
     pub encrypted: bool,
     pub recipients: Vec<String>,
     /// As whoever keeps the keys says it.
@@ -44,7 +44,7 @@ pub struct Sheet {
 
 /// One repository.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Place {
+pub struct Repository {
     pub name: String,
     pub url: String,
     /// Where it is one on a file system.

@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 use pgcairn::report::Report;
-use pgcairn::report::recovery_sheet::{ByHand, Page, Place, Sheet, Tablespace};
+use pgcairn::report::recovery_sheet::{ByHand, Page, Repository, Sheet, Tablespace};
 
 fn sheet() -> Sheet {
     Sheet {
@@ -14,7 +14,7 @@ fn sheet() -> Sheet {
         data_dir: "/var/lib/postgresql/18/main".into(),
         tablespaces: Some(vec![Tablespace { oid: 16400, name: "fast".to_owned(), location: "/srv/fast".to_owned() }]),
         repositories: vec![
-            Place {
+            Repository {
                 name: "local".to_owned(),
                 url: "file:///var/backups/pgcairn".to_owned(),
                 directory: Some("/var/backups/pgcairn".to_owned()),
@@ -23,7 +23,7 @@ fn sheet() -> Sheet {
                 region: None,
                 credentials: None,
             },
-            Place {
+            Repository {
                 name: "offsite".to_owned(),
                 url: "s3://acme-backups/pg".to_owned(),
                 directory: None,
@@ -52,7 +52,7 @@ fn a_sheet() {
 
 #[test]
 fn a_sheet_of_what_is_not_known() {
-    let first = Place { id: None, ..sheet().repositories.remove(1) };
+    let first = Repository { id: None, ..sheet().repositories.remove(1) };
     let unknown = Sheet {
         postgresql: None,
         tablespaces: None,

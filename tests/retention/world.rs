@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use jiff::{SignedDuration, Timestamp};
 use pgcairn::model::catalog::{ObjectLine, Summary, parse_commit_marker};
-use pgcairn::model::deletion::{self, GRACE, Hold};
+use pgcairn::model::deletion::{GRACE, Hold};
 use pgcairn::model::error::Result;
 use pgcairn::model::interrupt::Interrupt;
 use pgcairn::model::key::{BackupId, ClusterKeys, ClusterName, Encryption, Key, PackId};
 use pgcairn::model::plan::retention::Policy;
+use pgcairn::model::record;
 use pgcairn::model::sha256::Sha256Sum;
 use pgcairn::operation::copy::{Route, What};
 use pgcairn::operation::expire::{Place, Request, undelete};
@@ -222,7 +223,7 @@ impl World {
     pub fn hold_unseen(&self, id: &BackupId) {
         let created = self.now();
         let hold = Hold { format: 1, backup: id.clone(), reason: "x".to_owned(), created, until: None };
-        self.store.create(&self.keys.hold(id), &mut Cursor::new(deletion::to_line(&hold))).unwrap();
+        self.store.create(&self.keys.hold(id), &mut Cursor::new(record::to_line(&hold))).unwrap();
     }
 
     /// Long after all work: what belongs to backups that are there, and nothing else.

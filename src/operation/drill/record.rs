@@ -4,10 +4,10 @@ use std::io::{Cursor, Write};
 
 use super::Request;
 use crate::codec::{Envelope, FrameWriter, Sealer};
-use crate::model::deletion::to_line;
-use crate::model::drill::{CheckRecord, FORMAT, Record};
+use crate::model::drill::{CheckRecord, Record};
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::{ClusterKeys, Encryption, Key, Kind};
+use crate::model::record::{FORMAT, to_line};
 use crate::operation::repository::{self, Opened};
 use crate::operation::{Context, chosen};
 use crate::report::drill::Drill;

@@ -6,9 +6,10 @@ use jiff::Timestamp;
 
 use super::observed::Observed;
 use super::{Request, refuse};
-use crate::model::deletion::{self, GRACE, MAX_CLOCK_SKEW, RunMarker};
+use crate::model::deletion::{GRACE, MAX_CLOCK_SKEW, RunMarker};
 use crate::model::error::Result;
 use crate::model::key::{ClusterKeys, Key};
+use crate::model::record;
 use crate::store::{self, Repository};
 
 pub struct Clock {
@@ -22,12 +23,12 @@ impl Clock {
         let Some(first) = observed.first() else { return Ok(Clock { marker: None, store: None }) };
         let key = ClusterKeys::numbered(&first.keys.runs(), now, rand::random());
         let marker = RunMarker {
-            format: deletion::FORMAT,
+            format: record::FORMAT,
             command: "expire".to_owned(),
             started: now,
             pgcairn: env!("CARGO_PKG_VERSION").to_owned(),
         };
-        match repository.creator().create(&key, &mut Cursor::new(deletion::to_line(&marker))) {
+        match repository.creator().create(&key, &mut Cursor::new(record::to_line(&marker))) {
             Err(store::Error::NoSpace { .. } | store::Error::Permission { .. }) if request.now => {
                 return Ok(Clock { marker: None, store: None });
             }

@@ -10,9 +10,10 @@ use super::needs::{self, Doomed};
 use super::observed::Observed;
 use super::trash;
 use crate::model::catalog::Summary;
-use crate::model::deletion::{self, Condemned, GRACE, MAX_CONDEMNED, MAX_CONDEMNED_KEYS};
+use crate::model::deletion::{Condemned, GRACE, MAX_CONDEMNED, MAX_CONDEMNED_KEYS};
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::{ClusterKeys, Key};
+use crate::model::record;
 use crate::operation::failure;
 use crate::report::{Listener, Quiet};
 use crate::store::{Entry, Reader};
@@ -66,9 +67,9 @@ pub fn condemn(work: &Work<'_>, keys: &ClusterKeys) -> Result<Freed> {
     new.retain(|one| !named.contains(&one.key));
     for some in new.chunks(MAX_CONDEMNED_KEYS) {
         let of_these = some.iter().map(|one| one.key.clone()).collect();
-        let condemned = Condemned { format: deletion::FORMAT, keys: of_these };
+        let condemned = Condemned { format: record::FORMAT, keys: of_these };
         let key = ClusterKeys::numbered(&keys.condemned(), work.now, rand::random());
-        work.repository.creator().create(&key, &mut Cursor::new(deletion::to_line(&condemned)))?;
+        work.repository.creator().create(&key, &mut Cursor::new(record::to_line(&condemned)))?;
     }
     Ok(Freed { condemned: Amount::of(&new), ..Freed::default() })
 }

@@ -21,7 +21,7 @@ use crate::operation::expire;
 use crate::operation::hold;
 use crate::operation::repository::{self, Opened};
 use crate::operation::wal::archived::{self, Listed};
-use crate::operation::{Context, catalog, drills, records, set_up, trust, verifications};
+use crate::operation::{Context, catalog, drills, records, set_up, trust};
 use crate::report::status::{self, LastBackup, LastDrill, LastVerify, Repository, Restorable};
 use crate::store::{Entry, Reader, Space};
 
@@ -70,7 +70,7 @@ pub fn catalog(context: &Context, wanted: &config::Repository) -> Result<Catalog
     let untrusted = (backups.len() - trusted.len()) as u64;
     let windows = Listed::read(&reader, &opened.keys)?.archive(&backups).windows(&trusted);
     let restorable = windows.iter().map(|window| restorable(&opened, window, &trusted)).collect::<Result<_>>()?;
-    let last_drill = records::latest(drills::newest(&reader, &opened.keys)?, |drill| drill.started)?;
+    let last_drill = records::latest(records::newest(&reader, &opened.keys)?)?;
     let last_verify = verification(&reader, &opened.keys)?;
     let (key_check, recovery_sheet) = set_up::read(context, &opened)?;
     Ok(Catalogued {
@@ -88,10 +88,11 @@ pub fn catalog(context: &Context, wanted: &config::Repository) -> Result<Catalog
 
 /// The last of everything, else the last at all.
 fn verification(reader: &Reader, keys: &ClusterKeys) -> Result<Option<Verification>> {
-    let whole = verifications::newest(reader, keys)?.filter(|it| it.as_ref().map_or(true, |it| it.backup.is_none()));
-    match records::latest(whole, |it| it.started)? {
+    let is_whole = |it: &Result<Verification>| it.as_ref().map_or(true, |it| it.backup.is_none());
+    let whole = records::newest(reader, keys)?.filter(is_whole);
+    match records::latest(whole)? {
         Some(whole) => Ok(Some(whole)),
-        None => records::latest(verifications::newest(reader, keys)?, |it| it.started),
+        None => records::latest(records::newest(reader, keys)?),
     }
 }
 

@@ -2,7 +2,8 @@
 
 use crate::config;
 use crate::model::key::BackupId;
-use crate::model::verification::{FORMAT, Record};
+use crate::model::record::FORMAT;
+use crate::model::verification::Record;
 use crate::operation::repository::Opened;
 use crate::operation::{Context, records};
 use crate::report::Listener;
@@ -22,7 +23,7 @@ pub fn keep(
         return;
     }
     let record = of(context, backup, verified);
-    if let Err(error) = records::create(opened, &opened.keys.verifications(), record.started, &record) {
+    if let Err(error) = records::create(opened, &record) {
         listener.notice(format!("no record of it is left in {}: {}", verified.name, error.message));
     }
 }

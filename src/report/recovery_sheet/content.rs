@@ -1,6 +1,6 @@
 //! What the sheet says, in order; as text or as a page.
 
-use super::{Place, Sheet};
+use super::{Repository, Sheet};
 use crate::model::shell_word::shell_word;
 use crate::report::text::{utc, whole_second};
 
@@ -24,7 +24,7 @@ impl Sheet {
 
     pub fn sections(&self) -> Vec<Section> {
         let mut sections = vec![self.about()];
-        sections.extend(self.repositories.iter().map(place));
+        sections.extend(self.repositories.iter().map(repository));
         sections.extend([self.keys(), self.server(), self.names(), self.with_pgcairn(), self.without_pgcairn()]);
         sections
     }
@@ -169,13 +169,13 @@ fn start() -> [String; 2] {
     ]
 }
 
-fn place(place: &Place) -> Section {
+fn repository(repository: &Repository) -> Section {
     let blank = || BLANK.to_owned();
-    let mut facts = vec![("name", place.name.clone()), ("where", place.url.clone())];
-    facts.push(("id", place.id.clone().unwrap_or_else(blank)));
-    facts.extend(place.endpoint.iter().map(|endpoint| ("endpoint", endpoint.clone())));
-    facts.extend(place.region.iter().map(|region| ("region", region.clone())));
-    match &place.credentials {
+    let mut facts = vec![("name", repository.name.clone()), ("where", repository.url.clone())];
+    facts.push(("id", repository.id.clone().unwrap_or_else(blank)));
+    facts.extend(repository.endpoint.iter().map(|endpoint| ("endpoint", endpoint.clone())));
+    facts.extend(repository.region.iter().map(|region| ("region", region.clone())));
+    match &repository.credentials {
         Some(credentials) => {
             facts.push(("its host uses", credentials.clone()));
             facts.push(("access key from", blank()));
