@@ -81,12 +81,12 @@ impl Stage {
     fn new(install: &Installation, site: &Site) -> Outcome<Stage> {
         let stage = Stage {
             bin: install.bin().display().to_string(),
-            state: site.path("state"),
+            state: site.state_dir(),
             cache: site.path("cache"),
             credentials: site.path("credentials"),
             allowed: allowed_calls()?,
         };
-        for directory in [&stage.state, &stage.cache, &stage.credentials] {
+        for directory in [&stage.cache, &stage.credentials] {
             account().make_dir(directory)?;
         }
         fs::copy(site.identity(), stage.credentials.join("pgcairn-identity"))?;
