@@ -1,8 +1,9 @@
 //! How `status` looks to a person and to a program.
 
 use insta::assert_snapshot;
+use pgcairn::config::Config;
 use pgcairn::model::error::{Code, Error};
-use pgcairn::model::verdict::{self, Judged, Level, NAMES, Reason};
+use pgcairn::model::verdict::{self, Judged, Level, NAMES, Reason, Thresholds};
 use pgcairn::report::Report;
 use pgcairn::report::status::{
     ArchiverFailure, Behind, Cost, Failure, Host, KeyOnHost, LastBackup, LastDrill, LastVerify, Monitored, Repository,
@@ -10,7 +11,7 @@ use pgcairn::report::status::{
 };
 use pgcairn::report::verdict::Verdict;
 
-use super::support::Place;
+use super::support::{CONFIG, Place};
 use super::verified::Verified;
 
 fn local() -> Repository {
@@ -265,4 +266,20 @@ fn what_cannot_be_found_out_is_unknown() {
 #[test]
 fn a_status_for_programs() {
     assert_snapshot!(serde_json::to_string_pretty(&badly()).unwrap());
+}
+
+/// As they stand in the documentation, to be copied.
+#[test]
+fn the_documented_thresholds_are_those_without_a_configuration() {
+    let blocks =
+        include_str!("../../docs/status.md").split("\n```toml\n").filter_map(|rest| rest.split("\n```").next());
+    let [block] = blocks.filter(|block| block.starts_with("[status]\n")).collect::<Vec<_>>()[..] else {
+        panic!("which?")
+    };
+    // With a line for each of them.
+    let keys = pgcairn::config::KEYS.iter().filter(|key| key.section == "status").count();
+    assert_eq!(block.lines().count(), 1 + keys, "{block}");
+    let place = Place::new();
+    let file = place.write("main.toml", &format!("{CONFIG}{block}\n"));
+    assert_eq!(Config::read(&file).unwrap().thresholds, Thresholds::default());
 }

@@ -81,11 +81,6 @@ fn all_is_well() {
 }
 
 #[test]
-fn the_defaults_are_as_documented() {
-    assert_eq!(Thresholds::default(), THRESHOLDS);
-}
-
-#[test]
 fn of_this_host() {
     let with = |change: fn(&mut Facts)| {
         let mut facts = well();
