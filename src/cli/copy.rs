@@ -40,6 +40,6 @@ impl Arguments {
     pub fn run(self, session: &Session) -> Status {
         let what = self.backup.map_or(What::All, What::One);
         let request = Request { what, to: self.to };
-        session.output.done(&operation::copy::run(&session.copying_context()?, &request, &session.output)?)
+        session.output.done(&operation::copy::run(&session.keeping_context()?, &request, &session.output)?)
     }
 }

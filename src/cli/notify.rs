@@ -37,7 +37,7 @@ pub struct Failed {
 impl Command {
     pub fn run(self, session: &Session) -> Status {
         match self {
-            Command::Test => session.output.done(&operation::notify::test(&session.notifying_context()?)?),
+            Command::Test => session.output.done(&operation::notify::test(&session.keeping_context()?)?),
             Command::Failed(Failed { job }) => {
                 let context = session.telling_context()?;
                 let result = operation::notify::failed(&context, job, &FailedUnit::of_environment())?;

@@ -185,13 +185,9 @@ impl Session {
         self.keep(self.config()?.with_arguments(choice, None)?)
     }
 
-    /// For `copy`, which changes several.
-    pub fn copying_context(&self) -> Result<Context> {
-        self.keep(self.config()?)
-    }
-
-    /// For `notify`, which other users could not do in the same way: the secrets are not theirs.
-    pub fn notifying_context(&self) -> Result<Context> {
+    /// For `copy`, which changes several repositories, and `notify test`, which other users could not do in the same way:
+    /// the secrets are not theirs.
+    pub fn keeping_context(&self) -> Result<Context> {
         self.keep(self.config()?)
     }
 

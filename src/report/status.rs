@@ -103,7 +103,7 @@ pub struct Waiting {
 }
 
 /// What is missing was not known in time, or could not be found out.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Repository {
     pub name: String,
     pub url: String,
@@ -282,27 +282,7 @@ impl Server {
 
 impl Repository {
     pub fn new(name: &str, url: &str, required: bool) -> Repository {
-        Repository {
-            name: name.to_owned(),
-            url: url.to_owned(),
-            required,
-            backups: None,
-            unreadable_backups: None,
-            untrusted_backups: None,
-            system_identifier: None,
-            last_backup: None,
-            last_drill: None,
-            last_verify: None,
-            key_check: None,
-            recovery_sheet: None,
-            restorable: None,
-            stored: None,
-            behind: None,
-            behind_unknown: None,
-            recovery_window_seconds: None,
-            error: None,
-            unanswered: false,
-        }
+        Repository { name: name.to_owned(), url: url.to_owned(), required, ..Repository::default() }
     }
 
     /// Windows of the newest timeline; `None` where nothing is known.
