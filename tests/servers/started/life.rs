@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Child, Command, Stdio};
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -135,15 +135,8 @@ pub fn on_a_port(install: &'static Installation) -> Outcome {
 pub fn a_signal_stops_the_server(install: &'static Installation) -> Outcome {
     let (_server, site) = backed_up(install)?;
     let mut command = copy::command(copy::owner(), &site, install, "copy", &["--to", "latest", "--json"]);
-    let running = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
     let target = site.path("copy");
-    // Held before it says that it takes sessions; only then is it certain that somebody waits for that.
-    let postmaster = wait_for("the copy's server", || {
-        let text = fs::read_to_string(target.join("postmaster.pid")).unwrap_or_default();
-        Ok(text.lines().next().and_then(|pid| pid.parse::<i32>().ok()))
-    })?;
-    process::register(postmaster.cast_unsigned());
-    process::signal(postmaster, Signal::STOP);
+    let (postmaster, running) = held_while_it_starts(&mut command, &target, install)?;
     process::signal(running.id().cast_signed(), Signal::TERM);
     wait_for("the server to be told to quit", || Ok(is_pending(postmaster, Signal::QUIT).then_some(())))?;
     process::signal(postmaster, Signal::CONT);
@@ -160,6 +153,43 @@ pub fn a_signal_stops_the_server(install: &'static Installation) -> Outcome {
     let stop = format!("{} -D {} -m immediate stop", install.program("pg_ctl").display(), target.display());
     server::run(account().command("/bin/sh").args(["-c", &stop]))?;
     wait_empty(&target)
+}
+
+/// On a busy machine a server may be faster than we are.
+const ATTEMPTS: usize = 20;
+
+/// Its postmaster stands still before it takes sessions: only then is it certain that somebody waits for that.
+fn held_while_it_starts(command: &mut Command, target: &Path, install: &Installation) -> Outcome<(i32, Child)> {
+    command.stdout(Stdio::piped()).stderr(Stdio::null());
+    let line = |number: usize| {
+        let text = fs::read_to_string(target.join("postmaster.pid")).unwrap_or_default();
+        text.lines().nth(number).map(|line| line.trim().to_owned())
+    };
+    for _ in 0..ATTEMPTS {
+        let mut running = command.spawn()?;
+        let pid = || Ok(line(0).and_then(|pid| pid.parse::<i32>().ok()));
+        let postmaster = wait_for("the copy's server", pid)?;
+        process::signal(postmaster, Signal::STOP);
+        wait_for("it to stand still", || Ok(is_stopped(postmaster).then_some(())))?;
+        if line(STATE_LINE).as_deref() != Some("ready") {
+            process::register(postmaster.cast_unsigned());
+            return Ok((postmaster, running));
+        }
+        process::signal(postmaster, Signal::CONT);
+        running.wait()?;
+        let mut stop = account().command(install.program("pg_ctl"));
+        server::run(stop.arg("-D").arg(target).args(["-m", "immediate", "-w", "stop"]))?;
+        fs::remove_dir_all(target)?;
+    }
+    Err("the server took sessions each time before it could be held".into())
+}
+
+/// Of `postmaster.pid`, from 0 on (`LOCK_FILE_LINE_PM_STATUS`).
+const STATE_LINE: usize = 7;
+
+fn is_stopped(pid: i32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    status.lines().any(|line| line.starts_with("State:\tT"))
 }
 
 fn is_pending(pid: i32, signal: Signal) -> bool {
