@@ -44,6 +44,7 @@ pub mod status;
 mod store_findings;
 mod this_host;
 mod trust;
+mod verifications;
 pub mod verify;
 pub mod wal;
 mod watched;

@@ -209,7 +209,9 @@ impl Work<'_> {
             reason: unreadable.error.to_string(),
             hurts: vec![unreadable.id.clone()],
         }));
-        let (tally, mut due) = (Tally::default(), self.due());
+        // Damage that somebody else has found is not known here, and nothing tells where it is.
+        let anew = record::unsettled(opened)?.filter(|open| open.proof <= self.proof()).map(|open| open.since);
+        let (tally, mut due) = (Tally::default(), self.due().anew_since(anew));
         if due.is_sample() {
             self.take_sample(&mut due, opened, &catalog)?;
         }
@@ -277,7 +279,7 @@ impl Work<'_> {
         let (mut batch, mut stored) = (Vec::new(), Stored::new(&reader));
         let verify = |batch: &mut Vec<Sighted>| {
             workers::each(self.jobs(), std::mem::take(batch).into_iter(), |(line, seen)| {
-                self.object(opened, backup, (&line, seen), due, tally)?;
+                self.object(opened, backup, (&line, seen), due, due.proof, tally)?;
                 done.fetch_add(line.size, Ordering::Relaxed);
                 Ok(())
             })
@@ -295,23 +297,24 @@ impl Work<'_> {
         verify(&mut batch)
     }
 
-    /// One of them as it is stored.
+    /// One of them as it is stored, which proves as much as `proof`.
     fn object(
         &self,
         opened: &Opened,
         backup: &Summary,
         (line, seen): (&ObjectLine, Option<Seen>),
         due: &Due<'_>,
+        proof: Proof,
         tally: &Tally,
     ) -> Result<()> {
         self.context.interrupt.check()?;
         let (reader, encryption) = (opened.repository.reader(), opened.repository.encryption());
         let is_sound = object::verify(&reader, encryption, line, backup, tally)?;
         match seen.filter(|_| is_sound) {
-            Some(seen) => self.remembered.sound(&line.key, seen, due.proof, due.now),
+            Some(seen) => self.remembered.sound(&line.key, seen, proof, due.now),
             None => self.remembered.forget(&line.key),
         }
-        tally.cover.add(line.size, is_sound.then_some(due.now));
+        tally.cover.add(line.size, (is_sound && proof >= due.proof).then_some(due.now));
         Ok(())
     }
 
@@ -325,9 +328,9 @@ impl Work<'_> {
     ) -> Result<()> {
         let (is_sound, lines) = self.sights(opened, backup, tally)?;
         if !is_sound {
-            // A restore goes no further; what is there may still be copied to another repository.
+            // A restore goes no further; what is there may still be copied to another repository. Nothing is opened.
             return workers::each(self.jobs(), lines.iter(), |(line, seen)| {
-                self.object(opened, backup, (line, *seen), due, tally)
+                self.object(opened, backup, (line, *seen), due, Proof::Object, tally)
             });
         }
         // Which part an object belongs to is in the manifests.
@@ -366,7 +369,7 @@ impl Work<'_> {
                 (Judged::NotRead, _) => rest.push((line, *seen)),
             }
         }
-        workers::each(self.jobs(), rest.into_iter(), |line| self.object(opened, backup, line, due, tally))
+        workers::each(self.jobs(), rest.into_iter(), |line| self.object(opened, backup, line, due, due.proof, tally))
     }
 }
 
@@ -409,6 +412,8 @@ fn list(opened: &Opened, backup: &Summary, tally: &Tally, visit: impl FnMut(Obje
         Err(error) if error.code == Code::Damaged => {
             let reason = error.message;
             tally.damage(Damage { object: key.to_string(), reason, hurts: vec![backup.id.clone()] });
+            // What it should name nobody has read.
+            tally.cover.add(backup.totals.stored_bytes.max(1), None);
             Ok(false)
         }
         Err(error) => Err(error),

@@ -23,6 +23,8 @@ pub struct Due<'d> {
     pub proof: Proof,
     pub now: Timestamp,
     how: How,
+    /// What was found sound before then does not count.
+    since: Option<Timestamp>,
     /// Of a sample: those up to here, in the order in which they are due.
     last: Option<Turn>,
 }
@@ -41,7 +43,12 @@ pub struct Candidates(Vec<(Turn, u64)>);
 
 impl<'d> Due<'d> {
     pub fn new(remembered: &'d Remembered, proof: Proof, now: Timestamp, how: How) -> Due<'d> {
-        Due { remembered, proof, now, how, last: None }
+        Due { remembered, proof, now, how, since: None, last: None }
+    }
+
+    /// Somebody has found damage then.
+    pub fn anew_since(self, since: Option<Timestamp>) -> Due<'d> {
+        Due { since, ..self }
     }
 
     pub fn is_sample(&self) -> bool {
@@ -54,13 +61,17 @@ impl<'d> Due<'d> {
         match (self.how, self.known(key, seen)) {
             (How::All, _) => true,
             (How::Sample(_), known) => self.last.is_some_and(|last| self.turn(key, seen, known) <= last),
-            (How::Due, Known::Sound(when)) => when > self.now || self.now.duration_since(when) >= AGAIN_AFTER,
+            (How::Due, Known::Sound(when)) => self.now.duration_since(when) >= AGAIN_AFTER,
             (How::Due, _) => true,
         }
     }
 
     pub fn known(&self, key: &Key, seen: Seen) -> Known {
-        self.remembered.known(key, seen, self.proof)
+        match self.remembered.known(key, seen, self.proof) {
+            // A clock was wrong: its turn would come when that time has come.
+            Known::Sound(when) if when > self.now || self.since.is_some_and(|since| when < since) => Known::Nothing,
+            known => known,
+        }
     }
 
     pub fn candidate(&self, candidates: &mut Candidates, key: &Key, seen: Seen, bytes: u64) {
@@ -87,6 +98,7 @@ impl<'d> Due<'d> {
     fn turn(&self, key: &Key, seen: Seen, known: Known) -> Turn {
         let since = match known {
             Known::Changed => i64::MIN,
+            Known::Nothing if seen.modified > self.now => i64::MIN,
             Known::Nothing => seen.modified.as_microsecond(),
             Known::Sound(when) => when.as_microsecond(),
         };
@@ -218,6 +230,9 @@ mod tests {
         assert!(!reads(100 + 27 * 24 - 1, Some(seen(0)), Proof::Object));
         assert!(reads(100 + 27 * 24, Some(seen(0)), Proof::Object));
         assert!(reads(99, Some(seen(0)), Proof::Object), "the clock was set back");
+        let anew = |hours| Due::new(&remembered, Proof::Object, at(101), How::Due).anew_since(Some(at(hours)));
+        assert!(!anew(100).reads(&key(1), Some(seen(0))));
+        assert!(anew(101).reads(&key(1), Some(seen(0))), "damage was found since");
         assert!(reads(101, Some(seen(0)), Proof::Content));
         assert!(reads(101, Some(seen(1)), Proof::Object));
         assert!(reads(101, None, Proof::Object));
@@ -230,7 +245,7 @@ mod tests {
         let how = How::Sample(Share::of_percent(10.0).unwrap());
         let mut run = 1000;
         // The hundred and first comes when the others have been read.
-        let stored = |number: u32| seen(if number < 100 { number.into() } else { 100_000 });
+        let stored = |number: u32| seen(if number < 100 { number.into() } else { 1250 });
         let mut sample = |keys: std::ops::Range<u32>| -> Vec<u32> {
             let mut due = Due::new(&remembered, Proof::Object, at(run), how);
             let mut candidates = Candidates::default();
@@ -248,6 +263,22 @@ mod tests {
         assert_eq!(all.len(), 100);
         assert_eq!(sample(0..100), (0..10).collect::<Vec<_>>());
         assert!(sample(0..101).iter().all(|number| *number < 100));
+    }
+
+    #[test]
+    fn what_a_wrong_clock_has_stored_or_read_does_not_wait_for_that_time() {
+        let remembered = Remembered::nothing("r");
+        let how = How::Sample(Share::of_percent(10.0).unwrap());
+        remembered.sound(&key(1), seen(0), Proof::Object, at(100_000));
+        (3..20).for_each(|number| remembered.sound(&key(number), seen(0), Proof::Object, at(1)));
+        let mut due = Due::new(&remembered, Proof::Object, at(200), how);
+        let stored = |number| seen(if number == 2 { 100_000 } else { 0 });
+        assert_eq!(due.known(&key(1), seen(0)), Known::Nothing, "it does not count as sound");
+        let mut candidates = Candidates::default();
+        (1..20).for_each(|number| due.candidate(&mut candidates, &key(number), stored(number), 10));
+        due.take(candidates);
+        let read: Vec<u32> = (1..20).filter(|number| due.reads(&key(*number), Some(stored(*number)))).collect();
+        assert_eq!(read, [1, 2]);
     }
 
     #[test]

@@ -1,14 +1,21 @@
 //! What stays of a verification in the repository, for `status`.
 
 use crate::config;
+use crate::model::error::Result;
 use crate::model::key::BackupId;
 use crate::model::record::FORMAT;
-use crate::model::verification::Record;
+use crate::model::verification::{self, Record, Unsettled};
 use crate::operation::repository::Opened;
-use crate::operation::{Context, records};
+use crate::operation::{Context, records, verifications};
 use crate::report::Listener;
 use crate::report::verify::Repository;
 use crate::store::RepositoryUrl;
+
+/// Damage that was found here, by whoever it was, and is not proven to be gone.
+pub fn unsettled(opened: &Opened) -> Result<Option<Unsettled>> {
+    let last = verifications::last(&opened.repository.reader(), &opened.keys)?;
+    Ok(verification::unsettled(&last))
+}
 
 /// What was read has been read, though whoever may only read leaves no record of it.
 pub fn keep(
@@ -23,7 +30,13 @@ pub fn keep(
         return;
     }
     let record = of(context, backup, verified);
-    if let Err(error) = records::create(opened, &record) {
+    // Somebody else may have found something meanwhile.
+    let created = unsettled(opened).and_then(|open| {
+        let open = open.filter(|open| backup.is_none() && !open.is_settled_by(&record));
+        let record = Record { unsettled: open, ..record };
+        records::create(opened, &record)
+    });
+    if let Err(error) = created {
         listener.notice(format!("no record of it is left in {}: {}", verified.name, error.message));
     }
 }
@@ -41,6 +54,7 @@ fn of(context: &Context, backup: Option<&BackupId>, verified: &Repository) -> Re
         read_bytes: verified.bytes + verified.wal_bytes,
         covered: verified.covered,
         covered_since: verified.covered_since,
+        unsettled: None,
         pgcairn: env!("CARGO_PKG_VERSION").to_owned(),
     }
 }

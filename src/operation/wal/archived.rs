@@ -137,11 +137,10 @@ fn no_segment(opened: &Opened, name: &WalName, reason: &str) -> Error {
 /// Small reads that are on their way together: a store far away answers each after a while.
 const READS_AT_ONCE: usize = 8;
 
-/// Segments that no recovery passes, as far as that is seen without a key: one small read for each.
+/// Those that no recovery passes, as far as that is seen without a key: one small read for each.
 pub fn flaws(opened: &Opened, names: &[(WalName, u64)]) -> Result<Vec<Flaw>> {
     let flaws = Mutex::new(BTreeMap::new());
-    let segments = names.iter().filter(|(name, _)| matches!(name, WalName::Segment(_)));
-    workers::each(READS_AT_ONCE, segments, |(name, found)| {
+    workers::each(READS_AT_ONCE, names.iter(), |(name, found)| {
         if let Some(flaw) = flaw(opened, name, *found)? {
             flaws.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(*name, flaw);
         }
@@ -151,9 +150,12 @@ pub fn flaws(opened: &Opened, names: &[(WalName, u64)]) -> Result<Vec<Flaw>> {
 }
 
 fn flaw(opened: &Opened, name: &WalName, found: u64) -> Result<Option<Flaw>> {
-    let (broken_from, reason) = match envelope(opened, name) {
+    let read = if matches!(name, WalName::Segment(_)) { envelope(opened, name) } else { facts(opened, name) };
+    let (broken_from, reason) = match read {
         Ok((_, due)) if due != found => (None, format!("it has {found} bytes and must have {due}")),
-        Ok((WalFacts { invalid_from: Some(at), .. }, _)) => (Some(at), broken_from(at)),
+        Ok((WalFacts { invalid_from: Some(at), .. }, _)) if matches!(name, WalName::Segment(_)) => {
+            (Some(at), broken_from(at))
+        }
         Ok(_) => return Ok(None),
         Err(error) if error.code == Code::Damaged => (None, error.message),
         Err(error) => return Err(error),

@@ -41,7 +41,9 @@ pub fn look(
     now: Timestamp,
 ) -> Result<WalList> {
     let timelines = timelines(opened, listed, policy, request, now)?;
-    let damaged = archived::flaws(opened, &wanted(listed, request))?;
+    let mut segments = wanted(listed, request);
+    segments.retain(|(name, _)| matches!(name, WalName::Segment(_)));
+    let damaged = archived::flaws(opened, &segments)?;
     Ok(WalList {
         repository: opened.repository.url().to_owned(),
         cluster: opened.cluster.to_string(),

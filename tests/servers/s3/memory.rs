@@ -42,7 +42,11 @@ pub fn stalled_objects(install: &'static Installation) -> Outcome {
     let room = Scratch::new()?;
     let mut restore = site.command(&["restore", "--backup", "latest", "--jobs", JOBS, "--target-dir"]);
     restore.arg(room.join("restored")).env("PGCAIRN_IDENTITY", site.identity());
-    peak::within_bound(&mut restore, "restore from S3")
+    peak::within_bound(&mut restore, "restore from S3")?;
+    store.ambush("GET", "/packs/", &stalls);
+    let mut verify = site.command(&["verify"]);
+    verify.env("PGCAIRN_IDENTITY", site.identity());
+    peak::within_bound(&mut verify, "verification on S3")
 }
 
 /// Files of no relation, which do not compress.

@@ -16,6 +16,7 @@ mod hidden;
 mod memory;
 mod policy;
 mod retention;
+mod verified;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -43,6 +44,7 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "s3::without_versions", run: attack::without_versions },
         Scenario { name: "s3::policies", run: policy::policies_suffice },
         Scenario { name: "s3::retention", run: retention::retention },
+        Scenario { name: "s3::verified", run: verified::content },
     ]
 }
 

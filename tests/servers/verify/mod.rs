@@ -3,6 +3,7 @@
 mod content;
 mod forged;
 mod keyless;
+mod overclaim;
 mod rotation;
 
 use serde_json::Value;
@@ -20,6 +21,8 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "verify::again", run: rotation::again },
         Scenario { name: "verify::sample", run: rotation::sample },
         Scenario { name: "verify::resumed", run: rotation::resumed },
+        Scenario { name: "verify::unopened", run: overclaim::unopened },
+        Scenario { name: "verify::alarms", run: overclaim::alarms },
     ]
 }
 

@@ -15,10 +15,10 @@ use crate::support::server::run;
 use crate::support::wait::wait_for;
 use crate::support::{Outcome, damage, process};
 
-const LOCAL: [&str; 2] = ["--repository", "local"];
+pub const LOCAL: [&str; 2] = ["--repository", "local"];
 
 /// Where things are remembered, with a backup and some WAL behind it.
-fn place(install: &'static Installation) -> Outcome<Place> {
+pub fn place(install: &'static Installation) -> Outcome<Place> {
     let place = Place::new(install, "")?;
     place.backup()?;
     place.server.sql("insert into t values (1001)")?;
@@ -26,18 +26,18 @@ fn place(install: &'static Installation) -> Outcome<Place> {
     Ok(place)
 }
 
-fn number(found: &Value, field: &str) -> u64 {
+pub fn number(found: &Value, field: &str) -> u64 {
     found[field].as_u64().unwrap_or(u64::MAX)
 }
 
 /// All that is stored of backups.
-fn stored(place: &Place) -> Outcome<u64> {
+pub fn stored(place: &Place) -> Outcome<u64> {
     let kinds = ["/packs/", "/manifests/", "/digests/", "/objects/"];
     kinds.iter().map(|kind| Ok(objects(&place.site.repository(), kind)?.len() as u64)).sum()
 }
 
 /// A bit of it has turned on the disk: nobody has written it anew.
-fn rot(place: &Place, object: &Path) -> Outcome {
+pub fn rot(place: &Place, object: &Path) -> Outcome {
     let modified = fs::metadata(object)?.modified()?;
     damage_all(&[object.to_owned()])?;
     fs::File::options().append(true).open(object)?.set_modified(modified)?;
