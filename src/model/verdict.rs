@@ -9,7 +9,7 @@ mod thresholds;
 
 use serde::Serialize;
 
-pub use facts::{Behind, Facts, Missing, Repository, ServerState, Slot, Told, Try, Waiting};
+pub use facts::{Behind, Damage, Facts, Missing, Repository, ServerState, Slot, Told, Try, Waiting, WalMissing};
 pub use reason::{NAMES, Reason};
 pub use thresholds::Thresholds;
 
@@ -97,6 +97,9 @@ fn of_host(facts: &Facts, thresholds: &Thresholds) -> Vec<(Level, Reason)> {
     {
         reasons.push((level, Reason::WalWaits { files, seconds }));
     }
+    if facts.archiving_off {
+        reasons.push((Level::Critical, Reason::ArchivingOff));
+    }
     let failing = facts.archiver_failed.as_ref();
     reasons.extend(failing.map(|segment| (Level::Warning, Reason::ArchiverFails { segment: segment.clone() })));
     let holding = facts.slots.iter().filter(|slot| slot.held_bytes > thresholds.slot);
@@ -170,6 +173,14 @@ fn of_told(told: &Told, thresholds: &Thresholds) -> Vec<(Level, Reason)> {
         0 | 1 => {}
         _ => reasons.push((Level::Warning, Reason::HoleInWal)),
     }
+    let lasts = |seconds| graded(seconds, thresholds.wal_warning, thresholds.wal_critical);
+    // Segments may come in another order than they were filled.
+    let hole = told.hole_seconds.and_then(|seconds| Some((lasts(seconds)?, Reason::HoleAfterBackup { seconds })));
+    let missing = told.wal_missing.and_then(|wal| Some((lasts(wal.seconds)?, Reason::WalMissing(wal))));
+    reasons.extend(hole.into_iter().chain(missing));
+    if told.lost_timelines > 0 {
+        reasons.push((Level::Warning, Reason::TimelinesUnreadable { timelines: told.lost_timelines }));
+    }
     let short = told.promised_seconds.zip(told.window_seconds).filter(|(promised, window)| window < promised);
     // A younger one cannot reach so far back yet.
     if let Some((promised, seconds)) = short.filter(|(promised, _)| told.oldest_seconds > Some(*promised)) {
@@ -178,8 +189,7 @@ fn of_told(told: &Told, thresholds: &Thresholds) -> Vec<(Level, Reason)> {
     if told.backups > 0 {
         reasons.extend(drill(told.drill, thresholds));
     }
-    let damaged = told.verify.filter(|verify| !verify.passed);
-    reasons.extend(damaged.map(|verify| critical(Reason::VerifyFailed { seconds: verify.seconds })));
+    reasons.extend(told.damage.map(|damage| critical(Reason::VerifyFailed(damage))));
     reasons
 }
 

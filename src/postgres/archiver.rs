@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use super::Connection;
+use super::{Connection, Settings};
 use crate::model::error::{Code, Error, Result};
+use crate::model::wal_name::Segment;
 
 /// The archiver's last failure, if nothing has been archived since.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,10 @@ pub struct ArchiverFailure {
 const FAILURE: &str = "SELECT last_failed_wal, (extract(epoch FROM last_failed_time) * 1000000)::bigint \
      FROM pg_stat_archiver \
      WHERE last_failed_wal IS NOT NULL AND (last_archived_time IS NULL OR last_archived_time < last_failed_time)";
+
+/// Null in a recovery that has replayed nothing.
+const POSITION: &str = "SELECT (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() \
+     ELSE pg_current_wal_lsn() END - '0/0'::pg_lsn)::bigint";
 
 /// Statement time would stand still within a transaction.
 const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
@@ -32,6 +37,14 @@ impl Connection {
         let Some(row) = self.query_opt(FAILURE, &[])? else { return Ok(None) };
         let (segment, micros) = (self.column(&row, 0)?, self.column(&row, 1)?);
         Ok(Some(ArchiverFailure { segment, at: timestamp(micros)? }))
+    }
+
+    /// The segment that is being written, or replayed.
+    pub fn segment(&mut self, settings: &Settings) -> Result<Option<Segment>> {
+        let row = self.query_one(POSITION, &[])?;
+        let position: Option<i64> = self.column(&row, 0)?;
+        let number = position.and_then(|at| at.cast_unsigned().checked_div(settings.wal_segment_size));
+        Ok(number.map(|number| Segment { timeline: settings.timeline, number }))
     }
 
     /// The server's clock.

@@ -11,8 +11,8 @@ use serde::Serialize;
 use super::verdict::Verdict;
 use crate::model::error::Error;
 use crate::model::key::BackupId;
-use crate::model::verification::Proof;
-use crate::model::wal_name::TimelineId;
+use crate::model::verification::{Proof, Unsettled};
+use crate::model::wal_name::{Segment, TimelineId};
 
 pub use crate::model::verdict::{Behind, Slot};
 pub use monitored::Monitored;
@@ -78,6 +78,12 @@ pub struct Server {
     pub system_identifier: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub standby: Option<bool>,
+    /// Left out where it was not asked; a standby archives what it needs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archiving: Option<bool>,
+    /// That is being written, or replayed.
+    #[serde(skip)]
+    pub segment: Option<Segment>,
     /// The last one, where nothing has been archived since.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub archiver_failure: Option<ArchiverFailure>,
@@ -130,6 +136,12 @@ pub struct Repository {
     /// The last of everything, where there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_verify: Option<LastVerify>,
+    /// That some verification found, and none has proven to be gone since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub damage_found: Option<Unsettled>,
+    /// Timelines whose descent is missing or damaged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unreadable_timelines: Option<u64>,
     /// Which moments can be restored, by timeline.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restorable: Option<Vec<Restorable>>,
@@ -218,6 +230,19 @@ pub struct Restorable {
     /// The oldest backup that a restore may begin with, and the newest.
     pub backup: BackupId,
     pub newest: BackupId,
+    /// Since when there has been WAL after it that no recovery reaches, because some between is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hole_since: Option<Timestamp>,
+    /// What the archive has of its timeline; left out where only some WAL is kept.
+    #[serde(skip)]
+    pub last: Option<LastSegment>,
+}
+
+/// The newest of a timeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastSegment {
+    pub number: u64,
+    pub stored: Timestamp,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -273,6 +298,8 @@ impl Server {
             version: None,
             system_identifier: None,
             standby: None,
+            archiving: None,
+            segment: None,
             archiver_failure: None,
             inactive_slots: Vec::new(),
             error,
@@ -290,6 +317,12 @@ impl Repository {
         let windows = self.restorable.as_ref()?;
         let newest = windows.iter().map(|window| window.timeline).max();
         Some(windows.iter().filter(move |window| Some(window.timeline) == newest))
+    }
+
+    /// The newest of the timeline that the server is on, or of the last one before it.
+    pub fn window_of(&self, timeline: TimelineId) -> Option<&Restorable> {
+        let until = self.restorable.iter().flatten().filter(|window| window.timeline <= timeline);
+        until.max_by_key(|window| (window.timeline, window.from))
     }
 
     pub fn newest_window(&self) -> Option<&Restorable> {

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::text::{age, bytes, count, wrapped};
 use crate::model::shell_word::shell_word;
-use crate::model::verdict::{self, Behind, Judged, Level, Reason};
+use crate::model::verdict::{self, Behind, Damage, Judged, Level, Reason};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Verdict {
@@ -102,6 +102,7 @@ fn message(reason: &Reason) -> String {
         Reason::ServerUnknown => "PostgreSQL could not be asked".to_owned(),
         Reason::WalWaits { files: 1, seconds } => format!("1 WAL file waits, for {}", age(*seconds)),
         Reason::WalWaits { files, seconds } => format!("{files} WAL files wait, the oldest for {}", age(*seconds)),
+        Reason::ArchivingOff => "archive_mode is off: no WAL is archived".to_owned(),
         Reason::ArchiverFails { segment } => format!("archive_command fails for {segment}"),
         Reason::SlotHoldsWal(slot) => {
             format!("slot \"{}\" is not read and holds {} of WAL", slot.name, bytes(slot.held_bytes))
@@ -117,6 +118,18 @@ fn message(reason: &Reason) -> String {
         Reason::PagesFlagged { pages } => format!("the last backup has {}", count(*pages, "damaged page")),
         Reason::NothingRestorable => "NOTHING can be restored".to_owned(),
         Reason::HoleInWal => "WAL is missing between backups".to_owned(),
+        Reason::HoleAfterBackup { seconds } => {
+            format!("WAL is missing after the last backup: for {} nothing newer can be restored", age(*seconds))
+        }
+        Reason::WalMissing(wal) => format!(
+            "{} that archive_command took {} not there; the last came {} ago",
+            count(wal.files, "WAL file"),
+            if wal.files == 1 { "is" } else { "are" },
+            age(wal.seconds)
+        ),
+        Reason::TimelinesUnreadable { timelines } => {
+            format!("the descent of {} is missing or damaged", count(*timelines, "timeline"))
+        }
         Reason::WindowShort { seconds, promised } => {
             format!("reaches {} back, not {}", age(*seconds), age(*promised))
         }
@@ -124,7 +137,7 @@ fn message(reason: &Reason) -> String {
         Reason::FullSoon { days: 0 } => "full within a day".to_owned(),
         Reason::FullSoon { days } => format!("full in {}", count(*days, "day")),
         Reason::Behind(behind) => format!("BEHIND by {}", lag(behind)),
-        Reason::VerifyFailed { seconds } => format!("verify found DAMAGE, {} ago", age(*seconds)),
+        Reason::VerifyFailed(damage) => format!("verify found DAMAGE, {} ago", age(damage.seconds)),
         Reason::DrillFailed { seconds } => format!("the last drill FAILED, {} ago", age(*seconds)),
         Reason::DrillOld { seconds } => format!("the last drill was {} ago", age(*seconds)),
         Reason::DrillNever => "no drill has proven that it can be restored".to_owned(),
@@ -149,7 +162,10 @@ fn remedy(reason: &Reason, repository: Option<&str>) -> String {
             "pgcairn check   # then start it; where it is lost: pgcairn help incident".to_owned()
         }
         Reason::ServerUnknown | Reason::WalWaits { .. } | Reason::ArchiverFails { .. } => "pgcairn check".to_owned(),
-        Reason::Unreadable { .. } => "pgcairn check".to_owned(),
+        Reason::Unreadable { .. } | Reason::WalMissing(_) => "pgcairn check".to_owned(),
+        Reason::ArchivingOff => "pgcairn init   # prints the settings; then restart PostgreSQL".to_owned(),
+        Reason::HoleAfterBackup { .. } => "pgcairn backup   # a recovery passes no hole".to_owned(),
+        Reason::TimelinesUnreadable { .. } => of("pgcairn wal list", "--repository"),
         Reason::SlotHoldsWal(slot) => {
             let sql = format!("SELECT pg_drop_replication_slot('{}')", slot.name.replace('\'', "''"));
             format!("psql -c {}   # if its reader is gone for good", shell_word(&sql))
@@ -158,7 +174,10 @@ fn remedy(reason: &Reason, repository: Option<&str>) -> String {
         Reason::NoBackup | Reason::BackupOld { .. } | Reason::OtherCluster => "pgcairn backup".to_owned(),
         Reason::NothingRestorable | Reason::NothingStored => "pgcairn backup".to_owned(),
         Reason::Unanswered => "pgcairn status --wait 60s".to_owned(),
-        Reason::VerifyFailed { .. } => of("pgcairn verify", "--repository"),
+        Reason::VerifyFailed(Damage { needs_key: true, .. }) => {
+            of("pgcairn verify", "--repository") + "   # with the key"
+        }
+        Reason::VerifyFailed(_) => of("pgcairn verify", "--repository"),
         Reason::BackupsUnreadable { .. } => of("pgcairn verify", "--repository"),
         Reason::BackupsUntrusted { .. } => of("pgcairn list", "--repository"),
         Reason::WindowShort { .. } => of("pgcairn list", "--repository"),

@@ -4,6 +4,7 @@ use insta::assert_snapshot;
 use pgcairn::config::Config;
 use pgcairn::model::error::{Code, Error};
 use pgcairn::model::verdict::{self, Judged, Level, NAMES, Reason, Thresholds};
+use pgcairn::model::verification::{Proof, Unsettled};
 use pgcairn::report::Report;
 use pgcairn::report::status::{
     ArchiverFailure, Behind, Cost, Failure, Host, KeyOnHost, LastBackup, LastDrill, LastVerify, Monitored, Repository,
@@ -23,6 +24,8 @@ fn local() -> Repository {
         at_least: false,
         backup: id.clone(),
         newest: id.clone(),
+        hole_since: None,
+        last: None,
     };
     Repository {
         backups: Some(37),
@@ -48,7 +51,7 @@ fn local() -> Repository {
             started: "2026-11-18T05:00:00Z".parse().unwrap(),
             age_seconds: 172_800,
             passed: true,
-            proof: pgcairn::model::verification::Proof::Object,
+            proof: Proof::Object,
             covered: 1.0,
             backup: None,
         }),
@@ -76,6 +79,8 @@ pub fn well() -> Status {
         version: Some("18.4".to_owned()),
         system_identifier: Some("7461".to_owned()),
         standby: Some(false),
+        archiving: Some(true),
+        segment: None,
         archiver_failure: None,
         inactive_slots: Vec::new(),
         error: None,
@@ -118,6 +123,9 @@ fn badly() -> Status {
     ];
     offsite.restorable.as_mut().unwrap().extend(idle);
     offsite.restorable.as_mut().unwrap().push(branch);
+    offsite.restorable.as_mut().unwrap()[0].hole_since = Some("2026-11-20T02:00:00Z".parse().unwrap());
+    offsite.damage_found = Some(Unsettled { since: "2026-11-12T06:00:00Z".parse().unwrap(), proof: Proof::Content });
+    offsite.unreadable_timelines = Some(1);
     (offsite.unreadable_backups, offsite.untrusted_backups) = (Some(1), Some(2));
     offsite.system_identifier = Some("7399".to_owned());
     let stored = offsite.stored.as_mut().unwrap();
@@ -175,6 +183,7 @@ fn every_reason() {
         Reason::ServerUnreachable,
         Reason::ServerUnknown,
         Reason::WalWaits { files: 1, seconds: 301 },
+        Reason::ArchivingOff,
         Reason::ArchiverFails { segment: "0000000100000000000000A7".to_owned() },
         Reason::SlotHoldsWal(verdict::Slot { name: "standby_a".to_owned(), held_bytes: 3 << 30 }),
         Reason::RunFailed { command: "copy --all --to offsite".to_owned() },
@@ -188,11 +197,14 @@ fn every_reason() {
         Reason::PagesFlagged { pages: 14 },
         Reason::NothingRestorable,
         Reason::HoleInWal,
+        Reason::HoleAfterBackup { seconds: 7200 },
+        Reason::WalMissing(verdict::WalMissing { files: 3, seconds: 7200 }),
+        Reason::TimelinesUnreadable { timelines: 1 },
         Reason::WindowShort { seconds: 7200, promised: 604_800 },
         Reason::NothingStored,
         Reason::FullSoon { days: 6 },
         Reason::Behind(verdict::Behind { backups: 1, wal_files: 40, seconds: Some(9000) }),
-        Reason::VerifyFailed { seconds },
+        Reason::VerifyFailed(verdict::Damage { seconds, needs_key: true }),
         Reason::DrillFailed { seconds },
         Reason::DrillOld { seconds },
         Reason::DrillNever,
@@ -224,6 +236,7 @@ fn every_reason_is_provoked() {
         include_str!("../servers/status/mod.rs"),
         include_str!("../servers/status/reasons.rs"),
         include_str!("../servers/status/causes.rs"),
+        include_str!("../servers/status/silence.rs"),
         include_str!("../servers/status/set_up.rs"),
         include_str!("../servers/several/judged.rs"),
     ];

@@ -52,6 +52,7 @@ fn month(install: &'static Installation) -> Outcome {
     month.archiving()?;
     month.drills_and_pages()?;
     month.repositories()?;
+    month.wal()?;
     month.objects()?;
     month.elsewhere()?;
     month.end()
@@ -332,6 +333,32 @@ impl Month {
         fs::rename(path, &away)?;
         self.is(wanted)?;
         Ok(fs::rename(&away, path)?)
+    }
+
+    /// Nobody complains, and it is not there.
+    fn wal(&mut self) -> Outcome {
+        self.drills()?;
+        let last = [self.server.archive_all()?, self.server.archive_all()?];
+        self.copy_and_expire()?;
+        self.pass(2 * HOUR)?;
+        let (local, aside) = (self.site.repository(), self.site.path("aside"));
+        let [earlier, later] = [objects(&local, &last[0])?.remove(0), objects(&local, &last[1])?.remove(0)];
+        self.away(&earlier, &["hole-after-backup local"])?;
+        fs::rename(&later, &aside)?;
+        self.away(&earlier, &["wal-missing local"])?;
+        fs::rename(&aside, &later)?;
+        self.is(&[])?;
+        let descent = earlier.parent().and_then(Path::parent).ok_or("a segment lies below its timeline")?;
+        let descent = descent.with_file_name("00000002.timeline.json");
+        fs::write(&descent, "{}")?;
+        self.is(&["timelines-unreadable local"])?;
+        fs::remove_file(&descent)?;
+        for (mode, wanted) in [("off", &["archiving-off"][..]), ("on", &[])] {
+            self.server.append_setting("archive_mode", mode)?;
+            self.server.restart()?;
+            self.is(wanted)?;
+        }
+        Ok(())
     }
 
     fn objects(&mut self) -> Outcome {

@@ -8,6 +8,8 @@ pub struct Facts {
     pub server: Option<ServerState>,
     /// WAL that `archive_command` has not brought away; `None` where none waits.
     pub waiting: Option<Waiting>,
+    /// The server is a primary and archives nothing at all.
+    pub archiving_off: bool,
     /// The file it failed for last, with no success since.
     pub archiver_failed: Option<String>,
     /// Replication slots that nobody reads.
@@ -77,6 +79,12 @@ pub struct Told {
     pub is_of_another_cluster: bool,
     /// In which every moment can be restored, of the newest timeline.
     pub windows: u64,
+    /// For how long a segment after the newest of them has been there, and one before it not.
+    pub hole_seconds: Option<u64>,
+    /// Segments that the server has filled, and that neither came nor wait to be archived.
+    pub wal_missing: Option<WalMissing>,
+    /// Timelines whose descent cannot be read, or has no history file.
+    pub lost_timelines: u64,
     /// How far back the newest of them reaches.
     pub window_seconds: Option<u64>,
     /// How far back it shall.
@@ -85,15 +93,30 @@ pub struct Told {
     pub oldest_seconds: Option<u64>,
     /// The last one.
     pub drill: Option<Try>,
-    /// The last one of everything.
-    pub verify: Option<Try>,
+    /// Found by a verification, and not proven to be gone since.
+    pub damage: Option<Damage>,
     /// A key that opens new backups was tried on another host.
     pub key_checked: bool,
     /// A recovery sheet was made, and whether it says what is so.
     pub sheet_is_current: Option<bool>,
 }
 
-/// A drill, or a verification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Damage {
+    /// Since it was found.
+    pub seconds: u64,
+    /// Who has none does not see it.
+    pub needs_key: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WalMissing {
+    pub files: u64,
+    /// Since the last one came.
+    pub seconds: u64,
+}
+
+/// A drill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Try {
     pub seconds: u64,

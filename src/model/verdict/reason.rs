@@ -1,6 +1,6 @@
 //! What can be wrong. The words are said in `report`.
 
-use super::{Behind, Slot};
+use super::{Behind, Damage, Slot, WalMissing};
 
 /// Ages are in seconds.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,6 +11,7 @@ pub enum Reason {
         files: u64,
         seconds: u64,
     },
+    ArchivingOff,
     ArchiverFails {
         segment: String,
     },
@@ -39,6 +40,14 @@ pub enum Reason {
     },
     NothingRestorable,
     HoleInWal,
+    /// After the newest backup, for so long.
+    HoleAfterBackup {
+        seconds: u64,
+    },
+    WalMissing(WalMissing),
+    TimelinesUnreadable {
+        timelines: u64,
+    },
     WindowShort {
         seconds: u64,
         promised: u64,
@@ -48,10 +57,7 @@ pub enum Reason {
         days: u64,
     },
     Behind(Behind),
-    /// Of everything.
-    VerifyFailed {
-        seconds: u64,
-    },
+    VerifyFailed(Damage),
     DrillFailed {
         seconds: u64,
     },
@@ -68,10 +74,11 @@ pub enum Reason {
 }
 
 /// Every [`Reason::name`].
-pub const NAMES: [&str; 27] = [
+pub const NAMES: [&str; 31] = [
     "server-unreachable",
     "server-unknown",
     "wal-waits",
+    "archiving-off",
     "archiver-fails",
     "slot-holds-wal",
     "run-failed",
@@ -85,6 +92,9 @@ pub const NAMES: [&str; 27] = [
     "pages-flagged",
     "nothing-restorable",
     "hole-in-wal",
+    "hole-after-backup",
+    "wal-missing",
+    "timelines-unreadable",
     "window-short",
     "nothing-stored",
     "full-soon",
@@ -105,6 +115,7 @@ impl Reason {
             Reason::ServerUnreachable => "server-unreachable",
             Reason::ServerUnknown => "server-unknown",
             Reason::WalWaits { .. } => "wal-waits",
+            Reason::ArchivingOff => "archiving-off",
             Reason::ArchiverFails { .. } => "archiver-fails",
             Reason::SlotHoldsWal(_) => "slot-holds-wal",
             Reason::RunFailed { .. } => "run-failed",
@@ -118,11 +129,14 @@ impl Reason {
             Reason::PagesFlagged { .. } => "pages-flagged",
             Reason::NothingRestorable => "nothing-restorable",
             Reason::HoleInWal => "hole-in-wal",
+            Reason::HoleAfterBackup { .. } => "hole-after-backup",
+            Reason::WalMissing(_) => "wal-missing",
+            Reason::TimelinesUnreadable { .. } => "timelines-unreadable",
             Reason::WindowShort { .. } => "window-short",
             Reason::NothingStored => "nothing-stored",
             Reason::FullSoon { .. } => "full-soon",
             Reason::Behind(_) => "behind",
-            Reason::VerifyFailed { .. } => "verify-failed",
+            Reason::VerifyFailed(_) => "verify-failed",
             Reason::DrillFailed { .. } => "drill-failed",
             Reason::DrillOld { .. } => "drill-old",
             Reason::DrillNever => "drill-never",

@@ -93,6 +93,7 @@ fn of_this_host() {
     assert_eq!(with(|f| f.waiting = Some(Waiting { files: 1, seconds: 3600 })), (Level::Warning, "wal-waits"));
     assert_eq!(with(|f| f.waiting = Some(Waiting { files: 1, seconds: 3601 })), (Level::Critical, "wal-waits"));
     assert_eq!(told(&Facts { waiting: waits(0), ..well() }), []);
+    assert_eq!(with(|f| f.archiving_off = true), (Level::Critical, "archiving-off"));
     assert_eq!(with(|f| f.archiver_failed = Some("A".to_owned())), (Level::Warning, "archiver-fails"));
     let slot = |held_bytes| vec![Slot { name: "standby".to_owned(), held_bytes }];
     assert_eq!(told(&Facts { slots: slot(1 << 30), ..well() }), []);
@@ -156,8 +157,17 @@ fn of_a_catalog() {
     assert_eq!(of_catalog(young), [], "it cannot reach further back yet");
     assert_eq!(of_catalog(|told| told.promised_seconds = None), []);
     assert_eq!(of_catalog(|told| told.drill = None), [(Level::Warning, "drill-never")]);
-    let verify = Some(Try { seconds: 0, passed: false });
-    assert_eq!(of_catalog(|told| told.verify = verify), [(Level::Critical, "verify-failed")]);
+    let damage = Some(Damage { seconds: 0, needs_key: false });
+    assert_eq!(of_catalog(|told| told.damage = damage), [(Level::Critical, "verify-failed")]);
+    assert_eq!(of_catalog(|told| told.lost_timelines = 1), [(Level::Warning, "timelines-unreadable")]);
+    let hole = |seconds| of_catalog(|told| told.hole_seconds = Some(seconds));
+    assert_eq!(hole(300), [], "segments come in another order than they were filled");
+    assert_eq!(hole(301), [(Level::Warning, "hole-after-backup")]);
+    assert_eq!(hole(3601), [(Level::Critical, "hole-after-backup")]);
+    let missing = |seconds| of_catalog(|told| told.wal_missing = Some(WalMissing { files: 2, seconds }));
+    assert_eq!(missing(300), []);
+    assert_eq!(missing(301), [(Level::Warning, "wal-missing")]);
+    assert_eq!(missing(3601), [(Level::Critical, "wal-missing")]);
     let drill = |seconds, passed| Some(Try { seconds, passed });
     assert_eq!(of_catalog(|told| told.drill = drill(691_201, true)), [(Level::Warning, "drill-old")]);
     assert_eq!(of_catalog(|told| told.drill = drill(0, false)), [(Level::Critical, "drill-failed")]);
@@ -229,8 +239,9 @@ fn any_told() -> impl Strategy<Value = Option<Told>> {
     let numbers = (0..3u64, 0..2u64, 0..2u64, 0..2u64, 0..3u64);
     let set_up = (any::<bool>(), any::<Option<bool>>());
     let tries = || proptest::option::of((any::<u64>(), any::<bool>()));
-    let told = (ages, numbers, any::<bool>(), tries(), tries(), set_up);
-    let told = told.prop_map(|(ages, numbers, is_of_another_cluster, drill, verify, set_up)| Told {
+    let later = (any::<Option<u64>>(), proptest::option::of((2..9u64, any::<u64>())), 0..2u64);
+    let told = (ages, numbers, any::<bool>(), tries(), tries(), set_up, later);
+    let told = told.prop_map(|(ages, numbers, is_of_another_cluster, drill, verify, set_up, later)| Told {
         key_checked: set_up.0,
         sheet_is_current: set_up.1,
         backups: numbers.0,
@@ -243,7 +254,10 @@ fn any_told() -> impl Strategy<Value = Option<Told>> {
         window_seconds: ages.1,
         promised_seconds: ages.2,
         oldest_seconds: ages.3,
-        verify: verify.map(|(seconds, passed)| Try { seconds, passed }),
+        damage: verify.map(|(seconds, needs_key)| Damage { seconds, needs_key }),
+        hole_seconds: later.0,
+        wal_missing: later.1.map(|(files, seconds)| WalMissing { files, seconds }),
+        lost_timelines: later.2,
         drill: drill.map(|(seconds, passed)| Try { seconds, passed }),
     });
     proptest::option::of(told)
@@ -281,8 +295,9 @@ fn any_facts() -> impl Strategy<Value = Facts> {
     let slot = any::<u64>().prop_map(|held_bytes| Slot { name: "s".to_owned(), held_bytes });
     let slots = proptest::collection::vec(slot, 0..2);
     let words = (proptest::option::of("[A-F]"), proptest::collection::vec("[a-z]", 0..2), slots);
-    (server, waiting, words, proptest::collection::vec(any_repository(), 1..3)).prop_map(
-        |(server, waiting, (archiver_failed, failed_runs, slots), repositories)| Facts {
+    (server, any::<bool>(), waiting, words, proptest::collection::vec(any_repository(), 1..3)).prop_map(
+        |(server, archiving_off, waiting, (archiver_failed, failed_runs, slots), repositories)| Facts {
+            archiving_off,
             slots,
             needs_key: true,
             server,
@@ -351,6 +366,7 @@ proptest! {
         for repository in &mut later.repositories {
             if let Some(told) = &mut repository.told {
                 told.backup_seconds = told.backup_seconds.map(|age| age.saturating_add(longer));
+                told.hole_seconds = told.hole_seconds.map(|age| age.saturating_add(longer));
             }
         }
         prop_assert!(level(&judge(&later, &thresholds)) >= level(&judge(&facts, &thresholds)));

@@ -8,12 +8,13 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Answer, COMPARISON, no_answer};
 use crate::config;
 use crate::model::catalog::{CommitMarker, Summary};
+use crate::model::deletion::MAX_CLOCK_SKEW;
 use crate::model::drill::Record;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::ClusterKeys;
 use crate::model::plan::growth::{Growth, SPAN};
-use crate::model::plan::retention::{Input, Plan, Window};
-use crate::model::verification::Record as Verification;
+use crate::model::plan::retention::{Archive, Input, Plan, Window};
+use crate::model::verification::{self, Record as Verification, Unsettled};
 use crate::model::wal_name::{Segment, SegmentName, TimelineId, WalName};
 use crate::operation::catalog::{Catalog, generations};
 use crate::operation::copy;
@@ -21,8 +22,8 @@ use crate::operation::expire;
 use crate::operation::hold;
 use crate::operation::repository::{self, Opened};
 use crate::operation::wal::archived::{self, Listed};
-use crate::operation::{Context, catalog, drills, records, set_up, trust};
-use crate::report::status::{self, LastBackup, LastDrill, LastVerify, Repository, Restorable};
+use crate::operation::{Context, catalog, drills, records, set_up, trust, verifications};
+use crate::report::status::{self, LastBackup, LastDrill, LastSegment, LastVerify, Repository, Restorable};
 use crate::store::{Entry, Reader, Space};
 
 pub use crate::operation::copy::Behind;
@@ -43,6 +44,8 @@ pub struct Catalogued {
     restorable: Vec<Restorable>,
     last_drill: Option<Record>,
     last_verify: Option<Verification>,
+    damage_found: Option<Unsettled>,
+    lost_timelines: u64,
     key_check: Option<status::KeyCheck>,
     recovery_sheet: Option<status::RecoverySheet>,
 }
@@ -68,10 +71,18 @@ pub fn catalog(context: &Context, wanted: &config::Repository) -> Result<Catalog
     let trusted: Vec<Summary> = catalog.backups.iter().filter(is_trusted).map(|m| m.summary.clone()).collect();
     let backups = catalog.into_summaries();
     let untrusted = (backups.len() - trusted.len()) as u64;
-    let windows = Listed::read(&reader, &opened.keys)?.archive(&backups).windows(&trusted);
-    let restorable = windows.iter().map(|window| restorable(&opened, window, &trusted)).collect::<Result<_>>()?;
+    let listed = Listed::read(&reader, &opened.keys)?;
+    let archive = listed.archive(&backups);
+    let lost_timelines = (listed.unreadable.len() + archive.without_history().count()) as u64;
+    let windows = archive.windows(&trusted);
+    // Where only some backups are kept, so is only their WAL.
+    let whole = Some(&archive).filter(|_| wanted.keep.is_none());
+    let restorable =
+        windows.iter().map(|window| restorable(&opened, window, &trusted, whole)).collect::<Result<_>>()?;
     let last_drill = records::latest(records::newest(&reader, &opened.keys)?)?;
-    let last_verify = verification(&reader, &opened.keys)?;
+    let verifications = verifications::last(&reader, &opened.keys)?;
+    let damage_found = verification::unsettled(&verifications);
+    let last_verify = last_verify(verifications);
     let (key_check, recovery_sheet) = set_up::read(context, &opened)?;
     Ok(Catalogued {
         system_identifier: opened.system_identifier,
@@ -81,22 +92,20 @@ pub fn catalog(context: &Context, wanted: &config::Repository) -> Result<Catalog
         restorable,
         last_drill,
         last_verify,
+        damage_found,
+        lost_timelines,
         key_check,
         recovery_sheet,
     })
 }
 
 /// The last of everything, else the last at all.
-fn verification(reader: &Reader, keys: &ClusterKeys) -> Result<Option<Verification>> {
-    let is_whole = |it: &Result<Verification>| it.as_ref().map_or(true, |it| it.backup.is_none());
-    let whole = records::newest(reader, keys)?.filter(is_whole);
-    match records::latest(whole)? {
-        Some(whole) => Ok(Some(whole)),
-        None => records::latest(records::newest(reader, keys)?),
-    }
+fn last_verify(newest_first: Vec<Verification>) -> Option<Verification> {
+    let whole = newest_first.iter().position(|it| it.backup.is_none()).unwrap_or(0);
+    newest_first.into_iter().nth(whole)
 }
 
-fn restorable(opened: &Opened, window: &Window, backups: &[Summary]) -> Result<Restorable> {
+fn restorable(opened: &Opened, window: &Window, backups: &[Summary], whole: Option<&Archive>) -> Result<Restorable> {
     let size = backups.first().map_or(0, |backup| backup.postgresql.wal_segment_size);
     let first = backups.iter().find(|backup| backup.id == window.backup).map_or(0, |backup| backup.start_lsn.0);
     let last = window.last.to_segment(size).map_or(0, |last| last.number);
@@ -104,8 +113,13 @@ fn restorable(opened: &Opened, window: &Window, backups: &[Summary]) -> Result<R
     // A restore to a time is proven by a later commit.
     let to =
         found.and_then(|last| last.checked_sub(SignedDuration::from_micros(1)).ok()).filter(|to| *to >= window.from);
-    let (timeline, from, backup) = (window.timeline, window.from, window.backup.clone());
-    Ok(Restorable { timeline, from, to, at_least, backup, newest: window.newest.clone() })
+    let (timeline, from, backup, newest) = (window.timeline, window.from, window.backup.clone(), window.newest.clone());
+    let hole_since = whole.and_then(|archive| archive.after(window.last).map(|(_, object)| object.modified).min());
+    let stored = whole.and_then(|archive| archive.stored(window.last));
+    let end = stored.map(|stored| LastSegment { number: last, stored });
+    let later = whole.and_then(|archive| archive.after(window.last).last());
+    let last = later.map(|(number, object)| LastSegment { number, stored: object.modified }).or(end);
+    Ok(Restorable { timeline, from, to, at_least, backup, newest, hole_since, last })
 }
 
 /// Of the newest segment that has one, and whether a newer one may have been passed over: a load may fill thousands
@@ -245,7 +259,10 @@ pub fn report(context: &Context, wanted: &config::Repository, own: Vec<Option<An
 
 impl Repository {
     fn tell(&mut self, now: Timestamp, known: Catalogued) {
-        let newest = known.backups.iter().max_by_key(|backup| backup.stopped);
+        // A clock that was wrong once would hide that none has come since.
+        let is_past = |backup: &&Summary| backup.stopped <= now + MAX_CLOCK_SKEW;
+        let past = known.backups.iter().filter(is_past).max_by_key(|backup| backup.stopped);
+        let newest = past.or_else(|| known.backups.iter().max_by_key(|backup| backup.stopped));
         self.backups = Some(known.backups.len() as u64);
         self.unreadable_backups = Some(known.unreadable);
         self.untrusted_backups = Some(known.untrusted);
@@ -266,6 +283,7 @@ impl Repository {
             recovery_seconds: drill.recovery_seconds,
             backup: drill.backup,
         });
+        (self.damage_found, self.unreadable_timelines) = (known.damage_found, Some(known.lost_timelines));
         (self.key_check, self.recovery_sheet) = (known.key_check, known.recovery_sheet);
         self.last_verify = known.last_verify.map(|verify| LastVerify {
             age_seconds: seconds_since(verify.started, now),

@@ -1,7 +1,8 @@
 //! What was found out, as facts to be judged.
 
 use crate::config::Config;
-use crate::model::verdict::{self, Facts, Missing, ServerState, Told, Try};
+use crate::model::verdict::{self, Damage, Facts, Missing, ServerState, Told, Try, WalMissing};
+use crate::model::verification::Proof;
 use crate::operation::Context;
 use crate::operation::last_runs::LastRuns;
 use crate::report::status::{Repository, State, Status};
@@ -28,6 +29,7 @@ fn facts(config: &Config, status: &Status) -> Facts {
             State::Unknown => ServerState::Unknown,
         }),
         waiting: waiting.map(|(files, seconds)| verdict::Waiting { files, seconds }),
+        archiving_off: server.is_some_and(|it| it.archiving == Some(false) && it.standby == Some(false)),
         archiver_failed: server.and_then(|server| server.archiver_failure.as_ref()).map(|it| it.segment.clone()),
         slots: server.map(|server| server.inactive_slots.clone()).unwrap_or_default(),
         failed_runs: failed_runs(config),
@@ -72,6 +74,9 @@ fn told(status: &Status, repository: &Repository, backups: u64) -> Told {
         untrusted: repository.untrusted_backups.unwrap_or(0),
         flagged_pages: repository.last_backup.as_ref().map_or(0, |last| last.flagged_pages),
         is_of_another_cluster: status.has_other_backups(repository),
+        hole_seconds: repository.newest_window().and_then(|window| window.hole_since).map(reaches),
+        wal_missing: wal_missing(status, repository),
+        lost_timelines: repository.unreadable_timelines.unwrap_or(0),
         windows: repository.newest_timeline().map_or(0, |windows| windows.count() as u64),
         window_seconds: repository.newest_window().map(|window| reaches(window.from)),
         promised_seconds: repository.recovery_window_seconds,
@@ -79,11 +84,23 @@ fn told(status: &Status, repository: &Repository, backups: u64) -> Told {
         drill: repository.last_drill.as_ref().map(|it| Try { seconds: it.age_seconds, passed: it.passed }),
         key_checked: repository.key_check.as_ref().is_some_and(|check| check.counts),
         sheet_is_current: repository.recovery_sheet.as_ref().map(|sheet| sheet.current),
-        // Of everything: one backup says nothing of the others.
-        verify: repository
-            .last_verify
-            .as_ref()
-            .filter(|it| it.backup.is_none())
-            .map(|it| Try { seconds: it.age_seconds, passed: it.passed }),
+        damage: repository
+            .damage_found
+            .map(|it| Damage { seconds: reaches(it.since), needs_key: it.proof == Proof::Content }),
     }
+}
+
+/// So many may be on their way while one looks.
+const ON_THEIR_WAY: u64 = 1;
+
+/// What the server has filled, against what has come to where WAL goes at once. What waits is told of by itself.
+fn wal_missing(status: &Status, repository: &Repository) -> Option<WalMissing> {
+    let first = status.repositories.first().is_some_and(|first| first.name == repository.name);
+    let writing = status.server.as_ref()?.segment.filter(|_| first || repository.required)?;
+    let last = repository.window_of(writing.timeline)?.last?;
+    let waiting = status.host.waiting.map_or(0, |waiting| waiting.files);
+    let filled = writing.number.saturating_sub(1);
+    let files = filled.saturating_sub(last.number).saturating_sub(waiting);
+    let seconds = u64::try_from(status.at.duration_since(last.stored).as_secs()).unwrap_or(0);
+    (files > ON_THEIR_WAY).then_some(WalMissing { files, seconds })
 }

@@ -189,7 +189,11 @@ impl Repository {
     }
 
     fn about_verify(&self) -> Vec<(&'static str, String)> {
-        self.last_verify.iter().map(|verify| ("verify", verify.words())).collect()
+        let before = |verify: &LastVerify| match self.damage_found {
+            Some(damage) if verify.passed => format!("; NOT PROVEN GONE: what {} found", short(damage.since)),
+            _ => String::new(),
+        };
+        self.last_verify.iter().map(|verify| ("verify", verify.words() + &before(verify))).collect()
     }
 
     fn about_size(&self) -> Vec<(&'static str, String)> {

@@ -3,6 +3,7 @@
 mod causes;
 mod reasons;
 pub mod set_up;
+mod silence;
 
 use std::fs;
 use std::net::TcpListener;
@@ -27,6 +28,8 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "status::set_up", run: set_up::until_it_is },
         Scenario { name: "status::reasons_of_backups", run: reasons::of_backups },
         Scenario { name: "status::reasons_of_host", run: reasons::of_host },
+        Scenario { name: "status::silence_swallowed", run: silence::swallowed },
+        Scenario { name: "status::silence_misled", run: silence::misled },
     ]
 }
 

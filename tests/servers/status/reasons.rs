@@ -38,7 +38,7 @@ fn signed(place: &Place, text: String) -> String {
 }
 
 /// Reasons as `level name repository`, the last where it is about one.
-fn reasons(place: &Place, lines: &str) -> Outcome<BTreeSet<String>> {
+pub fn reasons(place: &Place, lines: &str) -> Outcome<BTreeSet<String>> {
     listed(&verdict(place, |text| text + lines)?)
 }
 
@@ -51,14 +51,14 @@ fn listed(told: &Value) -> Outcome<BTreeSet<String>> {
     Ok(told["verdict"]["reasons"].as_array().into_iter().flatten().map(reason).collect())
 }
 
-fn is(place: &Place, lines: &str, wanted: &[&str]) -> Outcome {
+pub fn is(place: &Place, lines: &str, wanted: &[&str]) -> Outcome {
     let found = reasons(place, lines)?;
     assert_eq!(found, wanted.iter().map(ToString::to_string).collect(), "with {lines}");
     Ok(())
 }
 
 /// Until time has brought it.
-fn becomes(place: &Place, lines: &str, wanted: &str) -> Outcome {
+pub fn becomes(place: &Place, lines: &str, wanted: &str) -> Outcome {
     wait_for(wanted, || Ok(reasons(place, lines)?.contains(wanted).then_some(())))
 }
 

@@ -187,6 +187,28 @@ impl Archive {
         timeline <= 1 || self.objects.contains_key(&WalName::History(timeline))
     }
 
+    /// Those of a timeline after a segment, by number.
+    pub fn after(&self, last: SegmentName) -> impl Iterator<Item = (u64, &WalObject)> {
+        let number = self.number(last).unwrap_or(u64::MAX);
+        let later = (last.timeline, number.saturating_add(1))..=(last.timeline, u64::MAX);
+        self.segments.range(later).filter_map(|(timeline, number)| Some((*number, self.object(*timeline, *number)?)))
+    }
+
+    fn object(&self, timeline: TimelineId, number: u64) -> Option<&WalObject> {
+        self.objects.get(&WalName::Segment(self.name(timeline, number)?))
+    }
+
+    /// When a segment was stored.
+    pub fn stored(&self, segment: SegmentName) -> Option<Timestamp> {
+        self.objects.get(&WalName::Segment(segment)).map(|object| object.modified)
+    }
+
+    /// Timelines that have segments, and no history that leads a recovery to them.
+    pub fn without_history(&self) -> impl Iterator<Item = TimelineId> {
+        let timelines: BTreeSet<TimelineId> = self.segments.iter().map(|(timeline, _)| *timeline).collect();
+        timelines.into_iter().filter(|timeline| !self.has_history(*timeline))
+    }
+
     pub(super) fn name(&self, timeline: TimelineId, number: u64) -> Option<SegmentName> {
         Some(Segment { timeline, number }.name(self.segment_size?))
     }
