@@ -11,6 +11,7 @@ mod check;
 mod databases;
 mod deadline;
 mod extensions;
+mod leftover;
 mod live;
 mod objectives;
 mod page;
@@ -78,22 +79,23 @@ pub enum Target {
 pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Result<Drill> {
     let target = target::choose(context, request)?;
     let page = request.page.as_deref().map(Page::begin).transpose()?;
-    let place = Place::make(&request.scratch)?;
+    let place = Place::make(&request.scratch, listener)?;
     let played = Deadline::run(&context.interrupt, request.limit, |deadline| {
         let within = Context { interrupt: deadline.interrupt().clone(), ..context.clone() };
         let mut stage = Stage::new(&within, request, &place, deadline, listener);
         stage.play(&target);
-        Played { report: stage.report, restored: stage.restored, is_about_backups: stage.is_about_backups }
+        let Stage { report, restored, is_about_backups, needs_key, .. } = stage;
+        Played { report, restored, is_about_backups, needs_key }
     });
     context.interrupt.check()?;
-    let Played { mut report, restored, is_about_backups } = played;
+    let Played { mut report, restored, is_about_backups, needs_key } = played;
     match place.close(request.keep) {
         Ok(None) => report.enter.clear(),
         Ok(kept) => report.kept = kept,
         Err(error) => report.tell("clean up", Finding::failed(error.message)),
     }
     report.conclude();
-    report.next = context.command(&again::next(context, request, &report));
+    report.next = context.command(&again::next(context, request, &report, needs_key));
     if is_about_backups {
         record::keep(context, request, &mut report, restored.as_ref(), listener);
     }
@@ -109,6 +111,7 @@ struct Played {
     /// Where the copy came from.
     restored: Option<Opened>,
     is_about_backups: bool,
+    needs_key: bool,
 }
 
 impl Drill {
@@ -141,6 +144,8 @@ struct Stage<'a> {
     restored: Option<Opened>,
     /// `false` where this host or the arguments were at fault, which stays on no record.
     is_about_backups: bool,
+    /// There was none, or one that opens nothing.
+    needs_key: bool,
 }
 
 impl<'a> Stage<'a> {
@@ -177,6 +182,7 @@ impl<'a> Stage<'a> {
             report,
             restored: None,
             is_about_backups: true,
+            needs_key: false,
         }
     }
 
@@ -286,6 +292,7 @@ impl<'a> Stage<'a> {
         match self.timed(name, work) {
             Ok(done) => Some(done),
             Err(error) => {
+                self.needs_key |= error.code == Code::Identity;
                 self.is_about_backups &= name != RESTORE || is_about_backups(self.context, &error);
                 let finding = self.failed(error);
                 self.report.tell(name, finding);

@@ -9,7 +9,7 @@ use crate::operation::Context;
 use crate::operation::restore::moment;
 use crate::report::drill::Drill;
 
-pub fn next(context: &Context, request: &Request, report: &Drill) -> String {
+pub fn next(context: &Context, request: &Request, report: &Drill, needs_key: bool) -> String {
     if report.passed || report.kept.is_some() {
         return "status".to_owned();
     }
@@ -22,7 +22,11 @@ pub fn next(context: &Context, request: &Request, report: &Drill) -> String {
     }
     words.extend(request.start.bindir.iter().map(|directory| format!("--bindir {}", path(directory))));
     words.extend(request.accept_unsigned.then(|| "--accept-unsigned".to_owned()));
-    words.extend(request.identity.iter().map(|file| format!("--identity {}", path(file))));
+    match &request.identity {
+        // What was tried opens nothing.
+        _ if needs_key => words.push("--identity FILE".to_owned()),
+        file => words.extend(file.iter().map(|file| format!("--identity {}", path(file)))),
+    }
     // Before there is a copy there is nothing to be kept.
     words.extend(report.restored.is_some().then(|| "--keep".to_owned()));
     words.join(" ")

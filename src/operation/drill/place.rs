@@ -1,26 +1,34 @@
 //! The directory in which a drill happens.
 
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use super::leftover;
 use crate::model::error::{Code, Error, Result};
 use crate::operation::own_directory::OwnDirectory;
 use crate::postgres::Room;
+use crate::report::Listener;
 
 const PREFIX: &str = "pgcairn-drill.";
 const MODE: u32 = 0o700;
 
-pub struct Place(OwnDirectory);
+pub struct Place {
+    directory: OwnDirectory,
+    _lock: Option<File>,
+}
 
 impl Place {
-    pub fn make(scratch: &Path) -> Result<Place> {
+    pub fn make(scratch: &Path, listener: &dyn Listener) -> Result<Place> {
         let cannot = |error: std::io::Error| {
             Error::new(Code::Refused, format!("no copy can be made in {}: {error}", scratch.display()))
                 .hint("name a directory that this user may write to, with room for the cluster: --scratch DIR")
         };
         fs::metadata(scratch).map_err(cannot)?;
-        let place = OwnDirectory::make(scratch, PREFIX).map(Place).map_err(cannot)?;
+        leftover::clear(scratch, PREFIX, listener);
+        let directory = OwnDirectory::make(scratch, PREFIX).map_err(cannot)?;
+        let lock = leftover::claim(directory.path()).map_err(cannot)?;
+        let place = Place { directory, _lock: lock };
         for directory in [place.data(), place.tablespaces()] {
             DirBuilder::new().mode(MODE).create(directory).map_err(cannot)?;
         }
@@ -28,24 +36,28 @@ impl Place {
     }
 
     pub fn data(&self) -> PathBuf {
-        self.0.path().join("data")
+        self.directory.path().join("data")
     }
 
     pub fn tablespaces(&self) -> PathBuf {
-        self.0.path().join("tablespaces")
+        self.directory.path().join("tablespaces")
     }
 
     pub fn room(&self) -> Result<Room> {
-        Room::make(&self.0.path().join("server"))
+        Room::make(&self.directory.path().join("server"))
     }
 
     /// What a program said.
     pub fn output_of(&self, program: &str) -> PathBuf {
-        self.0.path().join(format!("{program}.log"))
+        self.directory.path().join(format!("{program}.log"))
     }
 
     /// Removes everything, or says where it stays.
     pub fn close(self, keep: bool) -> Result<Option<PathBuf>> {
-        self.0.close(keep)
+        if keep {
+            // The next drill leaves it alone. Where there is no lock there is nothing to be removed.
+            let _ = fs::remove_file(self.directory.path().join(leftover::AT_WORK));
+        }
+        self.directory.close(keep)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
@@ -104,6 +105,8 @@ pub fn what_restore_refuses(install: &'static Installation) -> Outcome {
     let without_key = stage.site.run(&words)?.status_is(10)?.result()?;
     failed_alone(&without_key, "restore", "no identity was given")?;
     assert_eq!(stage.site.objects("/drills/")?.len(), records, "the backups are as good as ever: {without_key}");
+    let next = without_key["next"].as_str().unwrap_or_default();
+    assert!(next.ends_with(" --identity FILE"), "{next}");
     stage.is_tidy()?;
     // A hole in the WAL behind the backup.
     for _ in 0..3 {
@@ -187,5 +190,52 @@ pub fn time_and_signals(install: &'static Installation) -> Outcome {
     stage.is_tidy()?;
     assert_eq!(stage.site.objects("/drills/")?.len(), records);
     assert!(process::below(&stage.scratch()).is_empty(), "a server goes on");
+    Ok(())
+}
+
+/// The next drill takes away what one that was killed has left, and nothing that is in use or was to stay.
+pub fn killed(install: &'static Installation) -> Outcome {
+    let mut stage = Stage::new(install)?;
+    let (scratch, bindir) = (stage.scratch().display().to_string(), stage.bindir());
+    let words = ["drill", "--bindir", &bindir, "--scratch", &scratch];
+    stage.site.run_with_identity(&[&words[..], &["--keep"]].concat())?.ok()?;
+    let there = |stage: &Stage| -> Outcome<Vec<PathBuf>> {
+        fs::read_dir(stage.scratch())?.map(|entry| Ok(entry?.path())).collect()
+    };
+    let kept = there(&stage)?;
+    let sleeps = "[[drill.check]]\nname = \"sleep\"\ndatabase = \"postgres\"\nsql = \"select pg_sleep(600) is null\"\n";
+    stage.configure(sleeps)?;
+    let mut command = stage.site.command(&words);
+    command.env("PGCAIRN_IDENTITY", stage.site.identity()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut drill = command.spawn()?;
+    let is_there = |place: &PathBuf| !kept.contains(place) && place.join("data/postmaster.pid").exists();
+    let started = wait_for("the server on the copy", || {
+        let is_up = there(&stage)?.iter().any(is_there) && !process::below(&stage.scratch()).is_empty();
+        Ok(is_up.then_some(()))
+    });
+    // Somebody else's drill, and one that has no room for its own.
+    let other = ["drill", "--bindir", &bindir, "--scratch", &scratch, "--to", "2099-01-01T00:00:00Z"];
+    let beside = stage.site.run_with_identity(&other);
+    let left = there(&stage)?;
+    process::signal(i32::try_from(drill.id())?, Signal::KILL);
+    drill.wait()?;
+    started?;
+    assert_eq!(beside?.status_is(10)?.stderr.matches("was killed").count(), 0);
+    assert_eq!(left.len(), 2, "{left:?}");
+    let place = left.iter().find(|path| !kept.contains(path)).ok_or("the drill has a directory")?;
+    let pid = fs::read_to_string(place.join("data/postmaster.pid"))?;
+    let pid = pid.lines().next().unwrap_or_default();
+    let said = stage.site.run_with_identity(&other)?.status_is(10)?;
+    let advice = format!("where its server goes on: kill -QUIT {pid}");
+    let told = said.says(&[&advice]);
+    process::signal(pid.parse()?, Signal::QUIT);
+    wait_for("the server to end", || Ok(process::below(&stage.scratch()).is_empty().then_some(())))?;
+    told?;
+    stage
+        .site
+        .run_with_identity(&other)?
+        .status_is(10)?
+        .says(&["removed ", "which a drill that was killed had left"])?;
+    assert_eq!(there(&stage)?, kept);
     Ok(())
 }

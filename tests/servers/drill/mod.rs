@@ -22,5 +22,6 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "drill::no_server", run: fails::no_server },
         Scenario { name: "drill::out_of_space", run: fails::out_of_space },
         Scenario { name: "drill::time_and_signals", run: fails::time_and_signals },
+        Scenario { name: "drill::killed", run: fails::killed },
     ]
 }
