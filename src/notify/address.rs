@@ -4,10 +4,11 @@
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use reqwest::Url;
+use rustix::fs::OFlags;
 
 use super::error::{NotifyError, What};
 use crate::model::template;
@@ -100,8 +101,14 @@ fn for_command(text: &str, command: &str) -> String {
 
 /// The first line.
 fn read(path: &Path) -> Result<String, String> {
-    let file = File::open(path).map_err(|error| error.to_string())?;
-    let mode = file.metadata().map_err(|error| error.to_string())?.mode();
+    // Nobody may write to a pipe, and whoever opens it waits for that.
+    let at_once = OFlags::NONBLOCK.bits().cast_signed();
+    let file = File::options().read(true).custom_flags(at_once).open(path).map_err(|error| error.to_string())?;
+    let found = file.metadata().map_err(|error| error.to_string())?;
+    if !found.is_file() {
+        return Err("it is no regular file".to_owned());
+    }
+    let mode = found.mode();
     if mode & OTHERS != 0 {
         return Err(format!("its mode is {:04o}, everybody may read it", mode & 0o7777));
     }
@@ -208,6 +215,9 @@ mod tests {
         let mode = |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
         mode(0o644);
         assert!(address.endpoint("x").unwrap_err().reason.ends_with("its mode is 0644, everybody may read it"));
+        let pipe = directory.path().join("pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
+        assert!(Address::File(pipe).endpoint("x").unwrap_err().reason.ends_with("it is no regular file"));
         mode(0o640);
         assert_eq!(address.endpoint("x").unwrap().host(), "h");
         for wrong in ["hush", "", &"https://hush/".repeat(MAX_URL)] {

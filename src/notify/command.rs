@@ -1,6 +1,7 @@
 //! A program that is given a text.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -14,7 +15,11 @@ use super::error::{NotifyError, What};
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(20);
 
-/// Runs it with the text on its standard input; success is its status 0. Its own words go where ours go.
+/// Bytes of its own words of which the last line is told.
+const MAX_WORDS: i64 = 2 << 10;
+
+/// Runs it with the text on its standard input; success is its status 0. Its own words are told where it fails; what it
+/// leaves behind may go on, and holds up nobody who reads ours.
 pub fn run(words: &[String], text: &str) -> Result<(), NotifyError> {
     run_within(words, text, PATIENCE)
 }
@@ -22,10 +27,13 @@ pub fn run(words: &[String], text: &str) -> Result<(), NotifyError> {
 fn run_within(words: &[String], text: &str, patience: Duration) -> Result<(), NotifyError> {
     let failed = |reason: String| NotifyError::new(What::Program, reason);
     let (program, arguments) = words.split_first().ok_or_else(|| failed("it has no words".to_owned()))?;
+    let said = tempfile::tempfile().ok();
+    let words = said.as_ref().and_then(|file| file.try_clone().ok()).map_or_else(Stdio::null, Stdio::from);
     let mut child = Command::new(program)
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
+        .stderr(words)
         // What it starts ends with it.
         .process_group(0)
         .spawn()
@@ -36,9 +44,21 @@ fn run_within(words: &[String], text: &str, patience: Duration) -> Result<(), No
     }
     match end(&mut child, Instant::now() + patience) {
         Some(status) if status.success() => Ok(()),
-        Some(status) => Err(failed(format!("it ended with {status}"))),
+        Some(status) => {
+            let last = said.and_then(last_line).map(|line| format!(": {line}")).unwrap_or_default();
+            Err(failed(format!("it ended with {status}{last}")))
+        }
         None => Err(failed(format!("it did not end within {} s", patience.as_secs()))),
     }
+}
+
+fn last_line(mut file: File) -> Option<String> {
+    let length = file.seek(SeekFrom::End(0)).ok()?.cast_signed();
+    file.seek(SeekFrom::Start((length - MAX_WORDS).max(0).cast_unsigned())).ok()?;
+    let mut said = Vec::new();
+    file.take(MAX_WORDS.cast_unsigned()).read_to_end(&mut said).ok()?;
+    let said = String::from_utf8_lossy(&said).into_owned();
+    said.lines().map(str::trim).rfind(|line| !line.is_empty()).map(str::to_owned)
 }
 
 /// `None` where it had to be ended.
@@ -76,6 +96,8 @@ mod tests {
     fn a_program_says_by_its_status_how_it_went() {
         assert_eq!(shell("exec <&-"), Ok(()));
         assert_eq!(shell("exit 75").unwrap_err(), "it ended with exit status: 75");
+        assert_eq!(shell("echo a; echo no relay >&2; exit 75").unwrap_err(), "it ended with exit status: 75: no relay");
+        assert_eq!(shell("echo no relay >&2"), Ok(()));
         assert_eq!(shell("kill -9 $$").unwrap_err(), "it ended with signal: 9 (SIGKILL)");
         let absent = run(&["/no/such/program".to_owned()], "").unwrap_err();
         assert_eq!(absent.reason, "No such file or directory (os error 2)");

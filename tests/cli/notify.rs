@@ -197,6 +197,21 @@ fn programs_that_fail() {
     }
 }
 
+/// Whoever reads what we say waits for all who hold its other end.
+#[test]
+fn what_a_program_leaves_behind_holds_up_nobody() {
+    let verified = Verified::new("command = [\"sh\", \"DIR/program\"]");
+    let (held, over) = (verified.place.write("held", ""), verified.place.path("over"));
+    let waits = "n=0; while [ -e held ] && [ $n -lt 600 ]; do n=$((n+1)); sleep 0.1; done; touch over";
+    let script = format!("cd {:?} && ({waits}) > /dev/null &\necho said >&2\n", verified.place.path(""));
+    verified.place.write("program", &script);
+    let run = verified.fails();
+    let is_over = over.exists();
+    fs::remove_file(held).unwrap();
+    assert!(!is_over, "it was waited for: {run}");
+    assert_eq!(run.stderr.matches("warning").count(), 0, "{run}");
+}
+
 #[test]
 fn a_url_is_found_where_the_configuration_says() {
     let service = Service::new();
@@ -208,6 +223,12 @@ fn a_url_is_found_where_the_configuration_says() {
     mode(0o600);
     verified.fails();
     assert_eq!(service.lines(), [format!("POST /{SECRET}")]);
+    // Nobody writes to it, so whoever read it would wait for ever.
+    fs::rename(&file, verified.place.path("aside")).unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, &file, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
+    assert!(verified.succeeds().stderr.contains("not notified by webhook: its URL in DIR/url: it is no regular file"));
+    fs::remove_file(&file).unwrap();
+    fs::rename(verified.place.path("aside"), &file).unwrap();
     fs::write(&file, format!("hxxp://h/{SECRET}")).unwrap();
     assert!(verified.succeeds().stderr.contains("its URL: it is not a URL that begins with https:// or http://"));
 

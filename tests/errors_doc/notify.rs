@@ -85,6 +85,11 @@ pub const ALL: &[Case] = &[
     case("the file with a URL is not there", |place| {
         not_told(place, &format!("webhook = {{ file = {:?} }}", place.path("url")))
     }),
+    case("the file with a URL is a pipe", |place| {
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::RGRP | rustix::fs::Mode::ROTH;
+        rustix::fs::mknodat(rustix::fs::CWD, place.path("url"), rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        not_told(place, &format!("webhook = {{ file = {:?} }}", place.path("url")))
+    }),
     case("the program that tells people fails", |place| not_told(place, "command = [\"false\"]")),
     case("the state directory cannot be made", |place| {
         place.write("state", "");
