@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::event::{Event, Listener, Progress};
 use super::progress::{Display, JSON_INTERVAL, Pace};
 use super::status::monitored;
+use super::text::plain_lines;
 use super::{Report, SCHEMA};
 use crate::model::command_line::CommandLine;
 use crate::model::error::{Code, Error};
@@ -94,7 +95,7 @@ impl Output {
     /// What a monitor reads where there is no verdict.
     pub fn unknown(&self, error: &Error) {
         if self.manner.format == Format::Human {
-            to_stdout(&monitored::line(Level::Unknown, &error.message, ""));
+            to_stdout(&plain_lines(&monitored::line(Level::Unknown, &error.message, "")));
         }
     }
 
@@ -105,7 +106,7 @@ impl Output {
 
     fn human<R: Report>(&self, report: &R) {
         let next = report.next().filter(|_| !self.manner.quiet).map(|next| format!("next: {next}\n"));
-        to_stdout(&(report.human() + &next.unwrap_or_default()));
+        to_stdout(&plain_lines(&(report.human() + &next.unwrap_or_default())));
     }
 
     fn json<R: Report>(&self, report: &R) {
@@ -144,7 +145,7 @@ impl Output {
 
     fn to_log(&self, tone: Tone, text: &str) {
         let who = if self.manner.in_server_log { "pgcairn: " } else { "" };
-        to_stderr(&format!("{who}{}{text}\n", tone.label()));
+        to_stderr(&format!("{who}{}{}\n", tone.label(), plain_lines(text)));
     }
 }
 
@@ -163,7 +164,7 @@ impl Listener for Output {
                 lock(&self.display).beside(|| self.to_log(Tone::Plain, &fact));
             }
             (Format::Human, Event::Heading(title)) if !self.manner.quiet => {
-                lock(&self.display).beside(|| to_stderr(&format!("\n{}\n", bold(&title))));
+                lock(&self.display).beside(|| to_stderr(&format!("\n{}\n", bold(&plain_lines(&title)))));
             }
             (Format::Json, Event::Warning(warning)) => lock(&self.warnings).push((&warning).into()),
             (Format::JsonLines, Event::Warning(warning)) => self.json_event("warning", ErrorObject::from(&warning)),

@@ -131,7 +131,17 @@ pub fn narrow_facts(margin: &str, facts: &[(&str, String)]) -> String {
 
 /// Whoever names a table is not to write on the terminal of whoever reads of it.
 pub fn plain(text: &str) -> String {
-    text.replace(char::is_control, "\u{FFFD}")
+    text.replace(commands_terminal, "\u{FFFD}")
+}
+
+/// The same of whole lines.
+pub fn plain_lines(text: &str) -> String {
+    text.replace(|c| commands_terminal(c) && !['\n', '\t'].contains(&c), "\u{FFFD}")
+}
+
+/// What is no letter of a line, or turns the direction of those that follow (Unicode, UAX 9).
+fn commands_terminal(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 /// `1 file`, `3 files`.
@@ -228,6 +238,12 @@ mod tests {
         assert_eq!(wrapped("a  b", 4), "a  b");
         let long = "y".repeat(79);
         assert_eq!(narrow_facts("  ", &[("a", format!("1 {long}"))]), format!("  a: 1\n     {long}\n"));
+    }
+
+    #[test]
+    fn nobody_else_writes_on_the_terminal() {
+        assert_eq!(plain("a\u{1b}[2Jb\nc\u{202e}d"), "a\u{FFFD}[2Jb\u{FFFD}c\u{FFFD}d");
+        assert_eq!(plain_lines("a\r\u{9b}2Jb\n\tä\u{2066}\n"), "a\u{FFFD}\u{FFFD}2Jb\n\tä\u{FFFD}\n");
     }
 
     #[test]
