@@ -401,7 +401,7 @@ impl Month {
         let (ours, theirs) = (self.server.data().display().to_string(), other.data().display().to_string());
         let (our_socket, their_socket) = (self.server.connection(), other.connection());
         let change = |text: String| text.replace(&ours, &theirs).replace(&our_socket, &their_socket);
-        self.is_changed(change, &["other-cluster local", "other-cluster offsite", "sheet-outdated"])?;
+        self.is_changed(change, &["archiving-off", "other-cluster local", "other-cluster offsite", "sheet-outdated"])?;
         other.stop(Shutdown::Fast)?;
         self.is(&[])
     }
