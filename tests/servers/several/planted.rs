@@ -88,7 +88,8 @@ pub fn timeline(install: &'static Installation) -> Outcome {
     plan(&place, &[])?.ok()?.says(&[damaged])?;
     place.site.run(&["wal", "list"])?.ok()?.says(&[damaged])?;
     place.site.run(&["list"])?.ok()?;
-    place.site.run(&["status", "--wait", "20s"])?.ok()?;
+    let told = place.site.run(&["status", "--wait", "20s"])?.status_is(3)?;
+    told.says(&["the descent of 1 timeline is missing or damaged"])?;
     let found = place.site.run(&["verify", "--json"])?.status_is(10)?.json()?;
     let object = found["repositories"][0]["damaged"][0]["object"].as_str().unwrap_or_default();
     assert!(local.to_string_lossy().ends_with(object) && !object.is_empty(), "{found}");
