@@ -41,6 +41,16 @@ pub const ALL: &[Case] = &[
         place.refused(&["schedule", "install"])
     }),
     case("schedule install without the units", |place| below_root(place, &["install"], "")),
+    case("a drop-in that somebody else has written", |place| {
+        fs::create_dir_all(place.path("usr/lib/systemd/system")).unwrap();
+        place.write("usr/lib/systemd/system/pgcairn-backup@.service", "");
+        let drop_in = "etc/systemd/system/pgcairn-backup@main.service.d";
+        fs::create_dir_all(place.path(drop_in)).unwrap();
+        std::os::unix::fs::symlink("/dev/null", place.path(&format!("{drop_in}/50-schedule.conf"))).unwrap();
+        let refusal = below_root(place, &["install"], "");
+        assert_eq!(fs::read_dir(place.path("etc/systemd/system")).unwrap().count(), 1, "nothing was written");
+        refusal
+    }),
     case("drop-ins that cannot be written", |place| {
         fs::create_dir_all(place.path("usr/lib/systemd/system")).unwrap();
         place.write("usr/lib/systemd/system/pgcairn-backup@.service", "");

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use super::credentials::Credential;
 use crate::model::schedule::Calendar;
 
+/// What each of ours begins with.
+pub const WRITTEN_BY: &str = "# Written by \"pgcairn schedule install\"";
+
 /// Where a program that came with a drill's copy, or a job, may not look; what is there must be named.
 const HOMES: [&str; 3] = ["/home", "/root", "/run/user"];
 const TEMPORARY: [&str; 2] = ["/tmp", "/var/tmp"];
@@ -14,7 +17,7 @@ pub struct DropIn(String);
 
 impl DropIn {
     pub fn new(section: &str, configuration: &Path) -> DropIn {
-        let from = format!("# Written by \"pgcairn schedule install\" from {}.\n", configuration.display());
+        let from = format!("{WRITTEN_BY} from {}.\n", configuration.display());
         DropIn(from + &format!("# Change that and run it again, or \"systemctl edit\" the unit.\n\n[{section}]\n"))
     }
 

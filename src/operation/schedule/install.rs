@@ -4,11 +4,13 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use super::drop_in::WRITTEN_BY;
 use super::plan::{Plan, is_of};
 use super::{Request, UNIT_PATH, UNITS, failed, plan, systemctl};
 use crate::config::Config;
 use crate::model::error::{Code, Error, Result};
 use crate::model::schedule::Job;
+use crate::model::shell_word::shell_word;
 use crate::report::schedule::Install;
 use crate::sink::{Durability, Replacement, SinkError};
 
@@ -18,6 +20,8 @@ const MODE: u32 = 0o644;
 pub fn install(config: &Config, request: &Request) -> Result<Install> {
     refuse(request)?;
     let plan = plan(config, request)?;
+    let known = plan.files.keys().cloned().chain(there(request, &plan.instance));
+    known.map(|path| request.within(&path)).try_for_each(|path| refuse_foreign(&path))?;
     let (mut written, mut unchanged) = (Vec::new(), Vec::new());
     for (path, text) in &plan.files {
         match put(&request.within(path), text)? {
@@ -68,6 +72,18 @@ fn refuse(request: &Request) -> Result<()> {
             .hint("install the package, or cp -r systemd/. /etc/systemd/system in the sources"));
     }
     Ok(())
+}
+
+/// What somebody else has put under one of our names, a link among it, is nobody's to overwrite.
+fn refuse_foreign(path: &Path) -> Result<()> {
+    let Ok(found) = fs::symlink_metadata(path) else { return Ok(()) };
+    if found.is_file() && fs::read(path).is_ok_and(|text| text.starts_with(WRITTEN_BY.as_bytes())) {
+        return Ok(());
+    }
+    let aside = path.with_file_name("60-own.conf");
+    let words = [path, aside.as_path()].map(|path| shell_word(&path.to_string_lossy()));
+    Err(Error::new(Code::Refused, format!("{} was not written by schedule install", path.display()))
+        .hint(format!("keep it under another name: mv {}", words.join(" "))))
 }
 
 pub fn units_are_there(request: &Request) -> bool {

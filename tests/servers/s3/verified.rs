@@ -10,8 +10,7 @@ use crate::support::majors::Installation;
 
 pub fn content(install: &'static Installation) -> Outcome {
     let store = S3Server::start();
-    let (server, mut site) = archiving(install, &store)?;
-    site.begin_with(&format!("state_dir = {:?}\n", site.path("state")))?;
+    let (server, site) = archiving(install, &store)?;
     site.run(&["backup"])?.ok()?;
     server.sql("create table t as select generate_series(1, 1000) as n")?;
     server.archive_all()?;
