@@ -3,14 +3,16 @@
 //! directory without it cannot be started.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Mutex;
 
-use rustix::fs::{self, Mode, OFlags, ResolveFlags};
+use rustix::fs::{self, Mode, OFlags};
+use rustix::io::Errno;
 
 use super::error::{SinkError, error};
 use crate::model::path::RelPath;
@@ -54,7 +56,7 @@ impl TargetDirectory {
         let parent = self.open_directory_at(&self.root, Path::new("pg_tblspc")).map_err(fail)?;
         let name = std::ffi::OsStr::new(std::str::from_utf8(name).unwrap_or_default());
         match fs::symlinkat(location, &parent, name) {
-            Err(rustix::io::Errno::EXIST) if self.links_to(&parent, Path::new(name), location) => Ok(()),
+            Err(Errno::EXIST) if self.links_to(&parent, Path::new(name), location) => Ok(()),
             other => other.map_err(|e| fail(e.into())),
         }
     }
@@ -85,7 +87,7 @@ impl TargetDirectory {
         if let Some(name) = below.file_name() {
             let parent = self.open_directory_at(root, parent).map_err(fail)?;
             match fs::mkdirat(&parent, name, Mode::from_raw_mode(0o700)) {
-                Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+                Ok(()) | Err(Errno::EXIST) => {}
                 Err(e) => return Err(fail(e.into())),
             }
         }
@@ -178,11 +180,25 @@ fn open_root(path: &Path) -> Result<OwnedFd> {
     fs::open(path, flags, Mode::empty()).map_err(|e| error("open", &path.display(), e.into()))
 }
 
-/// Never leaves `root`, follows no symbolic link.
+/// Never leaves `root`, follows no symbolic link. Step by step: `openat2(2)`, which does the same at once, is not there
+/// in every sandbox. systemd's `RestrictSUIDSGID=`, which a `DynamicUser=` brings along, answers it with ENOSYS.
 fn open_beneath(root: &OwnedFd, below: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    let step = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mode = if flags.contains(OFlags::CREATE) { Mode::from_raw_mode(0o600) } else { Mode::empty() };
-    fs::openat2(root.as_fd(), below, flags | OFlags::CLOEXEC, mode, resolve)
+    let mut names: Vec<_> = below.components().collect();
+    let last = names.pop().unwrap_or(Component::CurDir);
+    let mut above: Option<OwnedFd> = None;
+    for name in names.into_iter().map(beneath) {
+        above = Some(fs::openat(above.as_ref().unwrap_or(root), name?, step, Mode::empty())?);
+    }
+    fs::openat(above.as_ref().unwrap_or(root), beneath(last)?, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, mode)
+}
+
+fn beneath(name: Component<'_>) -> rustix::io::Result<&OsStr> {
+    match name {
+        Component::Normal(_) | Component::CurDir => Ok(name.as_os_str()),
+        _ => Err(Errno::XDEV),
+    }
 }
 
 /// A file under restore.

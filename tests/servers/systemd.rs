@@ -147,6 +147,7 @@ impl Stage {
             line.contains("PROT_WRITE|PROT_EXEC") || (line.contains(" mprotect(") && line.contains("PROT_EXEC"))
         };
         assert_eq!(traced.lines().find(executable), None, "{name}: MemoryDenyWriteExecute= would refuse it");
+        assert_eq!(traced.lines().find(|line| sets_an_id(line)), None, "{name}: RestrictSUIDSGID= would refuse it");
         for line in traced.lines() {
             let family = line.split_once(" socket(").and_then(|(_, rest)| rest.split(',').next());
             assert!(family.is_none_or(|family| families.contains(&family)), "{name}: {line}");
@@ -169,6 +170,18 @@ fn calls(traced: &str) -> impl Iterator<Item = &str> {
         .filter_map(move |line| line.split_once(' ')?.1.trim_start().split_once('('))
         .map(|call| call.0)
         .filter(is_name)
+}
+
+/// `RestrictSUIDSGID=`, which `DynamicUser=` brings along, refuses modes with such a bit, and `openat2` whatever its mode.
+fn sets_an_id(line: &str) -> bool {
+    const WITH_MODES: [&str; 5] = ["chmod", "mkdir", "mknod", "open", "creat"];
+    const IDS: u32 = 0o6000;
+    let Some((name, rest)) = line.split_once(' ').and_then(|(_, call)| call.trim_start().split_once('(')) else {
+        return false;
+    };
+    let words = rest.split(") = ").next().unwrap_or_default().rsplit(", ");
+    let mode = words.map(|word| u32::from_str_radix(word, 8).unwrap_or_default()).next().unwrap_or_default();
+    name == "openat2" || (WITH_MODES.iter().any(|with| name.contains(with)) && mode & IDS != 0)
 }
 
 /// Absolute paths that were opened for writing, made or renamed.
