@@ -303,8 +303,9 @@ impl Config {
     /// What must follow a command because the file does not say it.
     fn place(&self) -> String {
         let Arguments { repository, cluster, oldest_versions, .. } = &self.arguments;
-        let repository = repository.iter().map(|choice| format!(" --repository {}", shell_word(&choice.to_string())));
-        let place: String = repository.chain(cluster.iter().map(|name| format!(" --cluster {name}"))).collect();
+        let url = repository.iter().filter(|choice| matches!(choice, RepositoryChoice::Url(_)));
+        let url = url.map(|choice| format!(" --repository {}", shell_word(&choice.to_string())));
+        let place: String = url.chain(cluster.iter().map(|name| format!(" --cluster {name}"))).collect();
         place + if *oldest_versions { " --oldest-versions" } else { "" }
     }
 

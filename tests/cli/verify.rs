@@ -6,6 +6,17 @@ use pgcairn::model::verification::Proof;
 use pgcairn::report::Report;
 use pgcairn::report::verify::{BackupProof, BadPage, Damage, Gap, Repository, Unvouched, Verify};
 
+use super::verified::Verified;
+
+/// What is advised is taken as it stands.
+#[test]
+fn a_repository_that_was_chosen_is_named_once() {
+    let verified = Verified::with("");
+    let run = verified.run(&["verify", "--repository", "local"]);
+    let next = run.stdout.lines().find_map(|line| line.strip_prefix("next: "));
+    assert_eq!(next, Some("pgcairn -c main.toml list --repository local"), "{run}");
+}
+
 fn read(verify: &Verify) -> String {
     format!("exit {}\n{}next: {}\n", verify.flaw().map_or(0, Code::exit_status), verify.human(), verify.next)
 }
