@@ -154,7 +154,7 @@ pub struct JobStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     pub installed: Installed,
-    /// When its timer last started it, where systemd knows.
+    /// When it was last started since the machine was booted, where systemd knows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last: Option<Timestamp>,
     /// As systemd calls it: `success`, `exit-code`, `timeout`.

@@ -56,14 +56,17 @@ fn job(request: &Request, plan: &Plan, planned: &Planned, enabled: &[String]) ->
     let asks = !request.is_elsewhere() && systemctl::runs();
     let ask = |unit: String, name: &str| systemctl::properties(&unit, &[name]).filter(|_| asks)?.pop().map(|(_, v)| v);
     let (timer, service) = (job.timer(instance), job.service(instance));
-    let last = ask(timer.clone(), "LastTriggerUSec").and_then(|text| time(&text));
+    // Not what the timer says: its stamp is as old as the timer where it has never run, and its service says "success".
+    let since_boot = |name: &str| ask(service.clone(), name).and_then(|text| time(&text));
+    let last = since_boot("ExecMainStartTimestamp");
+    let ended = since_boot("ExecMainExitTimestamp");
     JobStatus {
         job: job.name(),
         calendar: calendar.as_ref().map(ToString::to_string),
         reason: reason.clone(),
         installed,
         last,
-        last_result: last.and_then(|_| ask(service, "Result")),
+        last_result: ended.and_then(|_| ask(service.clone(), "Result")),
         next: ask(timer, "NextElapseUSecRealtime").and_then(|text| time(&text)),
     }
 }
