@@ -70,7 +70,7 @@ impl Arguments {
         let request = Request {
             target,
             backup: self.backup,
-            scratch: scratch.or_else(|| context.config.drill.scratch.clone()).unwrap_or_else(std::env::temp_dir),
+            scratch: operation::scratch::directory(scratch, &context.config),
             start: Start { bindir: self.bindir.map(absolute), ..Start::default() },
             accept_unsigned: self.accept_unsigned,
             page: self.html.map(absolute),

@@ -1,5 +1,7 @@
 //! `pgcairn restore`
 
+mod table;
+
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
@@ -14,11 +16,14 @@ use crate::model::selector::Selector;
 use crate::model::timestamp::TimestampTz;
 use crate::operation;
 use crate::operation::restore::{Action, Request, Start, TablespaceMapping, TimelineChoice};
+use crate::operation::{restore_table, scratch};
+use table::TableArguments;
 
-/// Restore a data directory that recovers to a chosen moment
+/// Restore a data directory that recovers to a chosen moment, or single tables as they were then
 #[derive(Debug, Args)]
 #[command(
     group = ArgGroup::new("target").args(["to", "to_lsn", "to_xid", "before_xid", "to_name"]),
+    group = ArgGroup::new("server").args(["start", "table"]),
     group = ArgGroup::new("beginning").args(["to", "to_lsn", "to_xid", "before_xid", "to_name", "backup"]).required(true).multiple(true),
     after_help = "\
 Examples:
@@ -28,11 +33,13 @@ Examples:
   pgcairn restore --target-dir /srv/restored --before-xid 731
   pgcairn restore --target-dir /srv/restored --backup latest     that backup's own end, no further
   pgcairn restore --target-dir /srv/restored --to '10 minutes ago' --start    and look at it, while the origin runs
+  pgcairn restore --table app.public.orders --to '10 minutes ago' --into 'host=/var/run/postgresql user=postgres'
+  pgcairn restore --table 'app.public.orders,app.\"My Schema\".items' --to latest --output rows.dump
   pgcairn restore --repository file:///mnt/copy --identity key.txt --target-dir /srv/restored --to latest")]
 pub struct Arguments {
     /// Where the data directory is made; must be empty or absent
-    #[arg(long, value_name = "DIR")]
-    target_dir: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "table")]
+    target_dir: Option<PathBuf>,
     /// Start from this backup; alone it means that backup's own end
     #[arg(long, value_name = "ID", value_parser = argument::selector)]
     backup: Option<Selector>,
@@ -73,11 +80,13 @@ pub struct Arguments {
     #[arg(long, value_name = "N", requires = "start", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Looking at the copy")]
     port: Option<u16>,
     /// A library that the started copy loads into every process, such as one that its WAL needs; may be repeated
-    #[arg(long, value_name = "LIBRARY", requires = "start", help_heading = "Looking at the copy")]
+    #[arg(long, value_name = "LIBRARY", requires = "server", help_heading = "Looking at the copy")]
     preload: Vec<String>,
     /// Where initdb and postgres of the backup's major are
-    #[arg(long, value_name = "DIR", requires = "start", help_heading = "Looking at the copy")]
+    #[arg(long, value_name = "DIR", requires = "server", help_heading = "Looking at the copy")]
     bindir: Option<PathBuf>,
+    #[command(flatten)]
+    tables: TableArguments,
     /// Workers [default: one for each core]
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroU16>,
@@ -104,15 +113,18 @@ const LATEST: &str = "latest";
 
 impl Arguments {
     pub fn run(self, session: &Session) -> Status {
+        match &self.tables.table {
+            Some(tables) => self.restore_tables(session, tables),
+            None => self.restore(session),
+        }
+    }
+
+    fn restore(&self, session: &Session) -> Status {
         let mut request = self.request(session)?;
         if let Some(start) = &mut request.start {
             start.asked_by_root = session.is_root();
         }
-        if let Target::Time { at, .. } = request.target
-            && let Some(at) = at.to_jiff()
-        {
-            session.say(format!("target: {}", crate::report::text::utc_and_local(at)));
-        }
+        say_moment(session, &request.target);
         let made = std::iter::once(&request.target_dir).chain(request.tablespaces.iter().map(|mapping| &mapping.new));
         let made = made.cloned().collect();
         let context = session.restoring_context(&self.place, &self.key, &self.trust, made, request.plan)?;
@@ -120,10 +132,32 @@ impl Arguments {
         session.output.done(&outcome)
     }
 
+    fn restore_tables(&self, session: &Session, tables: &table::Tables) -> Status {
+        let target = self.target(session)?;
+        let (to, timeline) = (self.tables.destination()?, self.timeline(&target)?);
+        say_moment(session, &target);
+        let context = session.copying_out_context(&self.place, &self.key, &self.trust)?;
+        let request = restore_table::Request {
+            tables: tables.0.clone(),
+            to,
+            target,
+            timeline,
+            backup: self.backup.clone(),
+            scratch: scratch::directory(self.tables.scratch.as_deref().map(absolute), &context.config),
+            start: self.how_to_start(),
+            accept_unsigned: self.accept_unsigned,
+            plan: self.plan,
+            jobs: self.jobs,
+            identity: self.key.file().map(Path::to_owned),
+        };
+        let outcome = restore_table::run(&context, &request, &session.output)?;
+        session.output.done(&outcome)
+    }
+
     fn request(&self, session: &Session) -> Result<Request> {
         let target = self.target(session)?;
         Ok(Request {
-            target_dir: std::path::absolute(&self.target_dir).map_err(|e| usage(format!("--target-dir: {e}")))?,
+            target_dir: self.target_dir()?,
             backup: self.backup.clone(),
             timeline: self.timeline(&target)?,
             action: self.action(&target)?,
@@ -138,13 +172,22 @@ impl Arguments {
         })
     }
 
-    /// Root may be somewhere that the owner may not enter.
+    /// clap has seen to it that there is one.
+    fn target_dir(&self) -> Result<PathBuf> {
+        let said = self.target_dir.as_ref().ok_or_else(|| usage("it is not said where to: --target-dir DIR"))?;
+        std::path::absolute(said).map_err(|e| usage(format!("--target-dir: {e}")))
+    }
+
     fn start(&self) -> Result<Option<Start>> {
         if self.start && matches!(self.action, Some(ActionWord::Shutdown)) {
             return Err(usage("--action shutdown leaves no server to look at, which --start is for"));
         }
-        let bindir = self.bindir.as_ref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()));
-        Ok(self.start.then_some(Start { bindir, port: self.port, preload: self.preload.clone(), asked_by_root: false }))
+        Ok(self.start.then(|| self.how_to_start()))
+    }
+
+    fn how_to_start(&self) -> Start {
+        let bindir = self.bindir.as_deref().map(absolute);
+        Start { bindir, port: self.port, preload: self.preload.clone(), asked_by_root: false }
     }
 
     /// clap has seen to it that there is one target at most, and a backup where there is none.
@@ -188,6 +231,19 @@ impl Arguments {
             (_, Some(ActionWord::Promote)) => Ok(Action::Promote),
             (_, Some(ActionWord::Shutdown)) => Ok(Action::Shutdown),
         }
+    }
+}
+
+/// Root may be somewhere that the owner may not enter.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+fn say_moment(session: &Session, target: &Target) {
+    if let Target::Time { at, .. } = target
+        && let Some(at) = at.to_jiff()
+    {
+        session.say(format!("target: {}", crate::report::text::utc_and_local(at)));
     }
 }
 

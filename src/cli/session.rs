@@ -308,7 +308,21 @@ impl Session {
         trust: &TrustArguments,
     ) -> Result<Context> {
         // What another repository has proves nothing of this one.
-        let config = self.config_or(place)?.trusting(trust.keys()?).alone();
+        self.by_anyone(self.config_or(place)?.alone(), key, trust)
+    }
+
+    /// For `restore --table`: the same, out of whichever repository has it.
+    pub fn copying_out_context(
+        &self,
+        place: &RepositoryArguments,
+        key: &IdentityArguments,
+        trust: &TrustArguments,
+    ) -> Result<Context> {
+        self.by_anyone(self.config_or(place)?, key, trust)
+    }
+
+    fn by_anyone(&self, config: Config, key: &IdentityArguments, trust: &TrustArguments) -> Result<Context> {
+        let config = config.trusting(trust.keys()?);
         let identities = self.identities(key)?;
         let trusted = signing_key::trusted_by_anyone(&config)?;
         let read = data_dir(&config).into_iter().chain(local_repositories(&config)).collect();

@@ -81,6 +81,8 @@ codes! {
     Internal = "internal", 1;
     /// The server refused a statement, or the backup can no longer be completed.
     BackupSession = "backup-session", 1;
+    /// Tables could not be loaded into the live server, which has none of them.
+    TableLoad = "table-load", 1;
     /// The arguments are not usable.
     Usage = "usage", 2;
     /// The configuration file is absent or not readable as TOML.

@@ -3,6 +3,7 @@
 pub mod archive_error;
 pub mod catalog;
 pub mod command_line;
+pub mod connection_string;
 pub mod control_file;
 pub mod deletion;
 pub mod digest;
@@ -27,6 +28,7 @@ pub mod selector;
 pub mod sha256;
 pub mod shell_word;
 pub mod signature;
+pub mod table_name;
 pub mod template;
 pub mod timeline;
 pub mod timestamp;

@@ -8,18 +8,13 @@
 mod again;
 mod assertions;
 mod check;
-mod databases;
-mod deadline;
 mod extensions;
-mod leftover;
 mod live;
 mod objectives;
 mod page;
-mod place;
 mod record;
 mod relations;
 mod rows;
-mod steps;
 mod target;
 
 use std::path::PathBuf;
@@ -28,21 +23,21 @@ use std::time::{Duration, Instant};
 use super::Context;
 use super::repository::Opened;
 use super::restore::{self, Restored, Start, StoppedCopy};
+use super::scratch::{self, Deadline, Kind, Place, Steps};
 use crate::model::drill::Outcome;
 use crate::model::error::{Code, Error, Result};
 use crate::model::plan::target::Target as RecoveryTarget;
 use crate::model::recovery_log::RecoveryLog;
 use crate::model::selector::Selector;
 use crate::model::timestamp::TimestampTz;
-use crate::postgres::{End, LONGEST_SILENCE, ScratchServer};
+use crate::postgres::ScratchServer;
 use crate::report::drill::{Check, Drill, REPLAY, RESTORE, Span};
 use crate::report::{self, Listener};
 use check::Finding;
-use deadline::Deadline;
 use page::Page;
-use place::Place;
 use relations::Brought;
-use steps::Steps;
+
+const KIND: Kind = Kind { prefix: "pgcairn-drill.", words: "a drill" };
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
@@ -79,7 +74,7 @@ pub enum Target {
 pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Result<Drill> {
     let target = target::choose(context, request)?;
     let page = request.page.as_deref().map(Page::begin).transpose()?;
-    let place = Place::make(&request.scratch, listener)?;
+    let place = Place::make(&request.scratch, &KIND, listener)?;
     let played = Deadline::run(&context.interrupt, request.limit, |deadline| {
         let within = Context { interrupt: deadline.interrupt().clone(), ..context.clone() };
         let mut stage = Stage::new(&within, request, &place, deadline, listener);
@@ -202,7 +197,7 @@ impl<'a> Stage<'a> {
         let brought = self.phase("look at the files", |stage| Brought::count(&stage.place.data()))?;
         let (server, recovery) = self.phase(REPLAY, |stage| stage.replay(copy))?;
         self.judge(target, &restored, recovery);
-        let databases = self.phase("open the databases", |stage| databases::open(&server, stage.deadline))?;
+        let databases = self.phase("open the databases", |stage| scratch::open(&server, stage.deadline))?;
         let whole = &databases.whole;
         let jobs = self.context.config.backup.jobs();
         self.check("relations", |stage| relations::check(&server, &databases, &brought, stage.deadline));
@@ -228,61 +223,30 @@ impl<'a> Stage<'a> {
 
     fn restore(&mut self, target: &RecoveryTarget) -> Result<Restored> {
         let request = restore::Request {
-            target_dir: self.place.data(),
             backup: self.request.backup.clone(),
-            target: target.clone(),
-            timeline: restore::TimelineChoice::of(target),
-            action: restore::Action::Promote,
-            tablespaces: Vec::new(),
-            tablespaces_below: Some(self.place.tablespaces()),
             start: Some(self.request.start.clone()),
             accept_unsigned: self.request.accept_unsigned,
-            plan: false,
-            jobs: None,
-            identity: None,
+            ..scratch::request(self.place.data(), self.place.tablespaces(), target.clone())
         };
         let steps = Steps::new(self.listener, self.began);
         let restored = restore::perform(self.context, &request, &steps);
         self.report.phases.extend(steps.phases());
         let restored = restored?;
         self.restored = Some(restored.opened.clone());
-        let (plan, installation) = (&restored.plan, restored.copy.as_ref().map(|copy| &copy.installation));
-        self.report.cluster = Some(plan.cluster.clone());
-        self.report.restored = Some(report::drill::Restored {
-            backup: plan.backup.clone(),
-            system_identifier: restored.opened.system_identifier.to_string(),
-            target: plan.target.clone(),
-            target_time: plan.target_time,
-            stops_at: plan.stops_at,
-            last_commit: plan.last_commit,
-            postgresql: installation.map(|installation| installation.version.clone()).unwrap_or_default(),
-            data_bytes: plan.data_bytes,
-            wal_bytes: plan.wal_bytes,
-        });
+        self.report.cluster = Some(restored.plan.cluster.clone());
+        self.report.restored = Some(scratch::told(&restored));
         Ok(restored)
     }
 
     fn replay(&mut self, copy: &StoppedCopy) -> Result<(ScratchServer, RecoveryLog)> {
-        self.listener.phase(report::Phase::Recovering);
-        let room = self.place.room()?;
-        let log = room.log();
-        let mut server = ScratchServer::launch(copy.launch(room, Vec::new()))?;
-        let recovery = server.wait_for_end(End::Promoted, LONGEST_SILENCE, self.deadline.interrupt())?;
+        let (server, recovery) = scratch::replay(self.place, copy, self.deadline.interrupt(), self.listener)?;
+        let log = server.room().log();
         self.report.enter = vec![copy.pg_ctl(&log, "restart"), copy.psql(&server)];
         Ok((server, recovery))
     }
 
-    /// The log, not the server's being there, proves that the target was reached.
     fn judge(&mut self, target: &RecoveryTarget, restored: &Restored, recovery: RecoveryLog) {
-        let stopped = match (&recovery.stop, &recovery.redo_done) {
-            (Some(stop), _) => stop.words.clone(),
-            (None, Some(lsn)) => format!("all WAL was replayed, up to {lsn}"),
-            (None, None) => "nothing was replayed".to_owned(),
-        };
-        let finding = match recovery.proves(target, restored.stop.as_ref()) {
-            true => Finding::passed(stopped),
-            false => Finding::failed(format!("the target was not reached; the log says: {stopped}")),
-        };
+        let finding = scratch::reached(target, restored, &recovery).map_or_else(Finding::failed, Finding::passed);
         self.report.recovery = Some(recovery);
         self.check("target", |_| Ok(finding));
     }

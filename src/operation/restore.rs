@@ -43,11 +43,12 @@ use crate::model::plan::target::{StopPoint, Target};
 use crate::model::selector::Selector;
 use crate::model::shell_word::shell_word;
 use crate::model::wal_name::TimelineId;
+use crate::postgres::Installation;
 use crate::report::Listener;
 use crate::report::restore::{Done, Plan, Restore};
 use crate::store::Reader;
 
-pub use again::arguments;
+pub use again::{arguments, beginning};
 pub(super) use commit_marker::{agree, judge_control_file, judge_label};
 pub use copy::StoppedCopy;
 pub(super) use layout::{Sliced, refuse_foreign};
@@ -133,6 +134,8 @@ pub struct Restored {
     pub backup: Summary,
     /// Where recovery will stop; `None` where it reads all WAL.
     pub stop: Option<StopPoint>,
+    /// What the copy is started with, where that was asked for.
+    pub installation: Option<Installation>,
     /// Where something was written and will be started.
     pub copy: Option<StoppedCopy>,
 }
@@ -200,6 +203,16 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
 
 /// The plan is complete, and everything that can be refused is refused, before a byte is written.
 pub fn perform(context: &Context, request: &Request, listener: &dyn Listener) -> Result<Restored> {
+    perform_agreed(context, request, listener, |_, _| Ok(()))
+}
+
+/// The same for whoever has refusals of his own: `agree` is shown the plan, and what the copy would be started with.
+pub fn perform_agreed(
+    context: &Context,
+    request: &Request,
+    listener: &dyn Listener,
+    agree: impl FnOnce(&Plan, Option<&Installation>) -> Result<()>,
+) -> Result<Restored> {
     refuse::unspeakable(&request.target_dir)?;
     request.start.as_ref().map_or(Ok(()), start::refuse)?;
     let all = repository::open_all(&context.config, listener)?;
@@ -207,12 +220,17 @@ pub fn perform(context: &Context, request: &Request, listener: &dyn Listener) ->
     let opener = opened.opener(context)?;
     let reader = opened.repository.reader();
     let source = Source { context, opened, opener };
-    let outcome = restore(&source, request, listener);
+    let outcome = restore(&source, request, listener, agree);
     healed::say(&reader, listener);
     outcome
 }
 
-fn restore(source: &Source<'_>, request: &Request, listener: &dyn Listener) -> Result<Restored> {
+fn restore(
+    source: &Source<'_>,
+    request: &Request,
+    listener: &dyn Listener,
+    agree: impl FnOnce(&Plan, Option<&Installation>) -> Result<()>,
+) -> Result<Restored> {
     let (chosen, mut layout) = healed(&source.opened.repository.reader(), || {
         let chosen = choose::choose(source, request, listener)?;
         let objects = objects::check(source, &chosen.backup, listener)?;
@@ -225,12 +243,15 @@ fn restore(source: &Source<'_>, request: &Request, listener: &dyn Listener) -> R
     refuse::unfit_target(&layout, &chosen, request)?;
     let installation = request.start.as_ref().map(|how| copy::installation(&chosen.backup, how)).transpose()?;
     let plan = layout::plan(source, request, &chosen, &layout);
+    agree(&plan, installation.as_ref())?;
     let mut copy = None;
     if !request.plan {
         let required = execute::execute(source, request, &chosen, &layout, listener)?;
-        copy = installation.map(|installation| StoppedCopy::of(request, &chosen.backup, installation, required));
+        let started = installation.clone();
+        copy = started.map(|installation| StoppedCopy::of(request, &chosen.backup, installation, required));
     }
-    Ok(Restored { plan, opened: source.opened.clone(), backup: chosen.backup, stop: chosen.stop, copy })
+    let opened = source.opened.clone();
+    Ok(Restored { plan, opened, backup: chosen.backup, stop: chosen.stop, installation, copy })
 }
 
 /// `latest` is another backup as soon as one more is made: what was planned is carried out with the one that was meant.

@@ -29,6 +29,14 @@ pub struct Ended {
     pub lines: Vec<String>,
 }
 
+impl Ended {
+    /// What it complains of.
+    pub fn reason(&self) -> String {
+        let complaint = self.lines.iter().find_map(|line| line.split_once("error: ").map(|(_, what)| what));
+        complaint.or(self.lines.last().map(String::as_str)).unwrap_or_default().to_owned()
+    }
+}
+
 impl Program {
     pub fn new(installation: &Installation, name: &str) -> Program {
         let mut command = installation.command(name);
@@ -46,12 +54,26 @@ impl Program {
         self
     }
 
+    /// Started, with its standard output and error there.
+    pub(super) fn start(&mut self, output: Stdio, error: Stdio) -> Result<Running> {
+        let cannot = |error| Error::new(Code::Io, format!("{} cannot be run: {error}", self.name));
+        let started = self.command.stdout(output).stderr(error).spawn().map(Running).map_err(cannot);
+        // Ours would keep a pipe open after the program has ended.
+        self.command.stdout(Stdio::null()).stderr(Stdio::null());
+        started
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// What it says goes into `output`, a new file. An interrupt ends it.
     pub fn run(&mut self, output: &Path, interrupt: &Interrupt) -> Result<Ended> {
-        let cannot = |error: std::io::Error| Error::new(Code::Io, format!("{} cannot be run: {error}", self.name));
+        let name = self.name.clone();
+        let cannot = |error: std::io::Error| Error::new(Code::Io, format!("{name} cannot be run: {error}"));
         let file = File::create(output).map_err(cannot)?;
         let standard_error = file.try_clone().map_err(cannot)?;
-        let mut running = Running(self.command.stdout(file).stderr(standard_error).spawn().map_err(cannot)?);
+        let mut running = self.start(file.into(), standard_error.into())?;
         let status = running.wait(interrupt)?;
         let mut said = Vec::new();
         File::open(output).and_then(|file| file.take(MAX_OUTPUT).read_to_end(&mut said)).map_err(cannot)?;
@@ -66,10 +88,10 @@ impl Program {
 }
 
 /// Nothing goes on after us.
-struct Running(Child);
+pub(super) struct Running(pub(super) Child);
 
 impl Running {
-    fn wait(&mut self, interrupt: &Interrupt) -> Result<ExitStatus> {
+    pub(super) fn wait(&mut self, interrupt: &Interrupt) -> Result<ExitStatus> {
         let cannot = |error| Error::new(Code::Io, format!("a program cannot be waited for: {error}"));
         loop {
             if let Some(status) = self.0.try_wait().map_err(cannot)? {

@@ -23,6 +23,7 @@ pub mod output;
 mod progress;
 pub mod recovery_sheet;
 pub mod restore;
+pub mod restore_table;
 pub mod schedule;
 pub mod show;
 pub mod signature;

@@ -56,6 +56,21 @@ impl Replacement {
         self.file.set_permissions(fs::Permissions::from_mode(mode))
     }
 
+    /// Where it is written, for a program that writes it for us.
+    pub fn temporary(&self) -> &Path {
+        &self.temporary
+    }
+
+    /// Takes its place unless something is there: then that stays.
+    pub fn finish_new(self) -> Result<(), SinkError> {
+        self.file.sync_all().map_err(|e| error("sync", &self.temporary.display(), e))?;
+        self.is_still_ours().map_err(|e| error("link", &self.temporary.display(), e))?;
+        fs::hard_link(&self.temporary, &self.to).map_err(|e| error("create", &self.to.display(), e))?;
+        let directory = self.to.parent().unwrap_or(&self.to).to_owned();
+        drop(self);
+        sync_directory(&directory).map_err(|e| error("sync", &directory.display(), e))
+    }
+
     pub fn finish(mut self, durability: Durability) -> Result<(), SinkError> {
         let sync = durability == Durability::Now;
         if sync {
@@ -126,6 +141,20 @@ mod tests {
         drop(given_up);
         replace(&path, b"after", PRIVATE, Durability::Now).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"after");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_there_is_not_written_over() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        for (content, is_done) in [(&b"first"[..], true), (b"second", false)] {
+            let mut file = Replacement::begin(&path, PRIVATE).unwrap();
+            file.write_all(content).unwrap();
+            assert_eq!(file.finish_new().is_ok(), is_done);
+            assert_eq!(fs::read(&path).unwrap(), b"first");
+        }
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, PRIVATE);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 

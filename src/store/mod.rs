@@ -6,6 +6,7 @@
 
 mod backend;
 mod bucket;
+mod counted;
 mod error;
 mod inspection;
 mod local;

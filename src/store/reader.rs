@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::backend::{Entry, ReadSeek, Stat};
+use super::counted::{Counted, Counter};
 use super::error::{Error, Result};
 use super::repository::Shared;
 use crate::model::key::Key;
@@ -18,19 +19,26 @@ pub struct Reader {
     /// What people call each of them.
     names: Vec<String>,
     damaged: Damaged,
+    read: Counter,
 }
 
 /// Which copy of which object; known to all readers of an opened repository.
 pub(super) type Damaged = Arc<Mutex<BTreeSet<(Key, usize)>>>;
 
 impl Reader {
-    pub(super) fn new(copies: Vec<Arc<Shared>>, names: Vec<String>, damaged: Damaged) -> Reader {
-        Reader { copies, names, damaged }
+    pub(super) fn new(copies: Vec<Arc<Shared>>, names: Vec<String>, damaged: Damaged, read: Counter) -> Reader {
+        Reader { copies, names, damaged, read }
+    }
+
+    /// What all readers of this opened repository have read of objects.
+    pub fn bytes_read(&self) -> u64 {
+        self.read.bytes()
     }
 
     /// The whole object as a stream.
     pub fn get(&self, key: &Key) -> Result<Box<dyn Read + Send>> {
-        self.ask_each(key, |copy| copy.backend.get(key))
+        let body = self.ask_each(key, |copy| copy.backend.get(key))?;
+        Ok(Box::new(Counted::new(body, &self.read)))
     }
 
     /// Like [`Reader::get`], with `None` where there is proven to be no such object.
@@ -44,12 +52,15 @@ impl Reader {
 
     /// Part of an object; less than asked for where the object ends before.
     pub fn get_range(&self, key: &Key, range: Range<u64>) -> Result<Vec<u8>> {
-        self.ask_each(key, |copy| copy.backend.get_range(key, range.clone()))
+        let part = self.ask_each(key, |copy| copy.backend.get_range(key, range.clone()))?;
+        self.read.add(part.len());
+        Ok(part)
     }
 
     /// An object to be read in parts.
     pub fn open_seekable(&self, key: &Key) -> Result<Box<dyn ReadSeek + Send>> {
-        self.ask_each(key, |copy| copy.backend.open(key))
+        let object = self.ask_each(key, |copy| copy.backend.open(key))?;
+        Ok(Box::new(Counted::new(object, &self.read)))
     }
 
     pub fn stat(&self, key: &Key) -> Result<Stat> {

@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::backend::{Backend, ReadSeek, Space};
 use super::bucket::Bucket;
+use super::counted::Counter;
 use super::error::{Error, Result};
 use super::inspection::Inspection;
 use super::local::LocalBackend;
@@ -32,6 +33,7 @@ pub struct Repository {
     /// Further repositories that are read where this one does not have an object.
     besides: Vec<Arc<Shared>>,
     damaged: Damaged,
+    read: Counter,
     /// Of all of them.
     urls: String,
     /// What people call each of them.
@@ -123,7 +125,14 @@ impl Repository {
 
     fn alone(shared: Arc<Shared>, name: String) -> Repository {
         let urls = shared.backend.url().to_owned();
-        Repository { shared, besides: Vec::new(), damaged: Damaged::default(), urls, names: vec![name] }
+        Repository {
+            shared,
+            besides: Vec::new(),
+            damaged: Damaged::default(),
+            read: Counter::default(),
+            urls,
+            names: vec![name],
+        }
     }
 
     /// The same, by the name that people know it by.
@@ -199,7 +208,7 @@ impl Repository {
 
     pub fn reader(&self) -> Reader {
         let copies = std::iter::once(&self.shared).chain(&self.besides).cloned().collect();
-        Reader::new(copies, self.names.clone(), self.damaged.clone())
+        Reader::new(copies, self.names.clone(), self.damaged.clone(), self.read.clone())
     }
 
     pub fn creator(&self) -> Creator {

@@ -12,9 +12,11 @@ use pgcairn::model::signature::{PublicKey, SigningKey, Standing};
 use pgcairn::report::Report;
 use pgcairn::report::backup::{Backup, FlaggedPage};
 use pgcairn::report::check::{Check, Finding};
+use pgcairn::report::drill::{Restored, Span};
 use pgcairn::report::init::{Init, Recreated, Setting, Takes};
 use pgcairn::report::list::{List, Row};
 use pgcairn::report::restore::{Done, Plan, Restore, Started, Tablespace};
+use pgcairn::report::restore_table::{Command, File, Format, LiveSchema, RestoredTables, Table};
 use pgcairn::report::wal::{Flaw, Flush, Range, Shown, Timeline, WalList};
 
 fn at(text: &str) -> Timestamp {
@@ -205,6 +207,74 @@ fn a_restore() {
     assert_snapshot!(read(&Restore { plan: plan.clone(), done: None, started: None, next: next.clone() }));
     let done = Some(Done { seconds: 95.0, bytes: 40 << 30, files: 1204 });
     assert_snapshot!(read(&Restore { plan, done, started: Some(started()), next }));
+}
+
+#[test]
+fn tables() {
+    let table = |name: &str, parts, rows, loaded_rows| Table {
+        database: "app".to_owned(),
+        schema: "public".to_owned(),
+        name: name.to_owned(),
+        parts,
+        rows,
+        bytes: rows * 100,
+        loaded_rows,
+    };
+    let planned = RestoredTables {
+        cluster: "main".to_owned(),
+        repository: "file:///var/backups/pgcairn".to_owned(),
+        restored: Restored {
+            backup: "20261120T030000Z-full-7k3f".parse().unwrap(),
+            system_identifier: "7461093382717234431".to_owned(),
+            target: "2026-11-20T13:05:00Z".to_owned(),
+            target_time: Some(at("2026-11-20T13:05:00Z")),
+            stops_at: Lsn(0x5000138),
+            last_commit: Some(at("2026-11-20T13:04:59.123Z")),
+            postgresql: "18.4".to_owned(),
+            data_bytes: 40 << 30,
+            wal_bytes: 3 << 30,
+        },
+        scratch: "/srv/scratch".into(),
+        bytes_needed: 43 << 30,
+        bytes_free: 90 << 30,
+        wanted: vec!["app.public.orders".to_owned(), "app.public.events".to_owned()],
+        into: Some(LiveSchema {
+            database: "app".to_owned(),
+            schema: "restored_20261120_130500".to_owned(),
+            postgresql: "18.4".to_owned(),
+        }),
+        files: Vec::new(),
+        reached: None,
+        tables: Vec::new(),
+        left_out: Vec::new(),
+        needs: Vec::new(),
+        read_bytes: 0,
+        phases: Vec::new(),
+        seconds: 4.2,
+        commands: Vec::new(),
+        next: "pgcairn restore --table app.public.orders --to latest".to_owned(),
+    };
+    assert_snapshot!(read(&planned));
+    let phase = |name: &str, from_seconds, seconds| Span { name: name.to_owned(), from_seconds, seconds };
+    let done = RestoredTables {
+        reached: Some("recovery stopping before commit of transaction 731".to_owned()),
+        tables: vec![table("orders", 0, 1_250_000, Some(1_250_000)), table("events", 12, 40_000, Some(40_000))],
+        left_out: vec!["foreign key orders_customer_fkey of public.orders".to_owned()],
+        needs: vec!["type public.mood".to_owned()],
+        read_bytes: 12 << 30,
+        phases: vec![phase("restore", 0.0, 95.0), phase("restore: restoring", 3.0, 90.0), phase("load", 110.0, 9.5)],
+        seconds: 121.5,
+        commands: vec![
+            Command { does: "look", command: "psql -c 'SELECT 1'".to_owned() },
+            Command { does: "put back", command: "psql -c 'INSERT …'".to_owned() },
+            Command { does: "remove", command: "psql -c 'DROP SCHEMA restored_20261120_130500 CASCADE'".to_owned() },
+        ],
+        ..planned.clone()
+    };
+    assert_snapshot!(read(&done));
+    let files = vec![File { path: "/srv/rows.sql".into(), format: Format::Script, database: Some("app".to_owned()) }];
+    let tables = vec![table("orders", 0, 1_250_000, None)];
+    assert_snapshot!(serde_json::to_string_pretty(&RestoredTables { into: None, files, tables, ..done }).unwrap());
 }
 
 fn started() -> Started {

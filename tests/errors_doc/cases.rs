@@ -276,6 +276,19 @@ pub const ALL: &[Case] = &[
         .then(|place| place.works(&["backup", "--help"])),
     case("a command that is not known", |place| place.refused(&["wal", "pusch"]))
         .then(|place| place.works(&["wal", "--help"])),
+    case("--table with what is no table's name", |place| {
+        place.refused(&["restore", "--table", "orders", "--into", "host=h", "--to", "latest"])
+    }),
+    case("--into with a password", |place| {
+        place.refused(&["restore", "--table", "a.b.c", "--into", "host=h password=x", "--to", "latest"])
+    }),
+    case("--into with what is no connection string", |place| {
+        place.refused(&["restore", "--table", "a.b.c", "--into", "h hunter2", "--to", "latest"])
+    }),
+    case("--into with tables of two databases", |place| {
+        place.configure("");
+        place.refused(&["restore", "--table", "a.b.c,d.e.f", "--into", "host=h", "--to", "latest"])
+    }),
     case("a label that is none", |place| place.refused(&["backup", "--label", "ticket"])),
     case("expire --now alone", |place| {
         place.configure("");

@@ -35,6 +35,7 @@ mod status;
 mod support;
 mod sweep;
 mod systemd;
+mod table;
 mod targets;
 mod timelines;
 mod verify;
@@ -86,6 +87,7 @@ fn scenarios() -> Vec<Scenario> {
         status::scenarios(),
         sweep::scenarios(),
         systemd::scenarios(),
+        table::scenarios(),
         frozen::scenarios(),
         oracle::scenarios(),
         verify::scenarios(),

@@ -3,10 +3,10 @@
 use ::postgres::types::Type;
 use ::postgres::{Client, Column};
 
-use super::check::{Finding, said};
-use super::deadline::Deadline;
+use super::check::Finding;
 use crate::config::DrillCheck;
 use crate::model::error::Result;
+use crate::operation::scratch::{Deadline, said};
 use crate::postgres::ScratchServer;
 
 const READER: &str = "SELECT format('CREATE ROLE %2$I LOGIN BYPASSRLS IN ROLE pg_read_all_data; \

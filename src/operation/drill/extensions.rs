@@ -2,21 +2,15 @@
 
 use std::ffi::OsString;
 
-use super::check::{Finding, said};
-use super::databases::Known;
-use super::deadline::Deadline;
-use super::place::Place;
+use super::check::Finding;
 use crate::model::error::Result;
 use crate::operation::restore::{Restored, StoppedCopy};
+use crate::operation::scratch::{Deadline, Known, NO_EVENT_TRIGGERS, Place, said};
 use crate::postgres::{Program, ScratchServer};
 use crate::report::text::{count, few};
 
 const AMCHECK: &str = "amcheck";
 const VISIBILITY: &str = "pg_visibility";
-
-/// Before 17 no setting keeps event triggers from firing at a CREATE EXTENSION, and they are the origin's code.
-const NO_EVENT_TRIGGERS: &str = "DO $$ DECLARE name text; BEGIN FOR name IN SELECT evtname FROM pg_event_trigger LOOP \
-     EXECUTE format('ALTER EVENT TRIGGER %I DISABLE', name); END LOOP; END $$";
 
 const IS_AVAILABLE: &str = "SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = $1)";
 

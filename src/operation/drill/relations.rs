@@ -7,10 +7,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use super::check::{Finding, LEAST, said};
-use super::databases::{Databases, Known};
-use super::deadline::Deadline;
+use super::check::{Finding, LEAST};
 use crate::model::error::{Code, Error, Result};
+use crate::operation::scratch::{Databases, Deadline, Known, said};
 use crate::postgres::{RELATIONS, ScratchServer};
 use crate::report::text::few;
 

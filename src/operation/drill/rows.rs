@@ -1,9 +1,8 @@
 //! The rows of every table, counted: `n_live_tup` is 0 after a recovery although rows are there.
 
-use super::check::{Finding, said};
-use super::databases::Known;
-use super::deadline::Deadline;
+use super::check::Finding;
 use crate::model::error::Result;
+use crate::operation::scratch::{Deadline, Known, said};
 use crate::postgres::{ScratchServer, size_and_rows, user_tables};
 use crate::report::drill::{Database, Table};
 use crate::report::text::{self, few, grouped};

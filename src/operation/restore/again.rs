@@ -16,9 +16,7 @@ pub fn command(context: &Context, request: &Request) -> String {
 pub fn arguments(request: &Request) -> String {
     let path = |path: &Path| shell_word(&path.to_string_lossy());
     let mut words = vec![format!("--target-dir {}", path(&request.target_dir))];
-    words.extend(request.backup.iter().map(|backup| format!("--backup {backup}")));
-    words.extend(target(&request.target));
-    words.extend(timeline(request).map(|timeline| format!("--timeline {timeline}")));
+    words.extend(beginning(request));
     if request.target != Target::Latest && request.action != Action::Pause {
         words.push(format!("--action {}", request.action.word()));
     }
@@ -36,6 +34,14 @@ pub fn arguments(request: &Request) -> String {
     words.extend(request.jobs.map(|jobs| format!("--jobs {jobs}")));
     words.extend(request.identity.iter().map(|file| format!("--identity {}", path(file))));
     words.join(" ")
+}
+
+/// Which backup, and how far.
+pub fn beginning(request: &Request) -> Vec<String> {
+    let mut words: Vec<String> = request.backup.iter().map(|backup| format!("--backup {backup}")).collect();
+    words.extend(target(&request.target));
+    words.extend(timeline(request).map(|timeline| format!("--timeline {timeline}")));
+    words
 }
 
 /// A backup alone means its own end.

@@ -59,8 +59,16 @@ fn in_any_case(names: &Names) -> Kind {
 
 fn mistake(names: &Names) -> Kind {
     let restore = format!("restore --target-dir /srv/restored --to 'TIME'{} --start", names.key());
+    let table = format!(
+        "restore --table DATABASE.SCHEMA.TABLE --to 'TIME'{} --into 'host=/var/run/postgresql user=postgres'",
+        names.key()
+    );
     let steps = vec![
-        step("Make a copy of the moment before, beside the server, which runs on:", names.own(&restore)),
+        step(
+            "The table of the moment before, beside the live one, with the commands to put rows back:",
+            names.own(&table),
+        ),
+        step("Or a copy of all of it, beside the server, which runs on:", names.own(&restore)),
         words("Too late or too early: remove the copy, and choose another moment."),
         step(
             "Bring back what is missing; the restore has printed where the copy listens:",

@@ -19,6 +19,7 @@ mod retention;
 mod server;
 mod several;
 mod signed;
+mod single_table;
 mod start;
 mod tablespaces;
 mod timelines;
@@ -58,6 +59,7 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "refusals::fetch", run: fetch::refusals },
         Scenario { name: "refusals::tablespaces", run: tablespaces::refusals },
         Scenario { name: "refusals::drill", run: drill::refusals },
+        Scenario { name: "refusals::single_table", run: single_table::refusals },
         Scenario { name: "refusals::start", run: start::refusals },
         Scenario { name: "refusals::disk", run: disk::refusals },
         Scenario { name: "refusals::retention", run: retention::refusals },

@@ -1,7 +1,9 @@
 //! Somebody's mistake, while the server is sound: what is missing comes out of a copy beside it.
 
 use crate::support::Outcome;
+use crate::support::account::account;
 use crate::support::majors::Installation;
+use crate::support::server::run;
 
 use super::stage::Stage;
 
@@ -12,8 +14,17 @@ pub fn rows_deleted(install: &'static Installation) -> Outcome {
     let (before, expected) = (stage.moment()?, stage.sum()?);
     stage.server.sql_in("app", "delete from orders where id % 3 = 0")?;
     stage.server.sql_in("app", "insert into orders (customer, total) values (7, 4711)")?;
-    let mut reader = stage.reader("runbooks/rows-deleted", &USUAL, &[("BEFORE", &before), ("ID", "id")])?;
-    let said = reader.steps(&["1", "2", "3", "4", "5", "See that it worked"])?;
+    let usual = [&USUAL[..], &["LIVE"]].concat();
+    let mut reader = stage.reader("runbooks/rows-deleted", &usual, &[("BEFORE", &before), ("ID", "id")])?;
+    let said = reader.steps(&["1", "Steps 2 to 5 in one"])?;
+    ["look", "put back"].iter().try_for_each(|does| typed(&said, does))?;
+    assert_eq!(stage.server.sql_in("app", "delete from orders where total = 4711 returning id")?.len(), 1);
+    assert_eq!(stage.sum()?, expected);
+    typed(&said, "remove")?;
+    // The same mistake again, for the steps one by one.
+    stage.server.sql_in("app", "delete from orders where id % 3 = 0")?;
+    stage.server.sql_in("app", "insert into orders (customer, total) values (7, 4711)")?;
+    let said = reader.steps(&["2", "3", "4", "5", "See that it worked"])?;
     assert!(said.contains("still_missing"), "{said}");
     assert!(stage.path("copy").exists());
     reader.rest()?;
@@ -27,13 +38,24 @@ pub fn rows_deleted(install: &'static Installation) -> Outcome {
     Ok(())
 }
 
+/// A command that was printed.
+fn typed(said: &str, does: &str) -> Outcome {
+    let line = said.lines().find_map(|line| line.strip_prefix(does)?.strip_prefix(':'));
+    let command = line.ok_or_else(|| format!("nothing to {does}: {said}"))?;
+    run(account().command("/bin/sh").args(["-c", command])).map(drop)
+}
+
 pub fn table_dropped(install: &'static Installation) -> Outcome {
     let stage = Stage::new(install)?;
     let (before, expected) = (stage.moment()?, stage.sum()?);
     stage.server.sql_in("app", "drop table orders cascade")?;
     stage.server.sql_in("app", "insert into customers values (101, 'after the mistake')")?;
     let mut reader = stage.reader("runbooks/table-dropped", &USUAL, &[("BEFORE", &before)])?.may_fail("diff <(");
-    let said = reader.steps(&["1", "2", "3", "4", "See that it worked"])?;
+    reader.steps(&["1", "Steps 2 to 4 in one"])?;
+    assert_eq!(stage.sum()?, expected);
+    assert!(!stage.path("copy.dump").exists());
+    stage.server.sql_in("app", "drop table orders")?;
+    let said = reader.steps(&["2", "3", "4", "See that it worked"])?;
     assert!(said.contains("CREATE VIEW public.large_orders"), "what went with the table is shown: {said}");
     assert_eq!(stage.sum()?, expected);
     stage.server.sql_in("app", "create view large_orders as select * from orders where total > 2000")?;

@@ -124,6 +124,7 @@ impl Stage {
             ("TRUSTED", self.site.public_key()?),
             ("DB", "app".to_owned()),
             ("TABLE", "public.orders".to_owned()),
+            ("LIVE", format!("host={} port={PORT} user=postgres", self.server.socket_dir().display())),
         ];
         let known = known.iter().filter(|(name, _)| usual.contains(name)).map(|(name, value)| (*name, value.as_str()));
         let variables: Vec<_> = known.chain(variables.iter().copied()).collect();

@@ -1,4 +1,4 @@
-//! The end of a drill that takes too long: as a signal ends it, and told apart from one.
+//! The end of work on a copy that takes too long: as a signal ends it, and told apart from one.
 
 use std::sync::Mutex;
 use std::sync::mpsc::{self, RecvTimeoutError};

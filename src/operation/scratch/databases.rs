@@ -1,7 +1,6 @@
 //! The databases of the copy, made such that each of them can be looked at.
 
-use super::check::said;
-use super::deadline::Deadline;
+use super::{Deadline, said};
 use crate::model::error::Result;
 use crate::postgres::ScratchServer;
 

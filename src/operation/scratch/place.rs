@@ -1,4 +1,4 @@
-//! The directory in which a drill happens.
+//! The directory in which a copy is made, and everything beside it.
 
 use std::fs::{self, DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
@@ -10,8 +10,15 @@ use crate::operation::own_directory::OwnDirectory;
 use crate::postgres::Room;
 use crate::report::Listener;
 
-const PREFIX: &str = "pgcairn-drill.";
 const MODE: u32 = 0o700;
+
+/// Whose copies they are.
+pub struct Kind {
+    /// Of the name below the scratch directory.
+    pub prefix: &'static str,
+    /// `a drill`
+    pub words: &'static str,
+}
 
 pub struct Place {
     directory: OwnDirectory,
@@ -19,14 +26,15 @@ pub struct Place {
 }
 
 impl Place {
-    pub fn make(scratch: &Path, listener: &dyn Listener) -> Result<Place> {
+    /// What another run of this kind has left that was killed is taken away first.
+    pub fn make(scratch: &Path, kind: &Kind, listener: &dyn Listener) -> Result<Place> {
         let cannot = |error: std::io::Error| {
             Error::new(Code::Refused, format!("no copy can be made in {}: {error}", scratch.display()))
                 .hint("name a directory that this user may write to, with room for the cluster: --scratch DIR")
         };
         fs::metadata(scratch).map_err(cannot)?;
-        leftover::clear(scratch, PREFIX, listener);
-        let directory = OwnDirectory::make(scratch, PREFIX).map_err(cannot)?;
+        leftover::clear(scratch, kind, listener);
+        let directory = OwnDirectory::make(scratch, kind.prefix).map_err(cannot)?;
         let lock = leftover::claim(directory.path()).map_err(cannot)?;
         let place = Place { directory, _lock: lock };
         for directory in [place.data(), place.tablespaces()] {
@@ -55,7 +63,7 @@ impl Place {
     /// Removes everything, or says where it stays.
     pub fn close(self, keep: bool) -> Result<Option<PathBuf>> {
         if keep {
-            // The next drill leaves it alone. Where there is no lock there is nothing to be removed.
+            // The next run leaves it alone. Where there is no lock there is nothing to be removed.
             let _ = fs::remove_file(self.directory.path().join(leftover::AT_WORK));
         }
         self.directory.close(keep)

@@ -1,4 +1,4 @@
-//! What drills have left that were killed: a whole cluster as plain text. The next drill takes it away.
+//! What runs have left that were killed: a whole cluster as plain text. The next run of the kind takes it away.
 
 use std::fs::{self, DirEntry, File};
 use std::io;
@@ -8,9 +8,10 @@ use std::path::Path;
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::geteuid;
 
+use super::place::Kind;
 use crate::report::Listener;
 
-/// Locked for as long as the drill goes on; whoever lets a copy stay removes it.
+/// Locked for as long as the run goes on; whoever lets a copy stay removes it.
 pub const AT_WORK: &str = "drill.lock";
 
 /// Comes by its name with the lock on it: nobody sees it without. Where nothing can be locked there is none.
@@ -24,9 +25,10 @@ pub fn claim(place: &Path) -> io::Result<Option<File>> {
 }
 
 /// What cannot be removed is in nobody's way.
-pub fn clear(scratch: &Path, prefix: &str, listener: &dyn Listener) {
-    let of_drills = |entry: &DirEntry| entry.file_name().to_string_lossy().starts_with(prefix);
-    for entry in fs::read_dir(scratch).into_iter().flatten().flatten().filter(of_drills) {
+pub fn clear(scratch: &Path, kind: &Kind, listener: &dyn Listener) {
+    let (is_of_kind, who) =
+        (|entry: &DirEntry| entry.file_name().to_string_lossy().starts_with(kind.prefix), kind.words);
+    for entry in fs::read_dir(scratch).into_iter().flatten().flatten().filter(is_of_kind) {
         let place = entry.path();
         let is_ours = entry.metadata().is_ok_and(|found| found.is_dir() && found.uid() == geteuid().as_raw());
         let Some(_lock) = File::open(place.join(AT_WORK)).ok().filter(|_| is_ours).and_then(abandoned) else {
@@ -34,11 +36,11 @@ pub fn clear(scratch: &Path, prefix: &str, listener: &dyn Listener) {
         };
         let said = match (server_on(&place.join("data")), place.display()) {
             (Some(pid), shown) => {
-                format!("a drill that was killed has left {shown}, where its server goes on: kill -QUIT {pid}")
+                format!("{who} that was killed has left {shown}, where its server goes on: kill -QUIT {pid}")
             }
             (None, shown) => match fs::remove_dir_all(&place) {
-                Ok(()) => format!("removed {shown}, which a drill that was killed had left"),
-                Err(error) => format!("a drill that was killed has left {shown}, which cannot be removed: {error}"),
+                Ok(()) => format!("removed {shown}, which {who} that was killed had left"),
+                Err(error) => format!("{who} that was killed has left {shown}, which cannot be removed: {error}"),
             },
         };
         listener.notice(said);
