@@ -104,7 +104,7 @@ fn one(session: &mut Client, table: &TableName, plan: &Plan) -> Result<u32> {
     Err(Error::new(Code::Refused, format!("{table} is {kind}; tables that hold rows are restored")).hint(WHOLE))
 }
 
-const WHOLE: &str = "name the tables that it reads or belongs to; or look at it in a whole copy: pgcairn restore --target-dir DIR --start";
+const WHOLE: &str = "name the tables that it reads or belongs to; or look at it in a whole copy: pgcairn restore --target-dir DIR --to latest --start";
 
 fn no_database(table: &TableName, known: &[&str], plan: &Plan) -> Error {
     let message = format!("there was no database {} at {}", quoted(&table.database), moment(plan));

@@ -89,7 +89,7 @@ fn carry_out(
         transaction.batch_execute(&statement).map_err(|error| {
             let Error { code, message, .. } = said(error);
             Error::new(code, format!("{message}, at {statement}")).hint(
-                "take the table out of a whole copy by hand: pgcairn restore --target-dir DIR --start --action promote",
+                "take the table out of a whole copy by hand: pgcairn restore --target-dir DIR --to latest --start",
             )
         })?;
         left_out.extend(row.try_get::<_, Option<String>>(1).map_err(said)?);
