@@ -49,12 +49,12 @@ impl Root {
     }
 
     /// What it needs of other packages is not looked for: there are none.
-    fn dpkg(&self, words: &[&str]) {
+    fn dpkg(&self, words: &[&str]) -> String {
         let mut command = Command::new("dpkg");
         command.arg(format!("--root={}", self.0.path().display()));
         command.arg(format!("--log={}", self.path("var/lib/dpkg/log").display()));
         command.args(["--force-script-chrootless", "--force-depends"]).args(words);
-        run(command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C"));
+        run(command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C"))
     }
 
     /// Everything but what dpkg itself and the users' files are.
@@ -138,11 +138,26 @@ fn it_comes_and_goes_and_leaves_nothing() {
     root.dpkg(&["--install", package.to_str().unwrap()]);
     let timer = root.path("etc/systemd/system/timers.target.wants/pgcairn-verify@main.timer");
     assert!(timer.is_symlink(), "an upgrade leaves timers on");
-    root.dpkg(&["--remove", "pgcairn"]);
+    let archived_by = root.path("etc/postgresql/18/main/conf.d/pgcairn.conf");
+    fs::create_dir_all(archived_by.parent().unwrap()).unwrap();
+    fs::write(&archived_by, "").unwrap();
+    let said = root.dpkg(&["--remove", "pgcairn"]);
+    assert!(said.contains("18/main/conf.d/pgcairn.conf still archives by it"), "{said}");
+    fs::remove_dir_all(root.path("etc/postgresql")).unwrap();
     assert!(!timer.is_symlink() && !root.path("usr/bin/pgcairn").exists());
     let config = root.path("etc/pgcairn/main.toml");
     assert!(config.exists() && root.path("etc/systemd/system/pgcairn-verify@main.service.d/50-schedule.conf").exists());
+    // What systemd and the server's unit have made of it.
+    let made =
+        ["var/lib/systemd/timers/stamp-pgcairn-verify@main.timer", "run/pgcairn/main/s3"].map(|it| root.path(it));
+    for file in &made {
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, "").unwrap();
+    }
     root.dpkg(&["--purge", "pgcairn"]);
+    assert!(made.iter().all(|file| !file.exists()));
+    fs::remove_dir_all(root.path("var/lib/systemd")).unwrap();
+    fs::remove_dir_all(root.path("run")).unwrap();
     assert!(config.exists(), "whose it is, it stays");
     fs::remove_file(&config).unwrap();
     root.dpkg(&["--install", package.to_str().unwrap()]);

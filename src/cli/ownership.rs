@@ -18,6 +18,7 @@ use rustix::process::umask;
 
 use super::exit::Protocol;
 use crate::model::error::{Code, Error, Result};
+use crate::model::readers::READERS_GROUP;
 use crate::model::shell_word::shell_word;
 use crate::operation::signing_key;
 
@@ -27,9 +28,6 @@ const USUAL_OWNER: &str = "postgres";
 /// Who called sudo, and who is there when nobody else is.
 const SUDO_CALLER: &str = "SUDO_USER";
 const LAST_RESORT: &str = "nobody";
-
-/// Members may read local repositories, so that a restore can be tried without being the owner.
-const READERS_GROUP: &str = "pgcairn";
 
 const NOTHING_FOR_OTHERS: Mode = Mode::RWXO;
 

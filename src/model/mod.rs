@@ -19,6 +19,7 @@ pub mod manifest;
 pub mod page;
 pub mod path;
 pub mod plan;
+pub mod readers;
 pub mod record;
 pub mod recovery_log;
 pub mod recovery_sheet;

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use super::copy::{What, bring_up};
 use super::repository::Opened;
 use super::wal::push::Archive;
-use super::{Context, legal_hold, required, signing_key};
+use super::{Context, drills, legal_hold, required, signing_key};
 use crate::codec::Sealer;
 use crate::config;
 use crate::flow::outward::Copied;
@@ -85,6 +85,7 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
         let put = legal_hold::put(&prepared.opened.repository, &prepared.opened.keys, &summary);
         put.map_or_else(|error| listener.warning(error), drop);
     }
+    drills::welcome_readers(&prepared.opened, listener);
     let mut backup = report(context, &prepared, summary, copied, connection);
     (backup.copy_seconds, backup.seconds) = (copy_seconds, began.elapsed().as_secs_f64());
     backup.copies = bring_others_up(context, listener)?;

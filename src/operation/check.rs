@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::failure::OTHER_STORE;
 use super::repository::{self, Named, distinct, sealer};
 use super::wal::flush;
-use super::{Context, encryption_findings, server_findings, signing_key, store_findings};
+use super::{Context, drills, encryption_findings, server_findings, signing_key, store_findings};
 use crate::codec::Identities;
 use crate::config;
 use crate::model::error::{Code, Error, Result};
@@ -90,6 +90,7 @@ fn store(context: &Context, wanted: &config::Repository, repository: &Repository
     let mut findings = vec![create_only(repository), absence(wanted, repository)];
     findings.extend(store_findings::inspect(&context.config, wanted, repository));
     findings.extend(disk(context, wanted, repository));
+    findings.extend(drills::finding(&context.config, wanted, repository));
     findings
 }
 

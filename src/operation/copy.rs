@@ -34,7 +34,7 @@ use crate::report::{Listener, Quiet};
 use super::catalog::generations;
 use super::healed;
 use super::repository::{Named, Opened, alike, distinct, open_each};
-use super::{Context, chosen, repository};
+use super::{Context, chosen, drills, repository};
 use crate::store::Repository;
 use choose::Choice;
 use transfer::Transfer;
@@ -182,7 +182,8 @@ impl Route {
         let mut brought = Brought::new(&self.name, self.to.url());
         let what = &self.meant(what)?;
         one_history::check(self)?;
-        for Opened { keys, .. } in generations(&self.from, self.cluster.as_ref())? {
+        for from in generations(&self.from, self.cluster.as_ref())? {
+            let keys = from.keys.clone();
             let transfer = Transfer::new(self, &keys);
             let choice = self.bring_backups(&transfer, what, listener, &mut brought)?;
             if *what == What::All {
@@ -193,6 +194,7 @@ impl Route {
                 wal::follow(&transfer, &choice)?;
             }
             brought.add(&transfer);
+            drills::welcome_readers(&Opened { repository: self.to.clone(), ..from }, listener);
         }
         Ok(brought)
     }

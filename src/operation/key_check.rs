@@ -30,10 +30,8 @@ pub fn run(context: &Context, listener: &dyn Listener) -> Result<KeyCheck> {
     let newest = *ours.last().ok_or_else(|| opens_none(backups.len() as u64))?;
     open_one(context, &opened, newest)?;
     let recipients: Vec<String> = newest.recipients.iter().filter(|it| given.contains(it)).cloned().collect();
-    let not_recorded = record(context, &opened, newest, &recipients).err();
-    if let Some(error) = not_recorded {
-        let message = format!("the check is not recorded, so status does not know of it: {}", error.message);
-        listener.warning(Error { message, code: Code::Flagged, ..error });
+    if let Err(error) = record(context, &opened, newest, &recipients) {
+        listener.warning(records::not_recorded(context, "the check", error));
     }
     Ok(KeyCheck {
         repository: opened.repository.url().to_owned(),

@@ -5,9 +5,10 @@ use std::io::Cursor;
 use jiff::Timestamp;
 
 use crate::model::deletion::MAX_CLOCK_SKEW;
-use crate::model::error::Result;
+use crate::model::error::{Code, Error, Result};
 use crate::model::key::ClusterKeys;
 use crate::model::record::{Recorded, parse, to_line};
+use crate::operation::Context;
 use crate::operation::catalog::read_small;
 use crate::operation::repository::Opened;
 use crate::store::Reader;
@@ -15,9 +16,19 @@ use crate::store::Reader;
 /// Largest record.
 const MAX_RECORD: usize = 64 * 1024;
 
+const AS_OWNER: &str = "the same again with sudo, which becomes the owner of the repository";
+
 pub fn create<R: Recorded>(opened: &Opened, record: &R) -> Result<()> {
     let key = ClusterKeys::numbered(&R::directory(&opened.keys), record.began(), rand::random());
     Ok(opened.repository.creator().create(&key, &mut Cursor::new(to_line(record)))?)
+}
+
+/// It could not be written down. Who does not own a local repository lets its owner do it.
+pub fn not_recorded(context: &Context, what: &str, error: Error) -> Error {
+    let message = format!("{what} is not recorded, so status does not know of it: {}", error.message);
+    let is_closed = error.code == Code::Permission && context.config.repository.url.local_path().is_some();
+    let hint = if is_closed { Some(AS_OWNER.to_owned()) } else { error.hint.clone() };
+    Error { message, hint, code: Code::Flagged, ..error }
 }
 
 /// Newest first. One that cannot be read proves nothing.

@@ -5,7 +5,7 @@ use super::repository::{self, Opened};
 use super::{Context, records, recovery_sheets};
 use crate::config;
 use crate::model::catalog::Summary;
-use crate::model::error::{Code, Error, Result};
+use crate::model::error::Result;
 use crate::model::key::Encryption;
 use crate::model::record::FORMAT;
 use crate::model::recovery_sheet::Record;
@@ -49,8 +49,7 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
     if request.records
         && let Err(error) = record(context, &opened)
     {
-        let message = format!("the sheet is not recorded, so status does not know of it: {}", error.message);
-        listener.warning(Error { message, code: Code::Flagged, ..error });
+        listener.warning(records::not_recorded(context, "the sheet", error));
     }
     Ok(sheet)
 }

@@ -86,6 +86,11 @@ pub trait Backend: Debug + Send + Sync {
 
     fn delete(&self, key: &Key) -> Result<()>;
 
+    /// Lets those who may read the repository add objects to this directory; whether there are such readers.
+    fn open_to_readers(&self, _directory: &str) -> Result<bool> {
+        Ok(false)
+    }
+
     /// Puts holds of the store's own on objects, or takes them off; whether it is configured to keep any. An object
     /// that is not there is passed over.
     fn hold(&self, _keys: &[Key], _held: bool) -> Result<bool> {

@@ -314,6 +314,12 @@ impl Creator {
         self.shared.backend.create_bytes(key, body, sha256)
     }
 
+    /// Lets those who may read the repository add objects to this directory; whether there are such readers.
+    pub fn open_to_readers(&self, directory: &str) -> Result<bool> {
+        self.shared.check_to_write()?;
+        self.shared.backend.open_to_readers(directory)
+    }
+
     /// Makes an object durable that an earlier writer may have left before it was.
     pub fn persist(&self, key: &Key) -> Result<()> {
         self.shared.check_to_write()?;

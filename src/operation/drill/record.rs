@@ -13,6 +13,10 @@ use crate::operation::{Context, chosen};
 use crate::report::drill::Drill;
 use crate::report::{Listener, json};
 
+/// `check` lets them, where the group is theirs (`drills::open_to_readers`).
+const OPEN_TO_READERS: &str =
+    "sudo pgcairn check   # lets members of the group pgcairn record drills, where it is the repository's group";
+
 /// The record, and beside it the whole result as `--json` has it, closed because it names tables. A drill that cannot be
 /// recorded has still proven what it has. `restored` is where the copy came from, if there was one.
 pub fn keep(
@@ -31,7 +35,9 @@ pub fn keep(
     if let Err(error) = kept {
         report.recorded = None;
         let message = format!("the drill is not recorded: {}", error.message);
-        listener.warning(Error { message, code: Code::Flagged, ..error });
+        let is_closed = error.code == Code::Permission && context.config.repository.url.local_path().is_some();
+        let hint = if is_closed { Some(OPEN_TO_READERS.to_owned()) } else { error.hint.clone() };
+        listener.warning(Error { message, hint, code: Code::Flagged, ..error });
     }
 }
 

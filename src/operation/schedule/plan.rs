@@ -175,8 +175,9 @@ fn service(config: &Config, job: Job, facts: &Facts) -> DropIn {
     let mut unit = DropIn::new("Service", &facts.configuration);
     match job {
         Job::Drill => {
-            unit.paths("ReadWritePaths", config.drill.scratch.as_slice());
-            unit.paths("ReadOnlyPaths", &repositories(config));
+            let scratch: Vec<PathBuf> = config.drill.scratch.iter().cloned().collect();
+            // Of a repository its modes leave nothing to the drill's user but records of its own.
+            unit.paths("ReadWritePaths", &[repositories(config), scratch].concat());
             unit.uncover(&[used(config), config.drill.scratch.clone().into_iter().collect()].concat());
             let limit = config.drill.limit + DRILL_GRACE;
             unit.set("TimeoutStartSec", &format!("{}s", limit.as_secs()));

@@ -5,6 +5,7 @@ use std::io;
 use rustix::fs::{self, AtFlags, Dir, FileType, Mode};
 use rustix::io::Errno;
 
+use super::readers::{is_object, is_shared};
 use super::{LocalBackend, OPEN_DIRECTORY, TEMPORARY, timestamp};
 use crate::model::key::Key;
 use crate::store::backend::Entry;
@@ -53,17 +54,22 @@ impl LocalBackend {
             Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
             other => other?,
         };
+        let shared = is_shared(&opened)?;
+        let follow = if shared { AtFlags::SYMLINK_NOFOLLOW } else { AtFlags::empty() };
         for entry in Dir::read_from(&opened)? {
             let entry = entry?;
             let Some(key) = key_below(directory, entry.file_name().to_bytes()) else { continue };
             if !key.as_str().starts_with(prefix) && !prefix.starts_with(key.as_str()) {
                 continue;
             }
-            let stat = match fs::statat(&opened, entry.file_name(), AtFlags::empty()) {
+            let stat = match fs::statat(&opened, entry.file_name(), follow) {
                 // Deleted since the directory was read, or a link to nothing.
                 Err(Errno::NOENT) => continue,
                 other => other?,
             };
+            if shared && !is_object(&stat) {
+                continue;
+            }
             match FileType::from_raw_mode(stat.st_mode) {
                 FileType::Directory if depth(&key) < MAX_DEPTH => waiting.push(key.into()),
                 FileType::RegularFile if key.as_str().starts_with(prefix) => {

@@ -6,6 +6,7 @@
 //! cannot redirect a write to the directory below its mount point.
 
 mod list;
+mod readers;
 mod write;
 
 use std::fs::File;
@@ -137,6 +138,10 @@ impl Backend for LocalBackend {
 
     fn delete(&self, key: &Key) -> Result<()> {
         self.delete_file(key)
+    }
+
+    fn open_to_readers(&self, directory: &str) -> Result<bool> {
+        self.share(directory.trim_end_matches('/'))
     }
 
     fn space(&self) -> Result<Option<Space>> {

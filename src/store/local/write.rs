@@ -13,6 +13,7 @@ use std::time::Duration;
 use rustix::fs::{self, AtFlags, Dir, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
+use super::readers::{is_shared, make_readable};
 use super::{DIRECTORY_MODE, LocalBackend, OPEN_DIRECTORY};
 use crate::model::key::Key;
 use crate::store::backend::ReadSeek;
@@ -88,7 +89,7 @@ impl LocalBackend {
     }
 
     /// Opens a directory, creating what is missing of it. The root is never created here.
-    fn make_directory(&self, directory: &str) -> io::Result<OwnedFd> {
+    pub(super) fn make_directory(&self, directory: &str) -> io::Result<OwnedFd> {
         match self.open_directory(directory) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             opened => return opened,
@@ -104,7 +105,7 @@ impl LocalBackend {
 
     /// Syncs a directory and all above it up to the root. All of them every time: another writer may
     /// have created one a moment ago and not have synced its parent yet.
-    fn sync_directories(&self, directory: &str) -> Result<()> {
+    pub(super) fn sync_directories(&self, directory: &str) -> Result<()> {
         let mut rest = directory;
         let sync = |name: &str| self.open_directory(name).and_then(|opened| Ok(fs::fsync(opened)?));
         loop {
@@ -159,7 +160,11 @@ impl Temporary<'_> {
     fn new(directory: &OwnedFd) -> io::Result<Temporary<'_>> {
         let name = format!("{TEMPORARY}{:016x}", rand::random::<u64>());
         let file = File::from(fs::openat(directory, &name, CREATE_FILE, FILE_MODE)?);
-        Ok(Temporary { directory, name, file })
+        let temporary = Temporary { directory, name, file };
+        if is_shared(directory)? {
+            make_readable(&temporary.file)?;
+        }
+        Ok(temporary)
     }
 
     /// Writes all of `body`, durably.

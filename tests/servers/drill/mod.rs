@@ -2,6 +2,7 @@
 //! with its reason.
 
 mod fails;
+mod member;
 mod passes;
 mod stage;
 
@@ -15,6 +16,7 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "drill::planted", run: passes::planted },
         Scenario { name: "drill::one_repository", run: passes::one_repository },
         Scenario { name: "drill::elsewhere", run: passes::elsewhere },
+        Scenario { name: "drill::by_a_member", run: member::by_a_member },
         Scenario { name: "drill::assertions", run: fails::assertions },
         Scenario { name: "drill::tables", run: fails::tables },
         Scenario { name: "drill::pages", run: fails::pages },
