@@ -1,8 +1,11 @@
 //! Parsers of arguments into types; clap puts the argument's name before what they say.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::model::catalog::MAX_LABELS;
 use crate::model::deletion::MAX_REASON;
+use crate::model::error::{Code, Error};
 use crate::model::key::ClusterName;
 use crate::model::lsn::Lsn;
 use crate::model::selector::Selector;
@@ -120,6 +123,22 @@ pub fn reason(text: &str) -> Result<String, String> {
     let fits = !text.trim().is_empty() && text.len() <= MAX_REASON && !text.contains(char::is_control);
     let wanted = || format!("a reason has 1 to {MAX_REASON} bytes and no control characters");
     if fits { Ok(text.to_owned()) } else { Err(wanted()) }
+}
+
+/// All of `--label`.
+pub fn distinct_labels(given: Vec<(String, String)>) -> Result<BTreeMap<String, String>, Error> {
+    let mut labels = BTreeMap::new();
+    for (key, value) in given {
+        if let Some(other) = labels.insert(key.clone(), value.clone()) {
+            let message = format!("label {key} is given twice, as \"{other}\" and as \"{value}\"");
+            return Err(Error::new(Code::Usage, message).hint("give each label once"));
+        }
+    }
+    if labels.len() > MAX_LABELS {
+        let message = format!("{} labels are given, {MAX_LABELS} fit", labels.len());
+        return Err(Error::new(Code::Usage, message).hint("give fewer labels"));
+    }
+    Ok(labels)
 }
 
 /// A time span for waiting.

@@ -4,8 +4,6 @@ use clap::Args;
 
 use super::session::Session;
 use super::{Status, argument};
-use crate::model::catalog::MAX_LABELS;
-use crate::model::error::{Code, Error};
 use crate::operation;
 
 /// Back up the running cluster
@@ -27,17 +25,7 @@ pub struct Arguments {
 
 impl Arguments {
     pub fn run(self, session: &Session) -> Status {
-        let mut labels = std::collections::BTreeMap::new();
-        for (key, value) in self.labels {
-            if let Some(other) = labels.insert(key.clone(), value.clone()) {
-                let message = format!("label {key} is given twice, as \"{other}\" and as \"{value}\"");
-                return Err(Error::new(Code::Usage, message).hint("give each label once"));
-            }
-        }
-        if labels.len() > MAX_LABELS {
-            let message = format!("{} labels are given, {MAX_LABELS} fit", labels.len());
-            return Err(Error::new(Code::Usage, message).hint("give fewer labels"));
-        }
+        let labels = argument::distinct_labels(self.labels)?;
         let request = operation::backup::Request { labels, hold: self.hold };
         let outcome = operation::backup::run(&session.context()?, &request, &session.output)?;
         session.output.done(&outcome)

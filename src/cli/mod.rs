@@ -8,6 +8,7 @@ mod config;
 mod copy;
 mod demo;
 mod drill;
+mod dump;
 mod exit;
 mod expire;
 mod help;
@@ -97,6 +98,7 @@ enum Command {
     Schedule(schedule::Command),
     Copy(copy::Arguments),
     Drill(drill::Arguments),
+    Dump(dump::Arguments),
     RecoverySheet(recovery_sheet::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
@@ -175,6 +177,7 @@ impl Command {
             Command::Schedule(command) => command.run(session),
             Command::Copy(arguments) => arguments.run(session),
             Command::Drill(arguments) => arguments.run(session),
+            Command::Dump(arguments) => arguments.run(session),
             Command::RecoverySheet(arguments) => arguments.run(session),
             Command::Completions(arguments) => arguments.run(session),
             Command::Man(arguments) => arguments.run(session),
@@ -191,6 +194,7 @@ impl Command {
             Command::Copy(arguments) => arguments.run_name(),
             Command::Verify(arguments) => arguments.run_name(),
             Command::Drill(arguments) => Some(arguments.run_name()),
+            Command::Dump(_) => Some(notifier::RunName::of("dump")),
             _ => None,
         }
     }
@@ -206,7 +210,10 @@ impl Command {
 
     /// Long work speaks JSON lines, all else one object.
     fn is_long(&self) -> bool {
-        matches!(self, Command::Backup(_) | Command::Restore(_) | Command::Drill(_) | Command::Demo(_))
+        matches!(
+            self,
+            Command::Backup(_) | Command::Restore(_) | Command::Drill(_) | Command::Dump(_) | Command::Demo(_)
+        )
     }
 }
 

@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use super::caught::{Panicked, caught};
 use super::part_writer::{OutwardError, PartContext, PartWriter};
 use super::throttle::Throttle;
-use super::upload::{Uploads, uploads};
+use super::upload::{Uploads, with_putters};
 use crate::model::interrupt::Interrupt;
 use crate::model::manifest::{Directory, FileSlice, MAX_FRAME, MAX_SLICE, Mode, Slice};
 use crate::model::path::RelPath;
@@ -83,22 +83,10 @@ impl Outward<'_> {
         })
     }
 
-    /// Runs `work` beside putters, which end when `work` has dropped its uploads.
     fn with_putters(&self, putters: usize, work: impl FnOnce(Uploads<'_>) -> Result<Copied>) -> Result<Copied> {
-        let failed = AtomicBool::new(false);
-        let (queue, putter) = uploads(self.creator, &failed);
-        let (worked, put) = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..putters.max(1)).map(|_| scope.spawn(|| putter.run())).collect();
-            let worked = caught(|| work(queue));
-            let mut joined = threads.into_iter().map(|thread| thread.join());
-            let put: Result<()> = joined.try_for_each(|put| put.map_err(|_| Panicked)?);
-            (worked, put)
-        });
-        // The store's own error is the cause of what the workers report.
-        put?;
-        let mut copied = worked?;
-        copied.objects = putter.into_objects();
-        Ok(copied)
+        let creators = std::slice::from_ref(self.creator);
+        let (copied, objects) = with_putters(creators, putters, work)?;
+        Ok(Copied { objects, ..copied })
     }
 
     fn walk_and_work(&self, uploads: Uploads<'_>) -> Result<Copied> {

@@ -71,6 +71,9 @@ pub enum OutwardError {
     Source(#[from] SourceError),
     #[error(transparent)]
     Panicked(#[from] Panicked),
+    /// What an operation that feeds a stream has to say.
+    #[error("{0}")]
+    Refused(Box<crate::model::error::Error>),
     #[error("interrupted")]
     Interrupted,
 }

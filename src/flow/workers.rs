@@ -16,15 +16,29 @@ pub fn each<T, E: From<Panicked> + Send>(
     items: impl Iterator<Item = T> + Send,
     work: impl Fn(T) -> Result<(), E> + Sync,
 ) -> Result<(), E> {
+    each_with(jobs, items, || Ok(()), |(), item| work(item))
+}
+
+/// The same, where every thread has something of its own that is begun before its first item.
+pub fn each_with<T, S, E: From<Panicked> + Send>(
+    jobs: usize,
+    items: impl Iterator<Item = T> + Send,
+    begin: impl Fn() -> Result<S, E> + Sync,
+    work: impl Fn(&mut S, T) -> Result<(), E> + Sync,
+) -> Result<(), E> {
     let queue = Mutex::new(Queue { items, error: None });
     let take = || {
         let mut queue = locked(&queue);
         if queue.error.is_none() { queue.items.next() } else { None }
     };
-    let run = || {
-        while let Some(item) = take() {
-            if let Err(error) = caught(|| work(item)) {
-                locked(&queue).error.get_or_insert(error);
+    let fail = |error| {
+        locked(&queue).error.get_or_insert(error);
+    };
+    let run = || match caught(&begin) {
+        Err(error) => fail(error),
+        Ok(mut own) => {
+            while let Some(item) = take() {
+                caught(|| work(&mut own, item)).unwrap_or_else(fail);
             }
         }
     };

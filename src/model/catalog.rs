@@ -2,6 +2,7 @@
 //! It is plaintext, so it holds no file names beyond the numbers of flagged relations.
 
 mod commit_marker;
+pub(super) mod sealed;
 
 use std::collections::BTreeMap;
 
@@ -13,7 +14,7 @@ use super::lsn::Lsn;
 use super::sha256::Sha256Sum;
 use super::wal_name::TimelineId;
 
-pub use commit_marker::{CatalogError, CommitMarker, format_commit_marker, parse_commit_marker};
+pub use commit_marker::{CommitMarker, format_commit_marker, parse_commit_marker};
 
 /// Version of `backups/<id>.json` that this program writes, and the newest it reads.
 pub const FORMAT: u32 = 1;
@@ -26,6 +27,20 @@ pub const MAX_FLAGGED_PAGES: usize = 500;
 
 /// Most labels of one backup. Together these bounds keep every commit marker below its own.
 pub const MAX_LABELS: usize = 16;
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CatalogError {
+    #[error("the commit marker is not readable: {0}")]
+    Unreadable(String),
+    #[error("the commit marker holds {0} bytes, more than {MAX_COMMIT_MARKER}")]
+    TooLarge(usize),
+    #[error("the backup needs a reader of format {needed}, this one reads {FORMAT}")]
+    TooNew { needed: u32 },
+    #[error("the summary in the commit marker has SHA-256 {found}, not {recorded}")]
+    Damaged { recorded: Sha256Sum, found: Sha256Sum },
+    #[error("the commit marker belongs to {0}")]
+    OtherBackup(Key),
+}
 
 /// What a listing tells of a backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -83,6 +83,8 @@ codes! {
     BackupSession = "backup-session", 1;
     /// Tables could not be loaded into the live server, which has none of them.
     TableLoad = "table-load", 1;
+    /// A dump cannot be made or loaded; the message is the server's or that of its program.
+    Dump = "dump", 1;
     /// The arguments are not usable.
     Usage = "usage", 2;
     /// The configuration file is absent or not readable as TOML.

@@ -81,11 +81,24 @@ pub enum Kind {
     Pack,
     /// The whole result of a drill.
     Drill,
+    /// What a dump consists of.
+    DumpContents,
+    /// A piece of one of a dump's streams.
+    Dump,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 7] =
-        [Kind::Wal, Kind::History, Kind::BackupHistory, Kind::Manifest, Kind::Digests, Kind::Pack, Kind::Drill];
+    pub const ALL: [Kind; 9] = [
+        Kind::Wal,
+        Kind::History,
+        Kind::BackupHistory,
+        Kind::Manifest,
+        Kind::Digests,
+        Kind::Pack,
+        Kind::Drill,
+        Kind::DumpContents,
+        Kind::Dump,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -96,6 +109,8 @@ impl Kind {
             Kind::Digests => "digests",
             Kind::Pack => "pack",
             Kind::Drill => "drill",
+            Kind::DumpContents => "dump-contents",
+            Kind::Dump => "dump",
         }
     }
 
@@ -164,6 +179,39 @@ impl ClusterKeys {
         Key(format!("{}/packs/{}/{}{}", self.root, pack.backup, pack.number, self.encryption.suffix()))
     }
 
+    /// `dumps/`, of which every `.json` is a dump and every directory has what it consists of.
+    pub fn dumps(&self) -> String {
+        format!("{}/dumps/", self.root)
+    }
+
+    pub fn dump(&self, id: &BackupId) -> Key {
+        Key(format!("{}/dumps/{id}.json", self.root))
+    }
+
+    /// Everything that a dump consists of, its marker left out.
+    pub fn dump_directory(&self, id: &BackupId) -> String {
+        format!("{}/dumps/{id}/", self.root)
+    }
+
+    pub fn dump_objects(&self, id: &BackupId) -> Key {
+        Key(format!("{}/dumps/{id}/objects.jsonl.zst", self.root))
+    }
+
+    pub fn dump_contents(&self, id: &BackupId) -> Key {
+        Key(format!("{}/dumps/{id}/contents.jsonl{}", self.root, self.encryption.suffix()))
+    }
+
+    /// One piece, numbered from 1 on.
+    pub fn dump_piece(&self, id: &BackupId, number: u32) -> Key {
+        Key(format!("{}/dumps/{id}/{number}{}", self.root, self.encryption.suffix()))
+    }
+
+    /// The dump whose marker lies at `key`, if one does.
+    pub fn dump_id_of(&self, key: &Key) -> Option<BackupId> {
+        let id = id_of_json(key)?;
+        (id.is_dump() && self.dump(&id) == *key).then_some(id)
+    }
+
     /// `holds/`
     pub fn holds(&self) -> String {
         format!("{}/holds/", self.root)
@@ -176,7 +224,7 @@ impl ClusterKeys {
     /// The backup whose hold lies at `key`, if one does.
     pub fn held_by(&self, key: &Key) -> Option<BackupId> {
         let id = id_of_json(key)?;
-        (self.hold(&id) == *key).then_some(id)
+        (!id.is_dump() && self.hold(&id) == *key).then_some(id)
     }
 
     /// `trash/`, commit markers of dropped backups.
@@ -194,7 +242,8 @@ impl ClusterKeys {
         let name = key.as_str().strip_prefix(&self.trash())?.strip_suffix(".json")?;
         let (id, random) = name.rsplit_once('-')?;
         let lower_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-        (random.len() == 8 && random.bytes().all(lower_hex)).then(|| id.parse().ok())?
+        let id: BackupId = (random.len() == 8 && random.bytes().all(lower_hex)).then(|| id.parse().ok())??;
+        (!id.is_dump()).then_some(id)
     }
 
     /// `condemned/`
@@ -260,9 +309,15 @@ impl ClusterKeys {
         let directory = self.parts().into_iter().find(|directory| key.as_str().starts_with(directory.as_str()))?;
         let rest = &key.as_str()[directory.len()..];
         match rest.split_once('/') {
-            Some((id, number)) if !number.contains('/') && !directory.ends_with("/objects/") => id.parse().ok(),
+            Some((id, number)) if !number.contains('/') && !directory.ends_with("/objects/") => {
+                id.parse().ok().filter(|id: &BackupId| !id.is_dump())
+            }
             Some(_) => None,
-            None => rest.strip_suffix(".jsonl.zst")?.parse().ok().filter(|id| self.objects(id) == *key),
+            None => rest
+                .strip_suffix(".jsonl.zst")?
+                .parse()
+                .ok()
+                .filter(|id: &BackupId| !id.is_dump() && self.objects(id) == *key),
         }
     }
 
@@ -311,7 +366,7 @@ impl ClusterKeys {
     /// The backup whose commit marker lies at `key`, if one does.
     pub fn backup_id_of(&self, key: &Key) -> Option<BackupId> {
         let id = id_of_json(key)?;
-        (self.backup(&id) == *key).then_some(id)
+        (!id.is_dump() && self.backup(&id) == *key).then_some(id)
     }
 }
 

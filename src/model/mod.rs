@@ -8,6 +8,7 @@ pub mod control_file;
 pub mod deletion;
 pub mod digest;
 pub mod drill;
+pub mod dump;
 pub mod envelope;
 pub mod error;
 pub mod interrupt;

@@ -222,6 +222,7 @@ impl From<OutwardError> for Error {
             OutwardError::Codec(error) => error.into(),
             OutwardError::Store(error) => error.into(),
             OutwardError::Source(error) => error.into(),
+            OutwardError::Refused(error) => *error,
             OutwardError::Interrupted => interrupted(),
             OutwardError::Panicked(panicked) => panicked.into(),
             other => Error::new(Code::Internal, other.to_string()),

@@ -10,6 +10,7 @@ pub mod copy;
 pub mod demo;
 pub mod drill;
 mod drills;
+pub mod dump;
 mod encryption_findings;
 pub mod expire;
 pub mod failure;

@@ -1,14 +1,15 @@
-//! The list of objects of a backup, `objects/<id>.jsonl.zst`, as the commit marker names it.
+//! The list of objects of a backup or dump, as its commit marker names it.
 
 use std::io::{self, BufRead, BufReader, Read};
 
 use sha2::{Digest, Sha256};
 
 use super::failure::{self, OTHER_BACKUP, damaged};
-use crate::codec::FrameReader;
+use crate::codec::{FrameCompressor, FrameReader};
 use crate::model::catalog::{ObjectLine, ObjectsDigest};
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::Key;
+use crate::model::manifest::MAX_FRAME;
 use crate::model::sha256::Sha256Sum;
 use crate::store::Reader;
 
@@ -17,6 +18,23 @@ const MAX_LINE: u64 = 4096;
 
 pub fn missing(key: &Key) -> Error {
     Error::new(Code::Damaged, format!("{key} does not exist, and the backup needs it")).hint(OTHER_BACKUP)
+}
+
+/// JSON lines by key, zstd frames; plaintext, so that a keyless verification can read it.
+pub fn format(objects: &[ObjectLine], level: i32) -> Result<Vec<u8>> {
+    let mut sorted: Vec<&ObjectLine> = objects.iter().collect();
+    sorted.sort();
+    let mut text = Vec::new();
+    for object in sorted {
+        serde_json::to_writer(&mut text, object).map_err(|e| Error::new(Code::Internal, e.to_string()))?;
+        text.push(b'\n');
+    }
+    let mut compressor = FrameCompressor::new(level)?;
+    let mut list = Vec::new();
+    for frame in text.chunks(MAX_FRAME as usize) {
+        compressor.compress(frame, &mut list)?;
+    }
+    Ok(list)
 }
 
 /// Hands every line to `visit`; size and digest of the whole have been verified when it returns.

@@ -3,11 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use ::postgres::config::Host;
 use ::postgres::types::ToSql;
-use ::postgres::{Client, Config, NoTls, Row};
+use ::postgres::{Client, NoTls, Row};
+use tokio_postgres::Config;
+use tokio_postgres::config::Host;
 
 use super::failure::{Failure, unreachable};
+use super::reach::Reach;
 use crate::model::error::{Code, Error, Result};
 
 /// Majors whose backup functions and files this release knows.
@@ -16,8 +18,8 @@ pub(super) const SUPPORTED: std::ops::RangeInclusive<u32> = 14..=19;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const DEFAULT_HOST: &str = "/var/run/postgresql";
 const DEFAULT_PORT: u16 = 5432;
-const DEFAULT_DATABASE: &str = "postgres";
-const APPLICATION_NAME: &str = "pgcairn";
+pub(super) const DEFAULT_DATABASE: &str = "postgres";
+pub(super) const APPLICATION_NAME: &str = "pgcairn";
 
 /// Sessions are killed for being idle, statements for being slow; search_path decides which function a
 /// name means; parallel workers would not be let into a backup session.
@@ -69,8 +71,14 @@ impl Connection {
         Connection::connect(config)
     }
 
+    /// What other sessions and programs need to come to the same server.
+    pub fn reach(&self) -> Reach {
+        Reach { config: self.config.clone(), version: self.version }
+    }
+
     fn connect(config: Config) -> Result<Connection> {
-        let mut client = config.connect(NoTls).map_err(|e| unreachable(&e, &Address::of(&config)))?;
+        let connected = ::postgres::Config::from(config.clone()).connect(NoTls);
+        let mut client = connected.map_err(|e| unreachable(&e, &Address::of(&config)))?;
         let version = read_version(&mut client).map_err(|e| unreachable(&e, &Address::of(&config)))?;
         if !SUPPORTED.contains(&version.major()) {
             let (oldest, newest) = (SUPPORTED.start(), SUPPORTED.end());
@@ -123,8 +131,13 @@ impl Connection {
         self.client.query_opt(sql, parameters).map_err(|e| self.failed(&e))
     }
 
-    fn execute_all(&mut self, sql: &str) -> Result<()> {
-        self.client.batch_execute(sql).map_err(|e| self.failed(&e))
+    pub(super) fn execute_all(&mut self, sql: &str) -> Result<()> {
+        self.execute_of(sql).map_err(|e| self.failed(&e))
+    }
+
+    /// For callers that look at what went wrong.
+    pub(super) fn execute_of(&mut self, sql: &str) -> std::result::Result<(), ::postgres::Error> {
+        self.client.batch_execute(sql)
     }
 
     /// A column of a row that a query of ours returned.
@@ -167,7 +180,7 @@ pub(super) struct Address {
 }
 
 impl Address {
-    fn of(config: &Config) -> Address {
+    pub fn of(config: &Config) -> Address {
         let host = match config.get_hosts().first() {
             Some(Host::Tcp(name)) => name.clone(),
             Some(Host::Unix(path)) => path.display().to_string(),

@@ -99,9 +99,9 @@ impl Installation {
 }
 
 /// Of the environment.
-const KEPT: [&str; 5] = ["PATH", "HOME", "TMPDIR", "TZ", "LD_LIBRARY_PATH"];
+pub(super) const KEPT: [&str; 5] = ["PATH", "HOME", "TMPDIR", "TZ", "LD_LIBRARY_PATH"];
 
-fn major_of(version: &str) -> Option<u32> {
+pub(super) fn major_of(version: &str) -> Option<u32> {
     let digits = version.find(|c: char| !c.is_ascii_digit()).unwrap_or(version.len());
     version.get(..digits)?.parse().ok()
 }
@@ -111,7 +111,7 @@ pub fn minor_of(version: &str) -> Option<u32> {
     version.split_once('.')?.1.parse().ok()
 }
 
-fn usual_places() -> Vec<PathBuf> {
+pub(super) fn usual_places() -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut places: Vec<PathBuf> = std::env::split_paths(&path).filter(|place| place.is_absolute()).collect();
     for (directory, prefix) in PER_MAJOR {

@@ -7,6 +7,7 @@ pub mod config;
 pub mod copy;
 pub mod demo;
 pub mod drill;
+pub mod dump;
 pub mod event;
 pub mod expire;
 pub mod hold;

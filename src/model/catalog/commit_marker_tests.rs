@@ -3,9 +3,12 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::catalog::{Environment, Flagged, Method, ObjectsDigest, ServerFacts, Tolerated, Totals};
+use crate::model::catalog::sealed::Seal;
+use crate::model::catalog::{Environment, FORMAT, Flagged, Method, ObjectsDigest, ServerFacts, Tolerated, Totals};
 use crate::model::key::ClusterName;
 use crate::model::lsn::Lsn;
+use crate::model::sha256::Sha256Sum;
+use crate::model::signature::Signature;
 
 fn summary() -> Summary {
     let at = |text: &str| text.parse().unwrap();

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The name of a backup, such as `20261120T030000Z-full-7k3f`: start in UTC, method, 20 random bits.
+/// The name of a backup or dump, such as `20261120T030000Z-full-7k3f`: start in UTC, method, 20 random bits.
 /// Only a name: order is by timeline and stop LSN.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -13,7 +13,8 @@ pub struct BackupId(String);
 /// Digits of the random part: 32 of them, without those that are easily taken for another.
 const ID_ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const ID_DIGITS: usize = 4;
-const ID_METHODS: [&str; 2] = ["full", "incr"];
+const DUMP: &str = "dump";
+const ID_METHODS: [&str; 3] = ["full", "incr", DUMP];
 
 impl BackupId {
     /// `start` as `YYYYMMDDTHHMMSSZ`; the lowest 20 bits of `random` are used.
@@ -25,6 +26,14 @@ impl BackupId {
 
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    pub fn of_dump(start: &str, random: u32) -> Result<BackupId, InvalidBackupId> {
+        BackupId::new(start, DUMP, random)
+    }
+
+    pub fn is_dump(&self) -> bool {
+        self.0.split('-').nth(1) == Some(DUMP)
     }
 
     /// The time in the name, by the database server's clock; `None` where it is no time.

@@ -6,19 +6,16 @@ use std::io::Cursor;
 use jiff::Timestamp;
 
 use super::{Prepared, Request, in_time};
-use crate::codec::FrameCompressor;
 use crate::flow::outward::Copied;
 use crate::flow::part_writer::Numbers;
 use crate::model::catalog::{
-    Environment, FORMAT, Flagged, Method, ObjectLine, ObjectsDigest, ServerFacts, Summary, Tolerated, Totals,
-    format_commit_marker,
+    Environment, FORMAT, Flagged, Method, ObjectsDigest, ServerFacts, Summary, Tolerated, Totals, format_commit_marker,
 };
 use crate::model::control_file::DataChecksums;
 use crate::model::error::{Code, Error, Result};
 use crate::model::lsn::Lsn;
-use crate::model::manifest::MAX_FRAME;
 use crate::model::sha256::Sha256Sum;
-use crate::operation::{Context, hold};
+use crate::operation::{Context, hold, objects_list};
 use crate::postgres::Start;
 
 /// What is known only at the end.
@@ -38,7 +35,7 @@ pub fn commit(
     facts: Facts<'_>,
 ) -> Result<Summary> {
     let creator = prepared.opened.repository.creator();
-    let list = objects_list(&copied.objects, context.config.backup.compression)?;
+    let list = objects_list::format(&copied.objects, context.config.backup.compression)?;
     let objects = ObjectsDigest { size: list.len() as u64, sha256: Sha256Sum::of(&list) };
     creator.create(&prepared.opened.keys.objects(&prepared.id), &mut Cursor::new(&list))?;
     let listed = Timestamp::now();
@@ -55,23 +52,6 @@ pub fn commit(
     in_time::not_overdue(&prepared.id, listed, Timestamp::now())?;
     creator.create(&prepared.opened.keys.backup(&prepared.id), &mut Cursor::new(&marker))?;
     Ok(summary)
-}
-
-/// JSON lines by key, zstd frames; plaintext, so that a keyless verification can read it.
-fn objects_list(objects: &[ObjectLine], level: i32) -> Result<Vec<u8>> {
-    let mut sorted: Vec<&ObjectLine> = objects.iter().collect();
-    sorted.sort();
-    let mut text = Vec::new();
-    for object in sorted {
-        serde_json::to_writer(&mut text, object).map_err(|e| Error::new(Code::Internal, e.to_string()))?;
-        text.push(b'\n');
-    }
-    let mut compressor = FrameCompressor::new(level)?;
-    let mut list = Vec::new();
-    for frame in text.chunks(MAX_FRAME as usize) {
-        compressor.compress(frame, &mut list)?;
-    }
-    Ok(list)
 }
 
 fn summary(

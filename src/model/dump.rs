@@ -1,0 +1,65 @@
+//! A logical dump. Its marker, `dumps/<id>.json`, is plaintext and names databases; which tables they have stands in the
+//! contents, which are closed as everything else.
+
+mod contents;
+mod marker;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::catalog::{ObjectsDigest, u64_string};
+use super::key::{BackupId, ClusterName};
+
+pub use contents::{Contents, ContentsError, Database, Large, Part, Stream, TableName, TableRows};
+pub use marker::{Marker, format_marker, parse_marker};
+
+/// Most databases that a marker names; the count beyond goes on.
+pub const MAX_NAMED: usize = 400;
+
+/// What a listing tells of a dump.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    pub format: u32,
+    /// Smallest format that a reader must know to restore this dump.
+    pub minimum_reader: u32,
+    pub id: BackupId,
+    pub cluster: ClusterName,
+    #[serde(with = "u64_string")]
+    pub system_identifier: u64,
+    /// Labels of the user, `--label K=V`.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// `server_version_num` of the server.
+    pub server_version: u32,
+    /// Major of the `pg_dump` that wrote the archives; what restores them is as new or newer.
+    pub pg_dump_major: u32,
+    /// By the database server's clock. Every database is as it was at a moment of its own in between.
+    pub started: Timestamp,
+    pub finished: Timestamp,
+    /// The server was in recovery.
+    pub standby: bool,
+    /// There are no rows in it.
+    pub schema_only: bool,
+    /// At most [`MAX_NAMED`] of them, in the order of their names.
+    pub databases: Vec<String>,
+    pub totals: Totals,
+    pub objects: ObjectsDigest,
+    /// Public keys that the objects are encrypted to.
+    pub recipients: Vec<String>,
+    /// Version of the program that wrote the dump.
+    pub pgcairn: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Totals {
+    pub databases: u64,
+    pub tables: u64,
+    pub rows: u64,
+    /// Bytes of all streams before compression.
+    pub data_bytes: u64,
+    /// Bytes of all objects as stored.
+    pub stored_bytes: u64,
+    pub pieces: u32,
+}

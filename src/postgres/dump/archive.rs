@@ -1,0 +1,184 @@
+//! `pg_dump` and `pg_dumpall`, whose output is a stream like any other. Their exit status counts before its end does.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::super::installation::{KEPT, major_of, usual_places};
+use super::super::reach::Reach;
+use super::{Manner, Snapshot};
+use crate::model::error::{Code, Error, Result};
+use crate::model::interrupt::Interrupt;
+
+/// Of what a program says when it fails.
+const MAX_SAID: u64 = 64 << 10;
+
+/// Bytes that are read at once: what a pipe holds.
+const READ: usize = 64 << 10;
+
+const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+
+/// The programs of PostgreSQL's client side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientPrograms {
+    bindir: PathBuf,
+    pub major: u32,
+}
+
+impl ClientPrograms {
+    /// Of the server's major, else of the next newer one: an older `pg_dump` refuses.
+    pub fn find(server_major: u32, bindir: Option<&Path>) -> Result<ClientPrograms> {
+        let places = bindir.map_or_else(usual_places, |bindir| vec![bindir.to_owned()]);
+        let found: Vec<ClientPrograms> = places.iter().filter_map(|place| ClientPrograms::at(place)).collect();
+        let fits = found.iter().filter(|programs| programs.major >= server_major);
+        fits.min_by_key(|programs| programs.major).cloned().ok_or_else(|| {
+            let there: Vec<String> = found.iter().map(|programs| programs.major.to_string()).collect();
+            let there =
+                if there.is_empty() { "none was found".to_owned() } else { format!("there is {}", there.join(", ")) };
+            let message =
+                format!("the server is PostgreSQL {server_major}, and takes a pg_dump as new or newer; {there}");
+            Error::new(Code::Refused, message)
+                .hint(format!("apt-get install postgresql-client-{server_major}, or --bindir DIR where pg_dump is"))
+        })
+    }
+
+    fn at(place: &Path) -> Option<ClientPrograms> {
+        let bindir = std::path::absolute(place).ok()?;
+        let output = Command::new(bindir.join("pg_dump")).arg("--version").output().ok()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let version = text.strip_prefix("pg_dump (PostgreSQL) ")?.split_whitespace().next()?;
+        Some(ClientPrograms { bindir, major: major_of(version)? })
+    }
+
+    /// A program that reaches the same server as `server` says, and has no secret of ours beside its password.
+    fn command(&self, program: &str, server: &Reach, database: &str) -> Command {
+        let mut command = Command::new(self.bindir.join(program));
+        command.env_clear().envs(KEPT.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+        command.env("LC_ALL", "C").current_dir("/").stdin(Stdio::null()).process_group(0);
+        command.envs(server.program_environment(database));
+        command
+    }
+
+    fn pg_dump(&self, server: &Reach, database: &str, snapshot: &Snapshot, manner: Manner) -> Command {
+        let mut command = self.command("pg_dump", server, database);
+        command.args(["--format=custom", "--compress=0", "--no-password"]);
+        command.arg(format!("--snapshot={}", snapshot.id));
+        command.arg(format!("--lock-wait-timeout={}", manner.lock_timeout.as_millis()));
+        command
+    }
+
+    /// Everything but rows: what is made before them, and what after.
+    pub fn schema(&self, server: &Reach, database: &str, snapshot: &Snapshot, manner: Manner) -> Result<Archive> {
+        let mut command = self.pg_dump(server, database, snapshot, manner);
+        match manner.schema_only {
+            true => command.arg("--schema-only"),
+            false => command.args(["--section=pre-data", "--section=post-data"]),
+        };
+        Archive::start("pg_dump", command)
+    }
+
+    /// Rows, sequences and large objects, without those of the large tables.
+    pub fn rest(
+        &self,
+        server: &Reach,
+        database: &str,
+        snapshot: &Snapshot,
+        manner: Manner,
+        in_recovery: bool,
+    ) -> Result<Archive> {
+        let mut command = self.pg_dump(server, database, snapshot, manner);
+        command.arg("--section=data");
+        if in_recovery {
+            // A standby has none.
+            command.arg("--no-unlogged-table-data");
+        }
+        for table in &snapshot.tables.large {
+            // In quotes nothing is a wildcard.
+            command.arg(format!("--exclude-table-data={}", table.name.quoted()));
+        }
+        Archive::start("pg_dump", command)
+    }
+
+    /// Roles and tablespaces. Only a superuser sees passwords.
+    pub fn globals(&self, server: &Reach, passwords: bool) -> Result<Archive> {
+        let mut command = self.command("pg_dumpall", server, server.database());
+        command.args(["--globals-only", "--no-password"]).arg(format!("--database={}", server.database()));
+        if !passwords {
+            command.arg("--no-role-passwords");
+        }
+        Archive::start("pg_dumpall", command)
+    }
+}
+
+/// A running program. Dropped, it is gone.
+pub struct Archive {
+    name: &'static str,
+    child: Child,
+    output: ChildStdout,
+    said: File,
+}
+
+impl Archive {
+    fn start(name: &'static str, mut command: Command) -> Result<Archive> {
+        let cannot = |error: std::io::Error| Error::new(Code::Io, format!("{name} cannot be run: {error}"));
+        let said = tempfile::tempfile().map_err(cannot)?;
+        let errors = said.try_clone().map_err(cannot)?;
+        let mut child = command.stdout(Stdio::piped()).stderr(errors).spawn().map_err(cannot)?;
+        match child.stdout.take() {
+            Some(output) => Ok(Archive { name, child, output, said }),
+            None => Err(Error::new(Code::Internal, format!("{name} has no output"))),
+        }
+    }
+
+    /// Hands out all of its output; an error of the program comes after it.
+    pub fn read(mut self, interrupt: &Interrupt, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let cannot =
+            |error: std::io::Error| Error::new(Code::Io, format!("the output of a program cannot be read: {error}"));
+        let mut buffer = vec![0; READ];
+        loop {
+            interrupt.check()?;
+            let mut ready = [PollFd::new(&self.output, PollFlags::IN)];
+            match poll(&mut ready, Some(&TICK)) {
+                Ok(0) | Err(rustix::io::Errno::INTR) => continue,
+                Ok(_) => {}
+                Err(error) => return Err(cannot(error.into())),
+            }
+            match self.output.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) => each(&buffer[..read])?,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(cannot(error)),
+            }
+        }
+        let status = self.child.wait().map_err(cannot)?;
+        if status.success() { Ok(()) } else { Err(self.failure(&status.to_string())) }
+    }
+
+    /// In its own words, of which the last ones tell most.
+    fn failure(&mut self, status: &str) -> Error {
+        let mut said = Vec::new();
+        let length = self.said.metadata().map_or(0, |metadata| metadata.len());
+        let _ = self.said.seek(SeekFrom::Start(length.saturating_sub(MAX_SAID)));
+        let _ = (&self.said).take(MAX_SAID).read_to_end(&mut said);
+        let text = String::from_utf8_lossy(&said).into_owned();
+        let errors = text.lines().filter(|line| line.contains(": error: ") || line.contains(": detail: "));
+        let words =
+            errors.map(|line| line.split_once(": ").map_or(line, |(_, rest)| rest)).collect::<Vec<_>>().join("; ");
+        let words = if words.is_empty() { text.lines().last().unwrap_or(status).to_owned() } else { words };
+        Error::new(Code::Dump, format!("{} failed: {words}", self.name))
+            .hint("the server's log says more; then run the same command again")
+    }
+}
+
+impl Drop for Archive {
+    fn drop(&mut self) {
+        if self.child.try_wait().ok().flatten().is_none() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
