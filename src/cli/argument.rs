@@ -141,6 +141,15 @@ pub fn distinct_labels(given: Vec<(String, String)>) -> Result<BTreeMap<String, 
     Ok(labels)
 }
 
+/// `NAME` or `NAME=NEW`.
+pub fn renamed(text: &str) -> Result<(String, String), String> {
+    let (from, to) = text.split_once('=').unwrap_or((text, text));
+    match (from.is_empty(), to.is_empty()) {
+        (false, false) => Ok((from.to_owned(), to.to_owned())),
+        _ => Err(format!("\"{text}\" is not a name such as shop or shop=shop_restored")),
+    }
+}
+
 /// A time span for waiting.
 pub fn duration(text: &str) -> Result<std::time::Duration, String> {
     crate::config::duration(text)

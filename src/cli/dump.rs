@@ -1,23 +1,46 @@
 //! `pgcairn dump`
 
+mod list;
+mod restore;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
+use super::notifier::RunName;
 use super::session::Session;
 use super::{Status, argument};
 use crate::operation;
 
 /// Dump databases of the live server logically, each under one snapshot
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
 Examples:
   pgcairn dump                      every database, and the roles
   pgcairn dump shop 'crm_*' --exclude crm_test
-  pgcairn dump --schema-only --label reason=\"before the migration\"")]
+  pgcairn dump --schema-only --label reason=\"before the migration\"
+  pgcairn dump list"
+)]
 pub struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    make: Make,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    List(list::List),
+    Show(list::Show),
+    Restore(restore::Arguments),
+}
+
+#[derive(Debug, Args)]
+struct Make {
     /// Names of databases, or patterns with * and ? [default: all]
     #[arg(value_name = "DATABASE")]
     databases: Vec<String>,
@@ -40,7 +63,27 @@ pub struct Arguments {
 
 impl Arguments {
     pub fn run(self, session: &Session) -> Status {
-        let Arguments { databases, exclude, schema_only, labels, lock_timeout, bindir } = self;
+        match self.command {
+            None => self.make.run(session),
+            Some(Command::List(arguments)) => arguments.run(session),
+            Some(Command::Show(arguments)) => arguments.run(session),
+            Some(Command::Restore(arguments)) => arguments.run(session),
+        }
+    }
+
+    pub fn run_name(&self) -> Option<RunName> {
+        self.command.is_none().then(|| RunName::of("dump"))
+    }
+
+    /// Long work speaks JSON lines.
+    pub fn is_long(&self) -> bool {
+        matches!(self.command, None | Some(Command::Restore(_)))
+    }
+}
+
+impl Make {
+    fn run(self, session: &Session) -> Status {
+        let Make { databases, exclude, schema_only, labels, lock_timeout, bindir } = self;
         let labels: BTreeMap<String, String> = argument::distinct_labels(labels)?;
         let request = operation::dump::Request { databases, exclude, schema_only, labels, lock_timeout, bindir };
         let outcome = operation::dump::run(&session.context()?, &request, &session.output)?;

@@ -194,7 +194,7 @@ impl Command {
             Command::Copy(arguments) => arguments.run_name(),
             Command::Verify(arguments) => arguments.run_name(),
             Command::Drill(arguments) => Some(arguments.run_name()),
-            Command::Dump(_) => Some(notifier::RunName::of("dump")),
+            Command::Dump(arguments) => arguments.run_name(),
             _ => None,
         }
     }
@@ -210,10 +210,11 @@ impl Command {
 
     /// Long work speaks JSON lines, all else one object.
     fn is_long(&self) -> bool {
-        matches!(
-            self,
-            Command::Backup(_) | Command::Restore(_) | Command::Drill(_) | Command::Dump(_) | Command::Demo(_)
-        )
+        match self {
+            Command::Dump(arguments) => arguments.is_long(),
+            Command::Backup(_) | Command::Restore(_) | Command::Drill(_) | Command::Demo(_) => true,
+            _ => false,
+        }
     }
 }
 

@@ -272,6 +272,12 @@ impl Session {
         Ok(Context { trusted, ..context })
     }
 
+    /// For `dump show`: the same, with whatever key is at hand.
+    pub fn looking_context_with_key(&self, look: &LookingArguments, key: &IdentityArguments) -> Result<Context> {
+        let identities = self.identities(key)?;
+        Ok(Context { identities, ..self.looking_context(look)? })
+    }
+
     /// For `verify`: the same, with whatever key is at hand unless it is not wanted.
     pub fn verifying_context(&self, look: &LookingArguments, key: Option<&IdentityArguments>) -> Result<Context> {
         let identities = key.map(|key| self.identities(key)).transpose()?.flatten();
@@ -313,6 +319,11 @@ impl Session {
 
     /// For `restore --table`: the same, out of whichever repository has it.
     pub fn copying_out_context(
+        self.visit(self.config_or(place)?.trusting(trust.keys()?).alone(), key)
+    }
+
+    /// For `dump restore`, which reads repositories and writes to a server.
+    pub fn loading_context(
         &self,
         place: &RepositoryArguments,
         key: &IdentityArguments,
@@ -323,6 +334,10 @@ impl Session {
 
     fn by_anyone(&self, config: Config, key: &IdentityArguments, trust: &TrustArguments) -> Result<Context> {
         let config = config.trusting(trust.keys()?);
+        self.visit(self.config_or(place)?.trusting(trust.keys()?), key)
+    }
+
+    fn visit(&self, config: Config, key: &IdentityArguments) -> Result<Context> {
         let identities = self.identities(key)?;
         let trusted = signing_key::trusted_by_anyone(&config)?;
         let read = data_dir(&config).into_iter().chain(local_repositories(&config)).collect();

@@ -38,6 +38,8 @@ pub enum InwardError {
     NotListed { key: Key },
     #[error("{key} is another object: it has SHA-256 {found}, the list of objects says {recorded}")]
     OtherObject { key: Key, found: Sha256Sum, recorded: Sha256Sum },
+    #[error("{key}: a stream that it names has {found} bytes, not {recorded}")]
+    OtherLength { key: Key, found: u64, recorded: u64 },
     #[error("{key}: it decompresses to more than {MAX_PART_BYTES} bytes")]
     PartTooLarge { key: Key },
     #[error(transparent)]
@@ -58,6 +60,7 @@ impl InwardError {
             | InwardError::Manifest { key, .. }
             | InwardError::Digests { key, .. }
             | InwardError::OtherObject { key, .. }
+            | InwardError::OtherLength { key, .. }
             | InwardError::PartTooLarge { key } => Some(key),
             _ => None,
         }

@@ -9,6 +9,7 @@ pub mod outward;
 mod pack_reader;
 mod pack_writer;
 pub mod part_writer;
+pub mod stream_reader;
 pub mod stream_writer;
 pub mod throttle;
 pub mod upload;

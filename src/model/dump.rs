@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::catalog::{ObjectsDigest, u64_string};
 use super::key::{BackupId, ClusterName};
 
-pub use contents::{Contents, ContentsError, Database, Large, Part, Stream, TableName, TableRows};
+pub use contents::{Contents, ContentsError, Database, Large, Locale, Part, Stream, TableName, TableRows, quoted};
 pub use marker::{Marker, format_marker, parse_marker};
 
 /// Most databases that a marker names; the count beyond goes on.

@@ -3,9 +3,12 @@
 //! Each database is read under one snapshot: its schema and all that is small by `pg_dump`, large tables by several
 //! sessions at once. Everything streams into the repositories in pieces; the marker comes last.
 
+mod catalog;
 mod commit;
 mod database;
 mod globals;
+pub mod list;
+pub mod restore;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -4,8 +4,8 @@
 use super::failure::OTHER_BACKUP;
 use crate::model::catalog::CommitMarker;
 use crate::model::error::{Code, Error, Result};
-use crate::model::key::{ClusterKeys, Key};
-use crate::model::signature::{PublicKey, Standing};
+use crate::model::key::{BackupId, ClusterKeys, Key};
+use crate::model::signature::{PublicKey, Signed, Standing};
 
 pub fn refuse(
     backup: &CommitMarker,
@@ -14,22 +14,31 @@ pub fn refuse(
     accept_unsigned: bool,
 ) -> Result<Standing> {
     let id = &backup.summary.id;
-    // Of several repositories another may have it as it was signed.
-    let marker = keys.backup(id);
-    let standing = backup.signed.standing(trusted);
+    refuse_signed(("backup", id), &keys.backup(id), &backup.signed, trusted, accept_unsigned)
+}
+
+/// Of several repositories another may have the marker as it was signed.
+pub fn refuse_signed(
+    (what, id): (&str, &BackupId),
+    marker: &Key,
+    signed: &Signed,
+    trusted: &[PublicKey],
+    accept_unsigned: bool,
+) -> Result<Standing> {
+    let standing = signed.standing(trusted);
     match &standing {
         accepted if is_accepted(accepted, trusted) => Ok(standing),
         Standing::Unsigned if accept_unsigned => Ok(standing),
-        Standing::Wrong { reason } => Err(wrong(&marker, reason)),
+        Standing::Wrong { reason } => Err(wrong(marker, reason)),
         Standing::Unknown { key } => {
-            let message = format!("backup {id} is signed by {key}, and {}", due(trusted));
-            Err(Error::new(Code::Untrusted, message).about(&marker).hint(format!(
+            let message = format!("{what} {id} is signed by {key}, and {}", due(trusted));
+            Err(Error::new(Code::Untrusted, message).about(marker).hint(format!(
                 "if it is the key that init prints on the host of the backup, add --trusted {key}; else restore another one: pgcairn list"
             )))
         }
         Standing::Unsigned | Standing::Pinned { .. } => {
-            let message = format!("backup {id} is not signed, and {}", due(trusted));
-            Err(Error::new(Code::Untrusted, message).about(&marker).hint(
+            let message = format!("{what} {id} is not signed, and {}", due(trusted));
+            Err(Error::new(Code::Untrusted, message).about(marker).hint(
                 "restore a signed one: pgcairn list; or, where nobody else could write to the repository, add --accept-unsigned",
             ))
         }

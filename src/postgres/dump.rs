@@ -7,6 +7,7 @@
 mod archive;
 mod copy_out;
 mod databases;
+pub mod said;
 mod snapshot;
 
 pub use archive::{Archive, ClientPrograms};

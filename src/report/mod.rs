@@ -8,6 +8,8 @@ pub mod copy;
 pub mod demo;
 pub mod drill;
 pub mod dump;
+pub mod dump_list;
+pub mod dump_restore;
 pub mod event;
 pub mod expire;
 pub mod hold;

@@ -43,8 +43,25 @@ pub struct Database {
     pub owner: String,
     /// As `pg_encoding_to_char` names it.
     pub encoding: String,
+    pub locale: Locale,
+    /// `name=value`, of `ALTER DATABASE … SET` for all roles.
+    pub settings: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
     /// The snapshot that all of it was read under, as `pg_current_snapshot` prints it.
     pub snapshot: String,
+}
+
+/// As `pg_database` has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Locale {
+    pub collate: String,
+    pub ctype: String,
+    /// `c` for libc, `i` for ICU, `b` for builtin.
+    pub provider: String,
+    /// Of ICU or builtin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -53,11 +70,15 @@ pub struct TableName {
     pub name: String,
 }
 
+/// An identifier in quotes.
+pub fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
 impl TableName {
     /// In the quotes that every server takes.
     pub fn quoted(&self) -> String {
-        let quote = |word: &str| format!("\"{}\"", word.replace('"', "\"\""));
-        format!("{}.{}", quote(&self.schema), quote(&self.name))
+        format!("{}.{}", quoted(&self.schema), quoted(&self.name))
     }
 }
 

@@ -23,7 +23,15 @@ fn part() -> impl Strategy<Value = Part> {
         .prop_map(|(table, columns, rows, streams)| Large { table, columns, rows, streams });
     let lists = (proptest::collection::vec(rows, 0..3), proptest::collection::vec(large, 0..3));
     (".{0,8}", stream(), proptest::option::of(stream()), lists).prop_map(|(name, schema, rest, (rows, large))| Part {
-        database: Database { name, owner: "o".into(), encoding: "UTF8".into(), snapshot: "1:1:".into() },
+        database: Database {
+            name,
+            owner: "o".into(),
+            encoding: "UTF8".into(),
+            locale: Locale { collate: "C".into(), ctype: "C".into(), provider: "c".into(), name: None },
+            settings: vec!["work_mem=8MB".into()],
+            comment: None,
+            snapshot: "1:1:".into(),
+        },
         schema,
         rest,
         rows,

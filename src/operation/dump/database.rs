@@ -195,8 +195,8 @@ fn part(database: &LiveDatabase, snapshot: &Snapshot, mut found: Found) -> Part 
         }
     }
     let rows = snapshot.tables.small.iter().cloned().zip(found.rows).map(|(table, rows)| TableRows { table, rows });
-    let (name, owner) = (database.name.clone(), database.owner.clone());
-    let database = Database { name, owner, encoding: database.encoding.clone(), snapshot: snapshot.words.clone() };
+    let LiveDatabase { name, owner, encoding, locale, settings, comment } = database.clone();
+    let database = Database { name, owner, encoding, locale, settings, comment, snapshot: snapshot.words.clone() };
     Part { database, schema: found.schema, rest: found.rest, rows: rows.collect(), large }
 }
 

@@ -1,7 +1,7 @@
 //! `pg_dump` and `pg_dumpall`, whose output is a stream like any other. Their exit status counts before its end does.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -10,12 +10,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::super::installation::{KEPT, major_of, usual_places};
 use super::super::reach::Reach;
-use super::{Manner, Snapshot};
+use super::{Manner, Snapshot, said};
 use crate::model::error::{Code, Error, Result};
 use crate::model::interrupt::Interrupt;
-
-/// Of what a program says when it fails.
-const MAX_SAID: u64 = 64 << 10;
 
 /// Bytes that are read at once: what a pipe holds.
 const READ: usize = 64 << 10;
@@ -55,7 +52,7 @@ impl ClientPrograms {
     }
 
     /// A program that reaches the same server as `server` says, and has no secret of ours beside its password.
-    fn command(&self, program: &str, server: &Reach, database: &str) -> Command {
+    pub fn command(&self, program: &str, server: &Reach, database: &str) -> Command {
         let mut command = Command::new(self.bindir.join(program));
         command.env_clear().envs(KEPT.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
         command.env("LC_ALL", "C").current_dir("/").stdin(Stdio::null()).process_group(0);
@@ -155,22 +152,7 @@ impl Archive {
             }
         }
         let status = self.child.wait().map_err(cannot)?;
-        if status.success() { Ok(()) } else { Err(self.failure(&status.to_string())) }
-    }
-
-    /// In its own words, of which the last ones tell most.
-    fn failure(&mut self, status: &str) -> Error {
-        let mut said = Vec::new();
-        let length = self.said.metadata().map_or(0, |metadata| metadata.len());
-        let _ = self.said.seek(SeekFrom::Start(length.saturating_sub(MAX_SAID)));
-        let _ = (&self.said).take(MAX_SAID).read_to_end(&mut said);
-        let text = String::from_utf8_lossy(&said).into_owned();
-        let errors = text.lines().filter(|line| line.contains(": error: ") || line.contains(": detail: "));
-        let words =
-            errors.map(|line| line.split_once(": ").map_or(line, |(_, rest)| rest)).collect::<Vec<_>>().join("; ");
-        let words = if words.is_empty() { text.lines().last().unwrap_or(status).to_owned() } else { words };
-        Error::new(Code::Dump, format!("{} failed: {words}", self.name))
-            .hint("the server's log says more; then run the same command again")
+        if status.success() { Ok(()) } else { Err(said::failure(self.name, &mut self.said, &status.to_string())) }
     }
 }
 

@@ -9,7 +9,7 @@ use tokio_postgres::{Client, NoTls};
 
 use super::super::reach::Reach;
 use super::{LargeTable, Manner, Snapshot};
-use crate::model::dump::TableName;
+use crate::model::dump::{TableName, quoted};
 use crate::model::error::{Code, Error, Result};
 use crate::model::interrupt::Interrupt;
 
@@ -115,7 +115,7 @@ impl CopyOut {
 
 /// With blocks of a table the rows that lie in them: from the first up to the last, which is not among them.
 fn copy_statement(table: &LargeTable, blocks: Option<(u64, Option<u64>)>, encoding: &str) -> String {
-    let columns: Vec<String> = table.columns.iter().map(|name| format!("\"{}\"", name.replace('"', "\"\""))).collect();
+    let columns: Vec<String> = table.columns.iter().map(|name| quoted(name)).collect();
     let (columns, name) = (columns.join(", "), table.name.quoted());
     let what = match blocks {
         None => format!("{name} ({columns})"),

@@ -3,13 +3,27 @@
 use jiff::Timestamp;
 
 use super::super::connection::{Connection, ServerVersion};
+use crate::model::dump::Locale;
 use crate::model::error::{Code, Error, Result};
 
 /// `pg_control_system` may be executed by every role, on managed servers too.
 const SERVER: &str = "SELECT system_identifier::text, pg_is_in_recovery() FROM pg_control_system()";
 
-const DATABASES: &str = "SELECT datname, pg_get_userbyid(datdba), pg_encoding_to_char(encoding), \
-     pg_database_size(oid) FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY datname";
+/// What `CREATE DATABASE` and `ALTER DATABASE` need to make it again.
+fn databases(major: u32) -> String {
+    let (provider, locale) = match major {
+        ..=14 => ("'c'", "NULL"),
+        15..=16 => ("d.datlocprovider::text", "d.daticulocale"),
+        _ => ("d.datlocprovider::text", "d.datlocale"),
+    };
+    format!(
+        "SELECT d.datname, pg_get_userbyid(d.datdba), pg_encoding_to_char(d.encoding), d.datcollate::text, \
+         d.datctype::text, {provider}, {locale}::text, coalesce(s.setconfig, '{{}}'), \
+         shobj_description(d.oid, 'pg_database') FROM pg_database d \
+         LEFT JOIN pg_db_role_setting s ON s.setdatabase = d.oid AND s.setrole = 0 \
+         WHERE d.datallowconn AND NOT d.datistemplate ORDER BY d.datname"
+    )
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DumpServer {
@@ -24,7 +38,9 @@ pub struct LiveDatabase {
     pub name: String,
     pub owner: String,
     pub encoding: String,
-    pub bytes: u64,
+    pub locale: Locale,
+    pub settings: Vec<String>,
+    pub comment: Option<String>,
 }
 
 impl Connection {
@@ -45,11 +61,21 @@ impl Connection {
 
     /// Those that can be connected to, templates left out; in the order of their names.
     pub fn dumped_databases(&mut self) -> Result<Vec<LiveDatabase>> {
-        let rows = self.query(DATABASES, &[])?;
+        let rows = self.query(&databases(self.version().major()), &[])?;
         let database = |row: &::postgres::Row| {
-            let bytes: i64 = self.column(row, 3)?;
-            let (name, owner) = (self.column(row, 0)?, self.column(row, 1)?);
-            Ok(LiveDatabase { name, owner, encoding: self.column(row, 2)?, bytes: bytes.unsigned_abs() })
+            Ok(LiveDatabase {
+                name: self.column(row, 0)?,
+                owner: self.column(row, 1)?,
+                encoding: self.column(row, 2)?,
+                locale: Locale {
+                    collate: self.column(row, 3)?,
+                    ctype: self.column(row, 4)?,
+                    provider: self.column(row, 5)?,
+                    name: self.column(row, 6)?,
+                },
+                settings: self.column(row, 7)?,
+                comment: self.column(row, 8)?,
+            })
         };
         rows.iter().map(database).collect()
     }

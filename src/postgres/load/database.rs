@@ -1,0 +1,129 @@
+//! A database that gets its name when everything is in it.
+
+use super::super::connection::Connection;
+use crate::model::dump::{Database, Locale, quoted};
+use crate::model::error::{Code, Error, Result};
+
+/// Whose values are lists of words in quotes already (`GUC_LIST_QUOTE` in PostgreSQL's guc_tables.c).
+const LISTS: [&str; 6] = [
+    "local_preload_libraries",
+    "search_path",
+    "session_preload_libraries",
+    "shared_preload_libraries",
+    "temp_tablespaces",
+    "unix_socket_directories",
+];
+
+pub fn there_is(connection: &mut Connection, name: &str) -> Result<bool> {
+    Ok(connection.query_opt("SELECT FROM pg_database WHERE datname = $1", &[&name])?.is_some())
+}
+
+/// Dropped without [`NewDatabase::publish`], by [`NewDatabase::drop_again`].
+pub struct NewDatabase<'c> {
+    connection: &'c mut Connection,
+    /// Until it is complete.
+    pub name: String,
+}
+
+impl<'c> NewDatabase<'c> {
+    pub fn create(connection: &'c mut Connection, like: &Database) -> Result<NewDatabase<'c>> {
+        let name = format!("pgcairn_{:016x}", rand::random::<u64>());
+        let major = connection.version().major();
+        let sql = format!(
+            "CREATE DATABASE {} TEMPLATE template0 ENCODING {}{} ALLOW_CONNECTIONS true",
+            quoted(&name),
+            literal(&like.encoding),
+            locale(&like.locale, major)
+        );
+        connection.execute_all(&sql).map_err(|error| {
+            let message = format!("a database like {} cannot be made: {}", like.name, error.message);
+            Error::new(Code::Dump, message).hint(error.hint.unwrap_or_default())
+        })?;
+        let mut new = NewDatabase { connection, name };
+        match new.describe(like) {
+            Ok(()) => Ok(new),
+            Err(error) => Err(new.drop_again(error)),
+        }
+    }
+
+    fn describe(&mut self, like: &Database) -> Result<()> {
+        let name = quoted(&self.name);
+        if let Some(comment) = &like.comment {
+            self.connection.execute_all(&format!("COMMENT ON DATABASE {name} IS {}", literal(comment)))?;
+        }
+        for (setting, value) in like.settings.iter().filter_map(|setting| setting.split_once('=')) {
+            let value = if LISTS.contains(&setting) { value.to_owned() } else { literal(value) };
+            let value = if value.is_empty() { "''".to_owned() } else { value };
+            let setting = setting.split('.').map(quoted).collect::<Vec<_>>().join(".");
+            self.connection.execute_all(&format!("ALTER DATABASE {name} SET {setting} TO {value}"))?;
+        }
+        Ok(())
+    }
+
+    /// Whose it will be.
+    pub fn give_to(&mut self, owner: &str) -> Result<()> {
+        let sql = format!("ALTER DATABASE {} OWNER TO {}", quoted(&self.name), quoted(owner));
+        self.connection.execute_all(&sql)
+    }
+
+    /// Gives it its name. What had it before, where that is wanted, is kept under `aside`.
+    pub fn publish(self, name: &str, aside: Option<&str>) -> Result<()> {
+        let rename = |from: &str, to: &str| format!("ALTER DATABASE {} RENAME TO {}", quoted(from), quoted(to));
+        if let Some(aside) = aside {
+            self.connection.execute_all(&rename(name, aside)).map_err(|error| {
+                let message = format!("database {name} cannot be renamed: {}", error.message);
+                Error::new(Code::Dump, message).hint("end its sessions: select pg_terminate_backend(pid) from pg_stat_activity where datname = '…'; then run the same command again")
+            })?;
+        }
+        let published = self.connection.execute_all(&rename(&self.name, name));
+        if published.is_err()
+            && let Some(aside) = aside
+        {
+            let _ = self.connection.execute_all(&rename(aside, name));
+        }
+        published
+    }
+
+    /// After a failure: what is not complete goes away. Where it cannot, that is said beside it.
+    pub fn drop_again(self, error: Error) -> Error {
+        let sql = format!("DROP DATABASE {} WITH (FORCE)", quoted(&self.name));
+        match self.connection.execute_all(&sql) {
+            Ok(()) => error,
+            Err(_) => {
+                let hint = error.hint.clone().map(|hint| format!("{hint}; ")).unwrap_or_default();
+                error.hint(format!("{hint}it has left a database behind: {sql}"))
+            }
+        }
+    }
+}
+
+fn literal(text: &str) -> String {
+    let doubled = text.replace('\'', "''");
+    if text.contains('\\') { format!("E'{}'", doubled.replace('\\', "\\\\")) } else { format!("'{doubled}'") }
+}
+
+fn locale(locale: &Locale, major: u32) -> String {
+    let classes = format!(" LC_COLLATE {} LC_CTYPE {}", literal(&locale.collate), literal(&locale.ctype));
+    let name = locale.name.as_deref().map(literal).unwrap_or_default();
+    match locale.provider.as_str() {
+        "i" if major >= 15 => format!("{classes} LOCALE_PROVIDER icu ICU_LOCALE {name}"),
+        "b" if major >= 17 => format!("{classes} LOCALE_PROVIDER builtin BUILTIN_LOCALE {name}"),
+        _ if major >= 15 => format!("{classes} LOCALE_PROVIDER libc"),
+        _ => classes,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_sql() {
+        assert_eq!(literal("it's"), "'it''s'");
+        assert_eq!(literal(r"a\b'"), r"E'a\\b'''");
+        let libc = Locale { collate: "C".into(), ctype: "de_DE".into(), provider: "c".into(), name: None };
+        assert_eq!(locale(&libc, 14), " LC_COLLATE 'C' LC_CTYPE 'de_DE'");
+        let icu = Locale { provider: "i".into(), name: Some("de".into()), ..libc };
+        assert_eq!(locale(&icu, 18), " LC_COLLATE 'C' LC_CTYPE 'de_DE' LOCALE_PROVIDER icu ICU_LOCALE 'de'");
+    }
+}
