@@ -12,6 +12,7 @@ use pgcairn::model::deletion::{
 };
 use pgcairn::model::digest::{DigestHeader, PartDigests};
 use pgcairn::model::drill::Record;
+use pgcairn::model::dump;
 use pgcairn::model::envelope::{Envelope, MAX_ENVELOPE};
 use pgcairn::model::key::{BackupId, ClusterKeys, ClusterName, Encryption, MAX_CLUSTER_NAME};
 use pgcairn::model::manifest::{
@@ -73,6 +74,8 @@ fn every_example_is_tested() {
         "digests",
         "object",
         "commit",
+        "dump",
+        "dump-contents",
         "hold",
         "condemned",
         "drill",
@@ -136,6 +139,33 @@ fn commit_marker_and_list_of_objects() {
     let object: ObjectLine = same(example("object"));
     let pack = pgcairn::model::key::PackId { backup: backup(), number: 1 };
     assert_eq!(object.key, keys().pack(&pack));
+}
+
+#[test]
+fn dumps() {
+    let text = format!("{}\n", example("dump"));
+    let summary: dump::Summary = same(example("dump").lines().next().unwrap());
+    let marker = dump::parse_marker(text.as_bytes(), &keys().dump(&summary.id)).unwrap();
+    assert_eq!((&marker.signed, &marker.summary), (&Signed::No, &summary));
+    assert_eq!(String::from_utf8(dump::format_marker(&summary, None).unwrap()).unwrap(), text);
+    let elsewhere = ClusterKeys::new(&ClusterName::new("other").unwrap(), 1, Encryption::Age).dump(&summary.id);
+    assert!(dump::parse_marker(text.as_bytes(), &elsewhere).is_err());
+    let contents = dump::Contents::parse(example("dump-contents").as_bytes(), &summary.id).unwrap();
+    let written = contents.format(&summary.id, true).unwrap();
+    assert_eq!(String::from_utf8(written).unwrap(), format!("{}\n", example("dump-contents")));
+}
+
+/// However many databases there are, and whatever they are called.
+#[test]
+fn the_largest_marker_of_a_dump_fits() {
+    let mut summary: dump::Summary = same(example("dump").lines().next().unwrap());
+    let name = "\u{1}".repeat(63);
+    summary.databases = dump::named(std::iter::repeat_n(name.as_str(), 10_000));
+    assert!(summary.databases.len() > 40);
+    summary.labels = (0..MAX_LABELS).map(|n| (format!("{n:0>63}"), "\"".repeat(255))).collect();
+    summary.recipients = vec![summary.recipients[0].clone(); MAX_RECIPIENTS];
+    dump::format_marker(&summary, Some(&SigningKey::from_seed([1; 32]))).unwrap();
+    assert!(TEXT.contains(&format!("{} KiB as JSON", dump::MAX_NAMED >> 10)));
 }
 
 #[test]

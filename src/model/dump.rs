@@ -15,8 +15,19 @@ use super::key::{BackupId, ClusterName};
 pub use contents::{Contents, ContentsError, Database, Large, Locale, Part, Stream, TableName, TableRows, quoted};
 pub use marker::{Marker, format_marker, parse_marker};
 
-/// Most databases that a marker names; the count beyond goes on.
-pub const MAX_NAMED: usize = 400;
+/// Bytes of JSON for the names of databases in a marker; the count beyond goes on.
+pub const MAX_NAMED: usize = 16 << 10;
+
+/// As many of the names as a marker has.
+pub fn named<'n>(names: impl Iterator<Item = &'n str>) -> Vec<String> {
+    let mut length = 0;
+    let fits = |name: &&str| {
+        // A byte takes six at most, as \u0001.
+        length += if name.chars().any(char::is_control) { 6 * name.len() } else { 2 * name.len() } + 3;
+        length <= MAX_NAMED
+    };
+    names.take_while(fits).map(str::to_owned).collect()
+}
 
 /// What a listing tells of a dump.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,7 +53,7 @@ pub struct Summary {
     pub standby: bool,
     /// There are no rows in it.
     pub schema_only: bool,
-    /// At most [`MAX_NAMED`] of them, in the order of their names.
+    /// What [`named`] left of them, in their order.
     pub databases: Vec<String>,
     pub totals: Totals,
     pub objects: ObjectsDigest,

@@ -13,6 +13,7 @@ mod damage_matrix;
 mod data_directory;
 mod demo;
 mod drill;
+mod dump;
 mod faults;
 mod frozen;
 mod hostile;
@@ -91,6 +92,7 @@ fn scenarios() -> Vec<Scenario> {
         frozen::scenarios(),
         oracle::scenarios(),
         verify::scenarios(),
+        dump::scenarios(),
         wal_records::scenarios(),
         wal_targets::scenarios(),
         targets::scenarios(),

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{Dumped, Prepared, Request};
 use crate::codec::{CodecError, Envelope, FrameWriter};
 use crate::model::catalog::{FORMAT, ObjectLine, ObjectsDigest};
-use crate::model::dump::{MAX_NAMED, Summary, Totals, format_marker};
+use crate::model::dump::{Summary, Totals, format_marker, named};
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::Kind;
 use crate::model::sha256::Sha256Sum;
@@ -59,7 +59,6 @@ fn summary(
     objects: ObjectsDigest,
 ) -> Summary {
     let parts = &written.dumped.contents.databases;
-    let names: Vec<String> = parts.iter().map(|part| part.database.name.clone()).take(MAX_NAMED).collect();
     let tables = parts.iter().map(|part| part.rows.len() + part.large.len()).sum::<usize>() as u64;
     let small: u64 = parts.iter().flat_map(|part| &part.rows).map(|table| table.rows).sum();
     let large: u64 = parts.iter().flat_map(|part| &part.large).map(|table| table.rows).sum();
@@ -76,7 +75,7 @@ fn summary(
         finished: written.finished,
         standby: prepared.server.in_recovery,
         schema_only: request.schema_only,
-        databases: names,
+        databases: named(parts.iter().map(|part| part.database.name.as_str())),
         totals: Totals {
             databases: parts.len() as u64,
             tables,

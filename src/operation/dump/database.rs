@@ -18,7 +18,7 @@ const WATCH: Duration = Duration::from_millis(50);
 const HEARTBEAT: Duration = Duration::from_secs(30);
 
 /// Bytes of a table that one stream has, about: enough workers find something, and a load can go on in the middle.
-const RANGE: u64 = 256 << 20;
+const RANGE: u64 = 64 << 20;
 
 /// What a worker takes.
 #[derive(Debug, Clone, Copy)]

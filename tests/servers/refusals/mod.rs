@@ -6,6 +6,7 @@ mod backup;
 mod cluster;
 mod disk;
 mod drill;
+mod dump;
 mod edited;
 mod example;
 mod fetch;
@@ -60,6 +61,7 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "refusals::tablespaces", run: tablespaces::refusals },
         Scenario { name: "refusals::drill", run: drill::refusals },
         Scenario { name: "refusals::single_table", run: single_table::refusals },
+        Scenario { name: "refusals::dump", run: dump::refusals },
         Scenario { name: "refusals::start", run: start::refusals },
         Scenario { name: "refusals::disk", run: disk::refusals },
         Scenario { name: "refusals::retention", run: retention::refusals },

@@ -1,0 +1,56 @@
+//! docs/dump.md, executed: its commands as they stand, and a restore without pgcairn.
+
+use super::{LARGE, Place, SCHEMA, content_of, schema_of, script};
+use crate::support::document::{commands, run_commands};
+use crate::support::majors::Installation;
+use crate::support::scratch::Scratch;
+use crate::support::server::PORT;
+use crate::support::site::binary;
+use crate::support::{Outcome, skip};
+
+const DOCUMENT: &str = include_str!("../../../docs/dump.md");
+
+pub fn by_hand(install: &'static Installation) -> Outcome {
+    for program in ["age", "zstd", "jq"] {
+        if !["/usr/bin", "/usr/local/bin", "/bin"].iter().any(|dir| std::path::Path::new(dir).join(program).exists()) {
+            return skip(format!("{program} is not installed"));
+        }
+    }
+    let place = Place::new(install)?;
+    let server = &place.server;
+    server.sql("create database shop; create database crm_one; create database crm_test")?;
+    script(server, "shop", SCHEMA)?;
+    script(server, "shop", LARGE)?;
+    let blocks = commands(DOCUMENT);
+    assert_eq!(blocks.len(), 4);
+    let scratch = Scratch::new()?;
+    let (identity, connection) = (place.site.identity().display().to_string(), server.connection());
+    let path = format!("{}:/usr/local/bin:/usr/bin:/bin", place.bindir());
+    let socket = server.socket_dir().display().to_string();
+    let port = PORT.to_string();
+    let environment = [
+        ("PATH", path.as_str()),
+        ("PGCAIRN_CONFIG", &place.site.config().display().to_string()),
+        ("PGCAIRN_IDENTITY", &identity),
+        ("IDENTITY", &identity),
+        ("SERVER", &connection),
+        ("PGHOST", &socket),
+        ("PGPORT", &port),
+        ("PGUSER", "postgres"),
+    ];
+    let pgcairn = format!("pgcairn() {{ {} \"$@\"; }}", binary().display());
+    run_commands(&[&pgcairn, blocks[0]], scratch.path(), &environment)?;
+    place.dump(&["shop"], 0)?;
+    run_commands(&[&pgcairn, blocks[1]], scratch.path(), &environment)?;
+    let kept = Place::databases(server)?.into_iter().filter(|name| name.starts_with("shop_restored_before_")).count();
+    assert_eq!(kept, 1);
+
+    let newest = place.dumps()?.pop().ok_or("no dump")?["id"].as_str().unwrap_or_default().to_owned();
+    let marker = place.site.object(&format!("/dumps/{newest}.json"))?;
+    let directory = marker.with_extension("").display().to_string();
+    let own = [("DIRECTORY", directory.as_str()), ("DATABASE", "shop"), ("NEW", "by hand")];
+    run_commands(&blocks[2..], scratch.path(), &[&environment[..], &own].concat())?;
+    assert_eq!(schema_of(server, "by hand")?, schema_of(server, "shop")?);
+    assert_eq!(content_of(server, "by hand")?, content_of(server, "shop")?);
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! Damage is told before a database has its name, and what was begun is taken away again.
+
+use std::fs;
+
+use rustix::process::Signal;
+
+use super::{LARGE, Place, content_of, script};
+use crate::support::majors::Installation;
+use crate::support::process::signal;
+use crate::support::wait::wait_for;
+use crate::support::{Outcome, damage};
+
+pub fn damage(install: &'static Installation) -> Outcome {
+    let place = Place::new(install)?;
+    script(&place.server, "postgres", LARGE)?;
+    place.dump(&[], 0)?;
+    let there = Place::databases(&place.server)?;
+    let objects = place.site.objects("/dumps/")?;
+    assert!(objects.len() >= 6, "{objects:?}");
+    for object in objects {
+        let sound = fs::read(&object)?;
+        for harm in ["flipped", "cut", "gone"] {
+            match harm {
+                "flipped" => damage::flip_bit(&object, sound.len() / 2)?,
+                "cut" => damage::truncate(&object, sound.len() - 1)?,
+                _ => fs::remove_file(&object)?,
+            }
+            let run = place.restore_any(&["--database", "postgres=copy"])?;
+            assert!([5, 10].contains(&run.status), "{} {harm}: {}", object.display(), run.report());
+            assert_eq!(Place::databases(&place.server)?, there, "{} {harm}", object.display());
+            if object.exists() {
+                fs::remove_file(&object)?;
+            }
+            crate::support::account::account().write(&object, &sound, 0o640)?;
+        }
+    }
+    place.restore(&place.server, &["--database", "postgres=copy"], 0)?;
+    assert_eq!(content_of(&place.server, "copy")?, content_of(&place.server, "postgres")?);
+    Ok(())
+}
+
+/// SIGTERM in the middle: neither the database nor what it was called before is there.
+pub fn killed(install: &'static Installation) -> Outcome {
+    let place = Place::new(install)?;
+    script(&place.server, "postgres", LARGE)?;
+    place.dump(&[], 0)?;
+    let there = Place::databases(&place.server)?;
+    let (bindir, connection) = (place.bindir(), place.server.connection());
+    let words =
+        ["dump", "restore", "latest", "--into", &connection, "--bindir", &bindir, "--database", "postgres=copy"];
+    let mut command = place.site.command(&words);
+    let mut child = command.env("PGCAIRN_IDENTITY", place.site.identity()).spawn()?;
+    wait_for("rows on their way", || {
+        let busy =
+            "select count(*)::text from pg_stat_activity where query like 'COPY %account%' and datname like 'pgcairn%'";
+        Ok((place.server.value(busy)? != "0").then_some(()))
+    })?;
+    signal(child.id().cast_signed(), Signal::TERM);
+    assert_eq!(child.wait()?.code(), Some(130));
+    assert_eq!(Place::databases(&place.server)?, there);
+    Ok(())
+}

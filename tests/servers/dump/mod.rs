@@ -1,0 +1,115 @@
+//! `dump` and `dump restore`: what comes back is what was there, at one moment, or nothing is.
+
+mod by_hand;
+mod consistency;
+mod damage;
+mod whole;
+
+use serde_json::Value;
+
+use crate::support::account::account;
+use crate::support::majors::Installation;
+use crate::support::server::{Server, run};
+use crate::support::site::{Run, Site};
+use crate::support::{Outcome, Scenario};
+
+pub fn scenarios() -> Vec<Scenario> {
+    vec![
+        Scenario { name: "dump::whole", run: whole::whole },
+        Scenario { name: "dump::repositories", run: whole::repositories },
+        Scenario { name: "dump::consistent", run: consistency::consistent },
+        Scenario { name: "dump::emptied", run: consistency::emptied },
+        Scenario { name: "dump::fails", run: consistency::fails },
+        Scenario { name: "dump::damage", run: damage::damage },
+        Scenario { name: "dump::killed", run: damage::killed },
+        Scenario { name: "dump::by_hand", run: by_hand::by_hand },
+    ]
+}
+
+const SCHEMA: &str = include_str!("../../../fixtures/schema/rich.sql");
+
+/// More than what is left to `pg_dump`, and enough for two streams.
+const LARGE: &str = "create table account as select n as id, 100 as amount, repeat(md5(n::text), 20) as filler \
+     from generate_series(1, 200000) n; alter table account add primary key (id)";
+
+/// A server, a repository and what dumps it.
+struct Place {
+    server: Server,
+    site: Site,
+}
+
+impl Place {
+    fn new(install: &'static Installation) -> Outcome<Place> {
+        let server = Server::builder(install).start()?;
+        let site = Site::new(&server)?;
+        site.init()?;
+        Ok(Place { server, site })
+    }
+
+    fn bindir(&self) -> String {
+        self.server.install.bin().display().to_string()
+    }
+
+    fn dump(&self, words: &[&str], status: i32) -> Outcome<Run> {
+        let bindir = self.bindir();
+        self.site.run(&[&["dump", "--bindir", &bindir], words].concat())?.status_is(status)
+    }
+
+    fn restore(&self, into: &Server, words: &[&str], status: i32) -> Outcome<Run> {
+        let (bindir, connection) = (self.bindir(), into.connection());
+        let all = [&["dump", "restore", "latest", "--into", &connection, "--bindir", &bindir], words].concat();
+        self.site.run_with_identity(&all)?.status_is(status)
+    }
+
+    /// Whatever comes of it.
+    fn restore_any(&self, words: &[&str]) -> Outcome<Run> {
+        let (bindir, connection) = (self.bindir(), self.server.connection());
+        let all = [&["dump", "restore", "latest", "--into", &connection, "--bindir", &bindir], words].concat();
+        self.site.run_with_identity(&all)
+    }
+
+    /// Beside what there is: the databases of the server.
+    fn databases(server: &Server) -> Outcome<Vec<String>> {
+        let rows = server.sql("select datname from pg_database where not datistemplate order by 1")?;
+        Ok(rows.into_iter().map(|row| row.concat()).collect())
+    }
+
+    fn dumps(&self) -> Outcome<Vec<Value>> {
+        let list = self.site.run(&["dump", "list", "--json"])?.ok()?.json()?;
+        Ok(list["dumps"].as_array().cloned().unwrap_or_default())
+    }
+}
+
+fn script(server: &Server, database: &str, text: &str) -> Outcome {
+    let file = server.scratch().join("script.sql");
+    account().write(&file, text, 0o644)?;
+    run(server.program("psql").args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-d", database, "-f"]).arg(file)).map(drop)
+}
+
+/// As `pg_dump` tells of it; what differs from run to run is left out.
+fn schema_of(server: &Server, database: &str) -> Outcome<String> {
+    let text = run(server.program("pg_dump").args(["--schema-only", database]))?;
+    let differs = |line: &&str| !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict");
+    Ok(text.lines().filter(differs).collect::<Vec<_>>().join("\n"))
+}
+
+/// Every table's rows, whatever their order, and what else has content.
+fn content_of(server: &Server, database: &str) -> Outcome<Vec<Vec<String>>> {
+    let tables = server.sql_in(
+        database,
+        "select format('%I.%I', n.nspname, c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace \
+         where c.relkind in ('r', 'm') and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast') order by 1",
+    )?;
+    let mut content = Vec::new();
+    for table in tables.concat() {
+        let sum = format!(
+            "select '{}', count(*)::text, coalesce(sum(hashtextextended(t::text, 0)), 0)::text from only {table} t",
+            table.replace('\'', "''")
+        );
+        content.extend(server.sql_in(database, &sum)?);
+    }
+    content.extend(server.sql_in(database, "select sequencename, last_value::text from pg_sequences order by 1")?);
+    content
+        .extend(server.sql_in(database, "select oid::text, md5(lo_get(oid)) from pg_largeobject_metadata order by 1")?);
+    Ok(content)
+}
