@@ -1,6 +1,7 @@
 //! The command line as it is used: what it says, and the exit status it leaves.
 
 mod config;
+mod dump;
 mod exit;
 mod help;
 mod incident;

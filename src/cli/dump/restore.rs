@@ -1,7 +1,7 @@
 //! `pgcairn dump restore`
 
 use std::num::NonZeroU16;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -75,6 +75,7 @@ impl Arguments {
             plan: self.plan,
             jobs: self.jobs.map(|jobs| usize::from(jobs.get())),
             bindir: self.bindir,
+            identity: self.key.file().map(Path::to_owned),
         };
         let outcome = operation::dump::restore::run(&context, &request, &session.output)?;
         session.output.done(&outcome)

@@ -11,6 +11,7 @@ use crate::flow::memory::{Share, share};
 use crate::flow::outward::{Content, Copied, Outward};
 use crate::flow::part_writer::{Numbers, PartContext};
 use crate::flow::throttle::Throttle;
+use crate::flow::workers::lower_priority;
 use crate::model::error::Result;
 use crate::model::interrupt::Interrupt;
 use crate::model::lsn::Lsn;
@@ -24,9 +25,6 @@ use crate::store::Creator;
 /// How often the watch looks.
 const WATCH: Duration = Duration::from_millis(100);
 const HEARTBEAT: Duration = Duration::from_secs(30);
-
-/// Workers run behind everybody else, so that all cores may be used beside a live server.
-const NICE: i32 = 10;
 
 pub struct Copy<'a> {
     context: &'a Context,
@@ -131,9 +129,4 @@ impl<'a> Copy<'a> {
     pub fn contents(&self, directories: Vec<Directory>, contents: Vec<Content>) -> Result<Copied> {
         Ok(self.outward().contents(directories, contents)?)
     }
-}
-
-/// Without the right to, the copy goes on at normal priority.
-fn lower_priority() {
-    let _ = rustix::process::nice(NICE);
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::Run;
 use crate::flow::caught::Panicked;
 use crate::flow::stream_writer::StreamWriter;
-use crate::flow::workers::each_with;
+use crate::flow::workers::{each_with, lower_priority};
 use crate::model::dump::{Database, Large, Part, Stream, TableRows};
 use crate::model::error::Result;
 use crate::postgres::{Connection, CopyOut, HeldSnapshot, LargeTable, LiveDatabase, Reach, Snapshot};
@@ -84,21 +84,15 @@ impl Run<'_> {
         found: &Mutex<Found>,
     ) -> Result<()> {
         let begin = || {
+            lower_priority();
             let writer = StreamWriter::new(&self.pieces, &self.uploads)?;
             let place = (database.name.as_str(), database.encoding.as_str());
             let reads_rows = !self.prepared.manner.schema_only;
             let session = reads_rows.then(|| CopyOut::begin(server, place, snapshot, self.prepared.manner));
             Ok(Worker { writer, session: session.transpose()? })
         };
-        let done = each_with(self.jobs, items.into_iter(), begin, |worker, item| {
-            let taken = self.take(server, database, snapshot, worker, item, found);
-            if taken.is_err() {
-                // What others have begun is of no use any more.
-                self.stop.raise();
-            }
-            taken
-        });
-        done
+        let take = |worker: &mut Worker<'_>, item| self.take(server, database, snapshot, worker, item, found);
+        each_with(self.jobs, items.into_iter(), begin, take, || self.stop.raise())
     }
 
     fn take(

@@ -4,6 +4,7 @@
 mod load;
 mod plan;
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use super::catalog;
@@ -36,7 +37,9 @@ pub struct Request {
     pub plan: bool,
     pub jobs: Option<usize>,
     /// Where `pg_restore` is.
-    pub bindir: Option<std::path::PathBuf>,
+    pub bindir: Option<PathBuf>,
+    /// Where the key came from, if a flag said so.
+    pub identity: Option<PathBuf>,
 }
 
 pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Result<DumpRestore> {

@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{LARGE, Place, script};
 use crate::support::Outcome;
+use crate::support::account::account;
 use crate::support::majors::Installation;
+use crate::support::site::{Run, binary};
 use crate::support::wait::wait_for;
 
 /// Money that moves between a large table and a small one is neither lost nor doubled.
@@ -16,8 +18,8 @@ pub fn consistent(install: &'static Installation) -> Outcome {
     let before = place.server.value(total)?;
     let stop = AtomicBool::new(false);
     let moved = std::thread::scope(|scope| {
-        let mover = scope.spawn(|| -> Result<u64, String> {
-            let mut client = place.server.client().map_err(|e| e.to_string())?;
+        let mover = scope.spawn(|| -> Outcome<u64> {
+            let mut client = place.server.client()?;
             let mut moved = 0;
             while !stop.load(Ordering::Acquire) {
                 // Ends of the table first: whoever reads it in two goes sees both.
@@ -26,7 +28,7 @@ pub fn consistent(install: &'static Installation) -> Outcome {
                         "begin; update account set amount = amount - 1 where id = {id}; \
                          update cash set amount = amount + 1; commit"
                     );
-                    client.batch_execute(&step).map_err(|e| e.to_string())?;
+                    client.batch_execute(&step)?;
                 }
                 moved += 1;
             }
@@ -35,9 +37,8 @@ pub fn consistent(install: &'static Installation) -> Outcome {
         let dumped = (1..=2).try_for_each(|_| place.dump(&[], 0).map(drop));
         stop.store(true, Ordering::Release);
         let moved = mover.join().map_err(|_| "the mover panicked")?;
-        dumped.and(Ok(moved?))
-    })
-    .map_err(|error: crate::support::Stop| error)?;
+        dumped.and(moved)
+    })?;
     assert!(moved > 10, "only {moved} moves");
     for (number, dump) in ["latest", "latest~1"].into_iter().enumerate() {
         let (bindir, connection, name) = (place.bindir(), place.server.connection(), format!("copy{number}"));
@@ -58,7 +59,7 @@ pub fn emptied(install: &'static Installation) -> Outcome {
     // So the dump waits, with its list of tables made, until somebody has emptied one.
     holder.batch_execute("begin; truncate account")?;
     std::thread::scope(|scope| -> Outcome {
-        let dump = scope.spawn(|| place.dump(&[], 0).map_err(|e| e.to_string()));
+        let dump = scope.spawn(|| place.dump(&[], 0));
         wait_for("the dump to wait", || {
             let waiting = "select count(*)::text from pg_locks where not granted";
             Ok((place.server.value(waiting)? != "0").then_some(()))
@@ -85,16 +86,16 @@ pub fn fails(install: &'static Installation) -> Outcome {
     place.dump(&["absent"], 5)?.says(&["the server has no database \"absent\""])?;
     place.dump(&["--exclude", "*"], 2)?.says(&["no database is left"])?;
 
+    let text = std::fs::read_to_string(place.site.config())?;
+    let text = text.replace("[encryption]", "[backup]\nmax_rate = \"8MiB\"\n[encryption]");
+    account().write(&place.site.path("slow.toml"), text, 0o644)?;
     // The rows take a while, and their session is ended in the middle.
     std::thread::scope(|scope| -> Outcome {
         let slow = scope.spawn(|| {
             let bindir = place.bindir();
-            let config = place.site.path("slow.toml");
-            let text = std::fs::read_to_string(place.site.config()).map_err(|e| e.to_string())?;
-            let text = text.replace("[encryption]", "[backup]\nmax_rate = \"8MiB\"\n[encryption]");
-            std::fs::write(&config, text).map_err(|e| e.to_string())?;
-            let mut command = place.site.command(&["-c", &config.display().to_string(), "dump", "--bindir", &bindir]);
-            crate::support::site::Run::of(&mut command).map_err(|e| e.to_string())
+            let mut command = account().command(binary());
+            command.arg("--config").arg(place.site.path("slow.toml")).args(["dump", "--bindir", &bindir]);
+            Run::of(&mut command)
         });
         wait_for("rows on their way", || {
             let ended = "select count(pg_terminate_backend(pid))::text from pg_stat_activity \

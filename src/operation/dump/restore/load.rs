@@ -46,13 +46,8 @@ impl Work<'_> {
         std::thread::scope(|scope| {
             let work = scope.spawn(|| {
                 let begin = || CopyIn::begin(&self.reach, name);
-                each_with(self.jobs, items.into_iter(), begin, |session, item| {
-                    let taken = self.take(session, name, part, item, &loaded);
-                    if taken.is_err() {
-                        self.stop.raise();
-                    }
-                    taken
-                })
+                let take = |session: &mut CopyIn, item: Item<'_>| self.take(session, name, part, item, &loaded);
+                each_with(self.jobs, items.into_iter(), begin, take, || self.stop.raise())
             });
             while !work.is_finished() {
                 std::thread::sleep(std::time::Duration::from_millis(20));

@@ -1,5 +1,7 @@
 //! Which databases a restore makes, and what is refused before anything is.
 
+use std::path::PathBuf;
+
 use jiff::Timestamp;
 
 use super::{Request, Wanted};
@@ -79,6 +81,10 @@ pub fn without_plan(context: &Context, request: &Request, summary: &Summary) -> 
         (request.accept_unsigned, "--accept-unsigned"),
     ];
     words.extend(flags.into_iter().filter(|(is_given, _)| *is_given).map(|(_, flag)| flag.to_owned()));
+    let path = |path: &PathBuf| shell_word(&path.to_string_lossy());
+    words.extend(request.jobs.map(|jobs| format!("--jobs {jobs}")));
+    words.extend(request.bindir.iter().map(|bindir| format!("--bindir {}", path(bindir))));
+    words.extend(request.identity.iter().map(|file| format!("--identity {}", path(file))));
     context.command(&words.join(" "))
 }
 
