@@ -1,5 +1,7 @@
 //! The transaction that holds locks and snapshot while others read under it.
 
+use std::collections::BTreeSet;
+
 use super::super::connection::Connection;
 use super::{LiveDatabase, Manner};
 use crate::model::dump::TableName;
@@ -68,9 +70,7 @@ impl HeldSnapshot {
     /// `server` is a session in any database of it.
     pub fn begin(server: &Connection, database: &LiveDatabase, manner: Manner) -> Result<HeldSnapshot> {
         let mut connection = server.open_database(&database.name)?;
-        connection.lock_all(manner)?;
-        let row = connection.query_one("SELECT pg_export_snapshot(), pg_current_snapshot()::text", &[])?;
-        let (id, words) = (connection.column(&row, 0)?, connection.column(&row, 1)?);
+        let (id, words) = connection.locked_snapshot(manner)?;
         let tables = if manner.schema_only { Tables::default() } else { connection.tables()? };
         Ok(HeldSnapshot { connection, snapshot: Snapshot { id, words, tables } })
     }
@@ -86,28 +86,47 @@ impl HeldSnapshot {
 }
 
 impl Connection {
-    fn lock_all(&mut self, manner: Manner) -> Result<()> {
+    /// Id and words of a snapshot in which no table is that was not locked before.
+    fn locked_snapshot(&mut self, manner: Manner) -> Result<(String, String)> {
+        for _ in 0..TRIES {
+            let locked = self.lock_all(manner)?;
+            let row = self.query_one("SELECT pg_export_snapshot(), pg_current_snapshot()::text", &[])?;
+            if self.tables_with_rows()?.is_subset(&locked) {
+                return Ok((self.column(&row, 0)?, self.column(&row, 1)?));
+            }
+            self.execute_all("ROLLBACK")?;
+        }
+        Err(Error::new(Code::Dump, format!("each of {TRIES} times a table was made before all were locked"))
+            .hint("run it again when no tables are made every moment"))
+    }
+
+    fn tables_with_rows(&mut self) -> Result<BTreeSet<String>> {
+        let rows = self.query(LOCKED, &[])?;
+        let name =
+            |row: &::postgres::Row| Ok(TableName { schema: self.column(row, 0)?, name: self.column(row, 1)? }.quoted());
+        rows.iter().map(name).collect()
+    }
+
+    fn lock_all(&mut self, manner: Manner) -> Result<BTreeSet<String>> {
         let wait = manner.lock_timeout.as_millis();
-        for tried in 1.. {
-            let rows = self.query(LOCKED, &[])?;
-            let name = |row: &::postgres::Row| {
-                Ok(TableName { schema: self.column(row, 0)?, name: self.column(row, 1)? }.quoted())
-            };
-            let names: Vec<String> = rows.iter().map(name).collect::<Result<_>>()?;
+        let mut tried = 1;
+        loop {
+            let names = self.tables_with_rows()?;
             self.execute_all("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
             self.execute_all(&format!("SET LOCAL lock_timeout = {wait}; SET LOCAL row_security = off"))?;
-            let locked = names.chunks(LOCKS_AT_ONCE).try_for_each(|some| {
+            let all: Vec<&String> = names.iter().collect();
+            let locked = all.chunks(LOCKS_AT_ONCE).try_for_each(|some| {
                 // ONLY: children are in the list themselves.
                 let list = some.iter().map(|name| format!("ONLY {name}")).collect::<Vec<_>>().join(", ");
                 self.execute_of(&format!("LOCK TABLE {list} IN ACCESS SHARE MODE"))
             });
             match locked {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(names),
                 Err(error) if is_gone(&error) && tried < TRIES => self.execute_all("ROLLBACK")?,
                 Err(error) => return Err(self.not_locked(&error, manner)),
             }
+            tried += 1;
         }
-        Ok(())
     }
 
     fn not_locked(&self, error: &::postgres::Error, manner: Manner) -> Error {
