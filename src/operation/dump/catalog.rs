@@ -10,7 +10,7 @@ use crate::model::key::{BackupId, ClusterKeys, Key};
 use crate::model::selector::Selector;
 use crate::operation::catalog::{read_small, unresolved};
 use crate::operation::chosen::{self, Found};
-use crate::operation::failure::{damaged, object};
+use crate::operation::failure::{OTHER_BACKUP, damaged, object};
 use crate::operation::repository::Opened;
 use crate::operation::{Context, objects_list};
 use crate::store::{Reader, Repository};
@@ -72,6 +72,12 @@ fn unreadable(key: &Key, error: &CatalogError) -> Error {
     }
 }
 
+/// Where it says to take another backup, another dump is meant.
+pub fn of_dump(error: Error) -> Error {
+    let means_another = error.hint.as_deref() == Some(OTHER_BACKUP);
+    if means_another { error.hint(OTHER_DUMP) } else { error }
+}
+
 /// By what a person calls it, among all generations of the cluster.
 pub fn find(context: &Context, repository: &Repository, dump: &Selector) -> Result<Found<Marker>> {
     let look = |opened: &Opened| {
@@ -95,12 +101,19 @@ pub fn find(context: &Context, repository: &Repository, dump: &Selector) -> Resu
 
 /// What each of its objects must be, as its marker vouches for.
 pub fn objects(reader: &Reader, keys: &ClusterKeys, dump: &Summary) -> Result<ObjectList> {
-    let (key, mut lines) = (keys.dump_objects(&dump.id), Vec::new());
-    objects_list::read(reader, &key, &dump.objects, |line| {
-        lines.push(line);
-        if lines.len() <= MAX_OBJECTS { Ok(()) } else { Err(damaged(&key, "it names too many objects".to_owned())) }
-    })?;
-    Ok(ObjectList::new(lines))
+    let key = keys.dump_objects(&dump.id);
+    loop {
+        let mut lines = Vec::new();
+        let read = objects_list::read(reader, &key, &dump.objects, |line| {
+            lines.push(line);
+            if lines.len() <= MAX_OBJECTS { Ok(()) } else { Err(damaged(&key, "it names too many objects".to_owned())) }
+        });
+        match read {
+            Ok(()) => return Ok(ObjectList::new(lines)),
+            Err(error) if error.code == Code::Damaged && reader.turn_from(&key) => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// Takes the key.

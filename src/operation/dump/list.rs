@@ -49,7 +49,7 @@ pub fn show(context: &Context, dump: &Selector, listener: &dyn Listener) -> Resu
     let repository = repository::open_all(&context.config, listener)?;
     let Found { opened, what: marker, .. } = catalog::find(context, &repository, dump)?;
     let has_key = context.identities.is_some() || opened.opener(context).is_ok();
-    let databases = if has_key { Some(databases(context, &opened, &marker)?) } else { None };
+    let databases = if has_key { Some(databases(context, &opened, &marker).map_err(catalog::of_dump)?) } else { None };
     let id = &marker.summary.id;
     let next = context.command(&format!("dump restore {id} --into 'host=/var/run/postgresql user=postgres' --plan"));
     Ok(Show { repository: repository.url().to_owned(), dump: row(context, &marker), contents: databases, next })

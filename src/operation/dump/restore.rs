@@ -43,6 +43,10 @@ pub struct Request {
 }
 
 pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Result<DumpRestore> {
+    restore(context, request, listener).map_err(catalog::of_dump)
+}
+
+fn restore(context: &Context, request: &Request, listener: &dyn Listener) -> Result<DumpRestore> {
     let began = Instant::now();
     let all = repository::open_all(&context.config, listener)?;
     let Found { opened, what: marker, .. } = catalog::find(context, &all, &request.dump)?;

@@ -18,7 +18,9 @@ pub fn by_hand(install: &'static Installation) -> Outcome {
     }
     let place = Place::new(install)?;
     let server = &place.server;
-    server.sql("create database shop; create database crm_one; create database crm_test")?;
+    for name in ["shop", "crm_one", "crm_test"] {
+        server.sql(&format!("create database {name}"))?;
+    }
     script(server, "shop", SCHEMA)?;
     script(server, "shop", LARGE)?;
     let blocks = commands(DOCUMENT);

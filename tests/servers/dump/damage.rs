@@ -25,7 +25,7 @@ pub fn damage(install: &'static Installation) -> Outcome {
                 "cut" => damage::truncate(&object, sound.len() - 1)?,
                 _ => fs::remove_file(&object)?,
             }
-            let run = place.restore_any(&["--database", "postgres=copy"])?;
+            let run = place.restore_any(&["--globals", "--database", "postgres=copy"])?;
             assert!([5, 10].contains(&run.status), "{} {harm}: {}", object.display(), run.report());
             assert_eq!(Place::databases(&place.server)?, there, "{} {harm}", object.display());
             if object.exists() {

@@ -13,7 +13,8 @@ pub fn whole(install: &'static Installation) -> Outcome {
     let server = &place.server;
     server.sql("create database \"Shop = ä\" encoding 'UTF8' template template0")?;
     server.sql("alter database \"Shop = ä\" set search_path = public, \"Büro №1\"")?;
-    server.sql("comment on database \"Shop = ä\" is 'it''s ours'; create database other")?;
+    server.sql("comment on database \"Shop = ä\" is 'it''s ours'")?;
+    server.sql("create database other")?;
     script(server, "Shop = ä", SCHEMA)?;
     script(server, "Shop = ä", LARGE)?;
     script(server, "other", "create table t as select 1 as a")?;
