@@ -317,13 +317,8 @@ impl Session {
         self.by_anyone(self.config_or(place)?.alone(), key, trust)
     }
 
-    /// For `restore --table`: the same, out of whichever repository has it.
+    /// For `restore --table` and `dump restore`: the same, out of whichever repository has it.
     pub fn copying_out_context(
-        self.visit(self.config_or(place)?.trusting(trust.keys()?).alone(), key)
-    }
-
-    /// For `dump restore`, which reads repositories and writes to a server.
-    pub fn loading_context(
         &self,
         place: &RepositoryArguments,
         key: &IdentityArguments,
@@ -334,10 +329,6 @@ impl Session {
 
     fn by_anyone(&self, config: Config, key: &IdentityArguments, trust: &TrustArguments) -> Result<Context> {
         let config = config.trusting(trust.keys()?);
-        self.visit(self.config_or(place)?.trusting(trust.keys()?), key)
-    }
-
-    fn visit(&self, config: Config, key: &IdentityArguments) -> Result<Context> {
         let identities = self.identities(key)?;
         let trusted = signing_key::trusted_by_anyone(&config)?;
         let read = data_dir(&config).into_iter().chain(local_repositories(&config)).collect();

@@ -28,7 +28,7 @@ use crate::model::error::{Code, Error, Result};
 use crate::model::interrupt::Interrupt;
 use crate::model::key::BackupId;
 use crate::model::signature::SigningKey;
-use crate::postgres::{ClientPrograms, Connection, DumpServer, LiveDatabase, Manner};
+use crate::postgres::{ClientPrograms, Connection, DumpServer, DumpedDatabase, Manner};
 use crate::report::Listener;
 use crate::report::dump::Dump;
 use crate::store::Creator;
@@ -49,7 +49,7 @@ pub struct Request {
 struct Prepared {
     id: BackupId,
     server: DumpServer,
-    databases: Vec<LiveDatabase>,
+    databases: Vec<DumpedDatabase>,
     programs: ClientPrograms,
     manner: Manner,
     opened: Opened,
@@ -164,7 +164,7 @@ fn destinations(context: &Context, first: &Opened, listener: &dyn Listener) -> R
     Ok(destinations)
 }
 
-fn chosen(request: &Request, all: Vec<LiveDatabase>) -> Result<Vec<LiveDatabase>> {
+fn chosen(request: &Request, all: Vec<DumpedDatabase>) -> Result<Vec<DumpedDatabase>> {
     let fits = |pattern: &String, name: &str| wildmatch::WildMatch::new(pattern).matches(name);
     for pattern in &request.databases {
         if !all.iter().any(|database| fits(pattern, &database.name)) {
@@ -173,11 +173,11 @@ fn chosen(request: &Request, all: Vec<LiveDatabase>) -> Result<Vec<LiveDatabase>
             return Err(Error::new(Code::NotFound, message).hint(format!("it has {}", names.join(", "))));
         }
     }
-    let is_wanted = |database: &LiveDatabase| {
+    let is_wanted = |database: &DumpedDatabase| {
         let named = request.databases.is_empty() || request.databases.iter().any(|p| fits(p, &database.name));
         named && !request.exclude.iter().any(|p| fits(p, &database.name))
     };
-    let chosen: Vec<LiveDatabase> = all.into_iter().filter(is_wanted).collect();
+    let chosen: Vec<DumpedDatabase> = all.into_iter().filter(is_wanted).collect();
     if chosen.is_empty() {
         return Err(Error::new(Code::Usage, "no database is left to dump").hint("fewer --exclude"));
     }

@@ -12,7 +12,7 @@ mod snapshot;
 
 pub use archive::{Archive, ClientPrograms};
 pub use copy_out::CopyOut;
-pub use databases::{DumpServer, LiveDatabase};
+pub use databases::{DumpServer, DumpedDatabase};
 pub use snapshot::{HeldSnapshot, LargeTable, Snapshot, Tables};
 
 use std::time::Duration;

@@ -29,7 +29,7 @@ pub use backup_session::{BackupSession, MAX_LABEL, Start, Stop};
 pub use cluster::check_cluster;
 pub use connection::{Connection, ServerVersion};
 pub use dump::{
-    Archive, ClientPrograms, CopyOut, DumpServer, HeldSnapshot, LargeTable, LiveDatabase, Manner, Snapshot, Tables,
+    Archive, ClientPrograms, CopyOut, DumpServer, DumpedDatabase, HeldSnapshot, LargeTable, Manner, Snapshot, Tables,
 };
 pub use environment::{Database, Environment, Extension};
 pub use failure::Failure;

@@ -62,7 +62,7 @@ pub struct Arguments {
 
 impl Arguments {
     pub fn run(self, session: &Session) -> Status {
-        let context = session.loading_context(&self.place, &self.key, &self.trust)?;
+        let context = session.copying_out_context(&self.place, &self.key, &self.trust)?;
         let request = operation::dump::restore::Request {
             dump: self.dump,
             into: self.into,

@@ -10,7 +10,7 @@ use crate::flow::stream_writer::StreamWriter;
 use crate::flow::workers::{each_with, lower_priority};
 use crate::model::dump::{Database, Large, Part, Stream, TableRows};
 use crate::model::error::Result;
-use crate::postgres::{Connection, CopyOut, HeldSnapshot, LargeTable, LiveDatabase, Reach, Snapshot};
+use crate::postgres::{Connection, CopyOut, DumpedDatabase, HeldSnapshot, LargeTable, Reach, Snapshot};
 use crate::report::{Phase, Progress};
 
 /// How often the watch looks.
@@ -52,7 +52,7 @@ struct Worker<'w> {
 }
 
 impl Run<'_> {
-    pub(super) fn database(&self, server: &Connection, database: &LiveDatabase) -> Result<Part> {
+    pub(super) fn database(&self, server: &Connection, database: &DumpedDatabase) -> Result<Part> {
         let mut held = HeldSnapshot::begin(server, database, self.prepared.manner)?;
         let (server, snapshot) = (server.reach(), held.snapshot.clone());
         let items = items(&snapshot, self.prepared.manner.schema_only);
@@ -78,7 +78,7 @@ impl Run<'_> {
     fn work(
         &self,
         server: &Reach,
-        database: &LiveDatabase,
+        database: &DumpedDatabase,
         snapshot: &Snapshot,
         items: Vec<Item>,
         found: &Mutex<Found>,
@@ -98,7 +98,7 @@ impl Run<'_> {
     fn take(
         &self,
         server: &Reach,
-        database: &LiveDatabase,
+        database: &DumpedDatabase,
         snapshot: &Snapshot,
         worker: &mut Worker<'_>,
         item: Item,
@@ -174,7 +174,7 @@ fn ranges(table: &LargeTable) -> Vec<Option<(u64, Option<u64>)>> {
     (0..number).map(|part| Some((at(part), (part + 1 < number).then(|| at(part + 1))))).collect()
 }
 
-fn part(database: &LiveDatabase, snapshot: &Snapshot, mut found: Found) -> Part {
+fn part(database: &DumpedDatabase, snapshot: &Snapshot, mut found: Found) -> Part {
     found.ranges.sort_by_key(|(table, range, ..)| (*table, *range));
     let mut large: Vec<Large> = snapshot
         .tables
@@ -189,7 +189,7 @@ fn part(database: &LiveDatabase, snapshot: &Snapshot, mut found: Found) -> Part 
         }
     }
     let rows = snapshot.tables.small.iter().cloned().zip(found.rows).map(|(table, rows)| TableRows { table, rows });
-    let LiveDatabase { name, owner, encoding, locale, settings, comment } = database.clone();
+    let DumpedDatabase { name, owner, encoding, locale, settings, comment } = database.clone();
     let database = Database { name, owner, encoding, locale, settings, comment, snapshot: snapshot.words.clone() };
     Part { database, schema: found.schema, rest: found.rest, rows: rows.collect(), large }
 }

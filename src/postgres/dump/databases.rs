@@ -34,7 +34,7 @@ pub struct DumpServer {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LiveDatabase {
+pub struct DumpedDatabase {
     pub name: String,
     pub owner: String,
     pub encoding: String,
@@ -60,10 +60,10 @@ impl Connection {
     }
 
     /// Those that can be connected to, templates left out; in the order of their names.
-    pub fn dumped_databases(&mut self) -> Result<Vec<LiveDatabase>> {
+    pub fn dumped_databases(&mut self) -> Result<Vec<DumpedDatabase>> {
         let rows = self.query(&databases(self.version().major()), &[])?;
         let database = |row: &::postgres::Row| {
-            Ok(LiveDatabase {
+            Ok(DumpedDatabase {
                 name: self.column(row, 0)?,
                 owner: self.column(row, 1)?,
                 encoding: self.column(row, 2)?,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::connection::Connection;
-use super::{LiveDatabase, Manner};
+use super::{DumpedDatabase, Manner};
 use crate::model::dump::TableName;
 use crate::model::error::{Code, Error, Result};
 
@@ -68,7 +68,7 @@ pub struct LargeTable {
 
 impl HeldSnapshot {
     /// `server` is a session in any database of it.
-    pub fn begin(server: &Connection, database: &LiveDatabase, manner: Manner) -> Result<HeldSnapshot> {
+    pub fn begin(server: &Connection, database: &DumpedDatabase, manner: Manner) -> Result<HeldSnapshot> {
         let mut connection = server.open_database(&database.name)?;
         let (id, words) = connection.locked_snapshot(manner)?;
         let tables = if manner.schema_only { Tables::default() } else { connection.tables()? };
