@@ -83,12 +83,14 @@ impl Place {
 fn script(server: &Server, database: &str, text: &str) -> Outcome {
     let file = server.scratch().join("script.sql");
     account().write(&file, text, 0o644)?;
-    run(server.program("psql").args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-d", database, "-f"]).arg(file)).map(drop)
+    // By the environment: an argument may look like a connection string.
+    let mut psql = server.program("psql");
+    run(psql.env("PGDATABASE", database).args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-f"]).arg(file)).map(drop)
 }
 
 /// As `pg_dump` tells of it; what differs from run to run is left out.
 fn schema_of(server: &Server, database: &str) -> Outcome<String> {
-    let text = run(server.program("pg_dump").args(["--schema-only", database]))?;
+    let text = run(server.program("pg_dump").env("PGDATABASE", database).arg("--schema-only"))?;
     let differs = |line: &&str| !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict");
     Ok(text.lines().filter(differs).collect::<Vec<_>>().join("\n"))
 }

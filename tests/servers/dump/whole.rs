@@ -86,10 +86,15 @@ pub fn repositories(install: &'static Installation) -> Outcome {
     // One that must have it and is away keeps the dump from being made; one that need not does not.
     let away = place.site.path("away");
     fs::rename(&offsite, &away)?;
+    let markers = || -> Outcome<usize> {
+        let objects = place.site.objects("-dump-")?;
+        Ok(objects.iter().filter(|object| object.extension().is_some_and(|end| end == "json")).count())
+    };
     place.dump(&[], 7)?;
-    assert_eq!(place.dumps()?.len(), 1);
+    assert_eq!(markers()?, 1);
     let text = fs::read_to_string(place.site.config())?;
     account().write(&place.site.config(), format!("{text}required = false\n"), 0o644)?;
     place.dump(&[], 0)?.says(&["repository offsite does not get this dump"])?;
+    assert_eq!(markers()?, 2);
     Ok(())
 }
