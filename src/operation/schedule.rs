@@ -66,10 +66,15 @@ pub fn cron(config: &Config, request: &Request) -> Result<Cron> {
         let calendar = planned.calendar.as_ref()?;
         let user = if planned.job == Job::Drill { "pgcairn-drill" } else { &plan.user };
         let fields = calendar.to_cron();
+        let command = format!("{program} --no-input {}", planned.job.command());
+        // A sign of percent would be the end of the line.
+        let further = plan::further_repositories(config, planned.job)
+            .map(|name| format!("; {command} --repository {}", shell_word(name).replace('%', "\\%")));
+        let further: String = further.collect();
         Some(CronLine {
             job: planned.job.name(),
             calendar: calendar.to_string(),
-            line: fields.map(|fields| format!("{fields} {user} {program} --no-input {}", planned.job.command())),
+            line: fields.map(|fields| format!("{fields} {user} {command}{further}")),
         })
     };
     Ok(Cron { instance: plan.instance.clone(), lines: plan.jobs.iter().filter_map(line).collect() })

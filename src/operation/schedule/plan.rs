@@ -8,7 +8,7 @@ use super::UNITS;
 use super::credentials::{Credential, needs_key};
 use super::drop_in::{DropIn, word};
 use super::facts::Facts;
-use crate::config::{Config, Time};
+use crate::config::{Config, Repository, Time};
 use crate::model::schedule::{Calendar, Job};
 use crate::report::schedule::JobPlan;
 
@@ -179,7 +179,8 @@ fn service(config: &Config, job: Job, facts: &Facts) -> DropIn {
             // Of a repository its modes leave nothing to the drill's user but records of its own.
             unit.paths("ReadWritePaths", &[repositories(config), scratch].concat());
             unit.uncover(&[used(config), config.drill.scratch.clone().into_iter().collect()].concat());
-            let limit = config.drill.limit + DRILL_GRACE;
+            // Of all repositories, one after the other.
+            let limit = config.drill.limit * config.repositories().count() as u32 + DRILL_GRACE;
             unit.set("TimeoutStartSec", &format!("{}s", limit.as_secs()));
             unit.credentials(&facts.credentials);
             unit.credentials(Some(&facts.identity).filter(|key| key.is_there || needs_key(config, job)));
@@ -192,7 +193,22 @@ fn service(config: &Config, job: Job, facts: &Facts) -> DropIn {
             unit.credentials(&facts.credentials);
         }
     }
+    for name in further_repositories(config, job) {
+        // systemd puts in variables where a shell would.
+        let name = word(Path::new(name)).replace('$', "$$");
+        unit.set("ExecStart", &format!("/usr/bin/pgcairn -c %i --no-input {} --repository {name}", job.command()));
+    }
     unit
+}
+
+/// Where a job works on one repository it goes on with these after the first.
+pub fn further_repositories(config: &Config, job: Job) -> impl Iterator<Item = &str> {
+    let is_meant = move |one: &&Repository| match job {
+        Job::Drill => true,
+        Job::Expire => config.retention_of(one).is_some(),
+        Job::Backup | Job::Copy | Job::Verify => false,
+    };
+    config.others.iter().filter(is_meant).map(|one| one.name.as_str())
 }
 
 /// It reads the configuration, tells people, and writes down that it has.
