@@ -60,11 +60,7 @@ impl CopyIn {
         };
         let sink = runtime.block_on(self.client.copy_in::<_, Bytes>(&sql)).map_err(failed)?;
         let mut sink = pin!(sink);
-        let fed = feed(&mut |bytes| runtime.block_on(sink.send(Bytes::copy_from_slice(bytes))).map_err(failed));
-        if let Err(error) = fed {
-            // Where it was the server that ended it, its own words are in the answer.
-            return Err(error);
-        }
+        feed(&mut |bytes| runtime.block_on(sink.send(Bytes::copy_from_slice(bytes))).map_err(failed))?;
         runtime.block_on(sink.finish()).map_err(failed)
     }
 
