@@ -14,7 +14,7 @@ use crate::postgres::{Connection, CopyOut, DumpedDatabase, HeldSnapshot, LargeTa
 use crate::report::{Phase, Progress};
 
 /// How often the watch looks.
-const WATCH: Duration = Duration::from_millis(50);
+const WATCH: Duration = Duration::from_millis(100);
 const HEARTBEAT: Duration = Duration::from_secs(30);
 
 /// Bytes of a table that one stream has, about: enough workers find something, and a load can go on in the middle.
@@ -59,7 +59,7 @@ impl Run<'_> {
         let found = Mutex::new(Found::default());
         std::thread::scope(|scope| {
             let work = scope.spawn(|| self.work(&server, database, &snapshot, items, &found));
-            let watched = self.watch(&|| work.is_finished());
+            let watched = self.watch(&mut held, &|| work.is_finished());
             if watched.is_err() {
                 self.stop.raise();
             }
@@ -135,16 +135,17 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn watch(&self, finished: &dyn Fn() -> bool) -> Result<()> {
-        let mut shown = Instant::now();
+    fn watch(&self, held: &mut HeldSnapshot, finished: &dyn Fn() -> bool) -> Result<()> {
+        let mut heartbeat = Instant::now();
         while !finished() {
             std::thread::sleep(WATCH);
             self.context.interrupt.check()?;
-            if shown.elapsed() >= HEARTBEAT / 100 {
-                shown = Instant::now();
-                let bytes_done = self.read.load(Ordering::Relaxed);
-                self.listener.progress(Progress { bytes_done, ..Progress::new(Phase::Copying) });
+            if heartbeat.elapsed() >= HEARTBEAT {
+                held.heartbeat()?;
+                heartbeat = Instant::now();
             }
+            let bytes_done = self.read.load(Ordering::Relaxed);
+            self.listener.progress(Progress { bytes_done, ..Progress::new(Phase::Copying) });
         }
         Ok(())
     }

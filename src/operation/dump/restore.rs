@@ -84,6 +84,7 @@ fn restore(context: &Context, request: &Request, listener: &dyn Listener) -> Res
         programs: &programs,
         streams: &streams,
         owners: request.owners,
+        has_roles: request.globals,
         jobs: share(request.jobs.unwrap_or_else(|| context.config.backup.jobs())).jobs,
         stop: &stop,
     };
@@ -118,6 +119,8 @@ struct Work<'w> {
     programs: &'w ClientPrograms,
     streams: &'w StreamReader<'w>,
     owners: Owners,
+    /// Those of the dump.
+    has_roles: bool,
     jobs: usize,
     /// Raised when one of the workers has failed, or the run is to end.
     stop: &'w Interrupt,
@@ -131,11 +134,22 @@ impl Work<'_> {
             false => new.give_to(&wanted.part.database.owner),
         });
         if let Err(error) = filled.and_then(|()| self.context.interrupt.check()) {
-            return Err(new.drop_again(error));
+            return Err(new.drop_again(self.about_roles(error)));
         }
         let aside = wanted.replaces.then(|| plan::aside(&wanted.name, self.context.now));
         new.publish(&wanted.name, aside.as_deref())?;
         Ok(aside)
+    }
+
+    /// What most often fails another server's programs.
+    fn about_roles(&self, error: Error) -> Error {
+        let needs_roles = !self.has_roles && !(self.owners.no_owner && self.owners.no_privileges);
+        match error.code {
+            Code::Dump | Code::BackupSession if needs_roles => {
+                error.hint("roles that it names must be there: --globals; or do without: --no-owner --no-privileges")
+            }
+            _ => error,
+        }
     }
 
     /// Roles that are there already are no failure.

@@ -38,6 +38,7 @@ pub fn whole(install: &'static Installation) -> Outcome {
     let other = Server::builder(install).start()?;
     let plan = place.restore(&other, &["--plan"], 0)?.stdout;
     assert!(plan.contains("3 databases would be made"), "{plan}");
+    place.restore(&other, &[], 1)?.says(&["does not exist", "--globals"])?;
     assert_eq!(Place::databases(&other)?, ["postgres"]);
     place.restore(&other, &["--globals"], 0)?;
     assert_eq!(Place::databases(&other)?, ["Shop = ä", "latin", "other", "postgres"]);
