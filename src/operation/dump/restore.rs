@@ -143,9 +143,9 @@ impl Work<'_> {
 
     /// What most often fails another server's programs.
     fn about_roles(&self, error: Error) -> Error {
-        let needs_roles = !self.has_roles && !(self.owners.no_owner && self.owners.no_privileges);
+        let names_roles = !self.owners.no_owner || !self.owners.no_privileges;
         match error.code {
-            Code::Dump | Code::BackupSession if needs_roles => {
+            Code::Dump | Code::BackupSession if names_roles && !self.has_roles => {
                 error.hint("roles that it names must be there: --globals; or do without: --no-owner --no-privileges")
             }
             _ => error,
