@@ -91,15 +91,19 @@ impl Installation {
     /// A program of it, in a directory it can enter, with nothing in its environment that leads elsewhere, and no secret
     /// that was meant for us: what runs in a copy of somebody's database could read it.
     pub(super) fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(self.bindir.join(program));
-        command.env_clear().envs(KEPT.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
-        command.env("LC_ALL", "C").current_dir("/");
-        command
+        clean_command(&self.bindir.join(program))
     }
 }
 
+pub(super) fn clean_command(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear().envs(KEPT.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+    command.env("LC_ALL", "C").current_dir("/");
+    command
+}
+
 /// Of the environment.
-pub(super) const KEPT: [&str; 5] = ["PATH", "HOME", "TMPDIR", "TZ", "LD_LIBRARY_PATH"];
+const KEPT: [&str; 5] = ["PATH", "HOME", "TMPDIR", "TZ", "LD_LIBRARY_PATH"];
 
 pub(super) fn major_of(version: &str) -> Option<u32> {
     let digits = version.find(|c: char| !c.is_ascii_digit()).unwrap_or(version.len());

@@ -15,6 +15,7 @@ mod program;
 mod reach;
 mod relation_names;
 mod rights;
+mod row_session;
 mod scratch_server;
 pub mod server_log;
 mod settings;

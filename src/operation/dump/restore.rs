@@ -137,8 +137,10 @@ impl Work<'_> {
             return Err(new.drop_again(self.about_roles(error)));
         }
         let aside = wanted.replaces.then(|| plan::aside(&wanted.name, self.context.now));
-        new.publish(&wanted.name, aside.as_deref())?;
-        Ok(aside)
+        match new.publish(&wanted.name, aside.as_deref()) {
+            Ok(()) => Ok(aside),
+            Err(error) => Err(new.drop_again(error)),
+        }
     }
 
     /// What most often fails another server's programs.

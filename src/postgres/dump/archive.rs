@@ -4,11 +4,12 @@ use std::fs::File;
 use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{ChildStdout, Command, Stdio};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::super::installation::{KEPT, major_of, usual_places};
+use super::super::installation::{clean_command, major_of, usual_places};
+use super::super::program::Running;
 use super::super::reach::Reach;
 use super::{Manner, Snapshot, said};
 use crate::model::error::{Code, Error, Result};
@@ -53,10 +54,8 @@ impl ClientPrograms {
 
     /// A program that reaches the same server as `server` says, and has no secret of ours beside its password.
     pub fn command(&self, program: &str, server: &Reach, database: &str) -> Command {
-        let mut command = Command::new(self.bindir.join(program));
-        command.env_clear().envs(KEPT.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
-        command.env("LC_ALL", "C").current_dir("/").stdin(Stdio::null()).process_group(0);
-        command.envs(server.program_environment(database));
+        let mut command = clean_command(&self.bindir.join(program));
+        command.stdin(Stdio::null()).process_group(0).envs(server.program_environment(database));
         command
     }
 
@@ -111,10 +110,10 @@ impl ClientPrograms {
     }
 }
 
-/// A running program. Dropped, it is gone.
+/// A program whose output is read.
 pub struct Archive {
     name: &'static str,
-    child: Child,
+    running: Running,
     output: ChildStdout,
     said: File,
 }
@@ -124,9 +123,9 @@ impl Archive {
         let cannot = |error: std::io::Error| Error::new(Code::Io, format!("{name} cannot be run: {error}"));
         let said = tempfile::tempfile().map_err(cannot)?;
         let errors = said.try_clone().map_err(cannot)?;
-        let mut child = command.stdout(Stdio::piped()).stderr(errors).spawn().map_err(cannot)?;
-        match child.stdout.take() {
-            Some(output) => Ok(Archive { name, child, output, said }),
+        let mut running = Running(command.stdout(Stdio::piped()).stderr(errors).spawn().map_err(cannot)?);
+        match running.0.stdout.take() {
+            Some(output) => Ok(Archive { name, running, output, said }),
             None => Err(Error::new(Code::Internal, format!("{name} has no output"))),
         }
     }
@@ -151,16 +150,7 @@ impl Archive {
                 Err(error) => return Err(cannot(error)),
             }
         }
-        let status = self.child.wait().map_err(cannot)?;
+        let status = self.running.wait(interrupt)?;
         if status.success() { Ok(()) } else { Err(said::failure(self.name, &mut self.said, &status.to_string())) }
-    }
-}
-
-impl Drop for Archive {
-    fn drop(&mut self) {
-        if self.child.try_wait().ok().flatten().is_none() {
-            let _ = self.child.kill();
-            let _ = self.child.wait();
-        }
     }
 }

@@ -1,16 +1,12 @@
-//! A session that reads rows under somebody else's snapshot. Of its own runtime, in the thread that calls it: a message
-//! for every row costs next to nothing so, and the synchronous face would wake up for each.
-
-use std::time::Duration;
+//! A session that reads rows under somebody else's snapshot.
 
 use futures_util::StreamExt;
-use tokio::runtime::{Builder, Runtime};
-use tokio_postgres::{Client, NoTls};
 
 use super::super::reach::Reach;
+use super::super::row_session::{RowSession, TICK};
 use super::{LargeTable, Manner, Snapshot};
 use crate::model::dump::{TableName, quoted};
-use crate::model::error::{Code, Error, Result};
+use crate::model::error::Result;
 use crate::model::interrupt::Interrupt;
 
 /// As those of `pg_dump`, so that what one wrote the other's restore reads alike.
@@ -23,17 +19,9 @@ const SETTINGS_17: &str = "SET transaction_timeout = 0";
 /// Rows that are looked at together.
 const AT_ONCE: usize = 1024;
 
-/// A silent server is asked nothing meanwhile, but an interrupt is seen.
-const TICK: Duration = Duration::from_millis(100);
-
-/// Tables counted by one statement.
-const COUNTED_AT_ONCE: usize = 50;
-
 pub struct CopyOut {
-    runtime: Runtime,
-    client: Client,
+    session: RowSession,
     encoding: String,
-    server: Reach,
 }
 
 impl CopyOut {
@@ -44,26 +32,16 @@ impl CopyOut {
         snapshot: &Snapshot,
         manner: Manner,
     ) -> Result<CopyOut> {
-        let runtime = Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|e| Error::new(Code::Io, format!("no runtime can be started: {e}")))?;
-        let config = server.config_of(database);
-        let client = runtime.block_on(async {
-            let (client, connection) = config.connect(NoTls).await?;
-            tokio::spawn(connection);
-            client.batch_execute(SETTINGS).await?;
-            if server.version.major() >= 17 {
-                client.batch_execute(SETTINGS_17).await?;
-            }
-            client.batch_execute(&format!("SET lock_timeout = {}", manner.lock_timeout.as_millis())).await?;
-            let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-            client.batch_execute(&format!("{begin}; SET TRANSACTION SNAPSHOT '{}'", snapshot.id)).await?;
-            for table in &snapshot.tables.large {
-                client.batch_execute(&format!("LOCK TABLE ONLY {} IN ACCESS SHARE MODE", table.name.quoted())).await?;
-            }
-            Ok(client)
-        });
-        let client = client.map_err(|error: tokio_postgres::Error| server.failed(&error))?;
-        Ok(CopyOut { runtime, client, encoding: encoding.to_owned(), server: server.clone() })
+        let mut settings = vec![SETTINGS.to_owned()];
+        if server.version.major() >= 17 {
+            settings.push(SETTINGS_17.to_owned());
+        }
+        settings.push(format!("SET lock_timeout = {}", manner.lock_timeout.as_millis()));
+        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        settings.push(format!("{begin}; SET TRANSACTION SNAPSHOT '{}'", snapshot.id));
+        let lock = |table: &LargeTable| format!("LOCK TABLE ONLY {} IN ACCESS SHARE MODE", table.name.quoted());
+        settings.extend(snapshot.tables.large.iter().map(lock));
+        Ok(CopyOut { session: RowSession::open(server, database, &settings)?, encoding: encoding.to_owned() })
     }
 
     /// Hands out the rows of some blocks, or of all, as `COPY` writes them; returns how many there were.
@@ -75,8 +53,8 @@ impl CopyOut {
         mut each: impl FnMut(&[u8]) -> Result<()>,
     ) -> Result<u64> {
         let sql = copy_statement(table, blocks, &self.encoding);
-        let (client, server) = (&self.client, &self.server);
-        self.runtime.block_on(async {
+        let RowSession { runtime, client, server } = &self.session;
+        runtime.block_on(async {
             let stream = client.copy_out(&sql).await.map_err(|e| server.failed(&e))?;
             let mut stream = Box::pin(stream.ready_chunks(AT_ONCE));
             let mut rows = 0;
@@ -98,18 +76,8 @@ impl CopyOut {
         })
     }
 
-    /// How many rows each of these has.
-    pub fn count(&mut self, tables: &[TableName], interrupt: &Interrupt) -> Result<Vec<u64>> {
-        let mut counts = Vec::with_capacity(tables.len());
-        for some in tables.chunks(COUNTED_AT_ONCE) {
-            interrupt.check()?;
-            let one = |table: &TableName| format!("(SELECT count(*) FROM ONLY {})", table.quoted());
-            let sql = format!("SELECT ARRAY[{}]", some.iter().map(one).collect::<Vec<_>>().join(", "));
-            let row = self.runtime.block_on(self.client.query_one(&sql, &[])).map_err(|e| self.server.failed(&e))?;
-            let found: Vec<i64> = row.try_get(0).map_err(|e| self.server.failed(&e))?;
-            counts.extend(found.into_iter().map(i64::unsigned_abs));
-        }
-        Ok(counts)
+    pub fn count(&self, tables: &[TableName], interrupt: &Interrupt) -> Result<Vec<u64>> {
+        self.session.count(tables, interrupt)
     }
 }
 

@@ -66,22 +66,18 @@ impl<'c> NewDatabase<'c> {
         self.connection.execute_all(&sql)
     }
 
-    /// Gives it its name. What had it before, where that is wanted, is kept under `aside`.
-    pub fn publish(self, name: &str, aside: Option<&str>) -> Result<()> {
-        let rename = |from: &str, to: &str| format!("ALTER DATABASE {} RENAME TO {}", quoted(from), quoted(to));
-        if let Some(aside) = aside {
-            self.connection.execute_all(&rename(name, aside)).map_err(|error| {
-                let message = format!("database {name} cannot be renamed: {}", error.message);
-                Error::new(Code::Dump, message).hint("end its sessions: select pg_terminate_backend(pid) from pg_stat_activity where datname = '…'; then run the same command again")
-            })?;
-        }
-        let published = self.connection.execute_all(&rename(&self.name, name));
-        if published.is_err()
-            && let Some(aside) = aside
-        {
-            let _ = self.connection.execute_all(&rename(aside, name));
-        }
-        published
+    /// Gives it its name. What had it before, where that is wanted, is kept under `aside`: both at once, or neither.
+    pub fn publish(&mut self, name: &str, aside: Option<&str>) -> Result<()> {
+        let rename = |from: &str, to: &str| format!("ALTER DATABASE {} RENAME TO {};", quoted(from), quoted(to));
+        let away: String = aside.map(|aside| rename(name, aside)).into_iter().collect();
+        // Statements that are sent together are one transaction.
+        self.connection.execute_all(&[away, rename(&self.name, name)].concat()).map_err(|error| {
+            let message = format!("the database cannot be called {name}: {}", error.message);
+            Error::new(Code::Dump, message).hint(format!(
+                "end its sessions: select pg_terminate_backend(pid) from pg_stat_activity where datname = {}; then run the same command again",
+                literal(name)
+            ))
+        })
     }
 
     /// After a failure: what is not complete goes away. Where it cannot, that is said beside it.

@@ -3,18 +3,17 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::time::Duration;
+use std::process::{ChildStdin, Command, Stdio};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::super::dump::{ClientPrograms, said};
+use super::super::program::Running;
 use super::super::reach::Reach;
 use crate::model::error::{Code, Error, Result};
 use crate::model::interrupt::Interrupt;
 
 const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
-const POLL: Duration = Duration::from_millis(20);
 
 /// `PIPE_BUF`: where a pipe says that it takes something, it takes this much without waiting.
 const AT_ONCE: usize = 4096;
@@ -78,10 +77,10 @@ fn connection_word(database: &str) -> String {
     format!("dbname='{}'", database.replace('\\', "\\\\").replace('\'', "\\'"))
 }
 
-/// A program that is being fed. Dropped, it is gone.
+/// A program that is being fed.
 pub struct Loading {
     name: &'static str,
-    child: Child,
+    running: Running,
     input: Option<ChildStdin>,
     said: File,
 }
@@ -92,9 +91,9 @@ impl Loading {
         let said = tempfile::tempfile().map_err(cannot)?;
         let errors = said.try_clone().map_err(cannot)?;
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(errors);
-        let mut child = command.spawn().map_err(cannot)?;
-        let input = child.stdin.take();
-        Ok(Loading { name, child, input, said })
+        let mut running = Running(command.spawn().map_err(cannot)?);
+        let input = running.0.stdin.take();
+        Ok(Loading { name, running, input, said })
     }
 
     /// An error of the program shows when it takes no more: its own words come with [`Loading::finish`].
@@ -133,35 +132,13 @@ impl Loading {
     /// The same, of a program whose errors may be none: they come back, a line each.
     pub fn finish_with_words(mut self, interrupt: &Interrupt) -> Result<Vec<String>> {
         self.input = None;
-        self.wait(interrupt)?;
+        self.running.wait(interrupt)?;
         let text = said::last(&mut self.said);
         Ok(text.lines().filter(|line| line.contains("ERROR:")).map(str::to_owned).collect())
     }
 
     fn end(&mut self, interrupt: &Interrupt) -> Result<()> {
-        let (success, status) = self.wait(interrupt)?;
-        if success { Ok(()) } else { Err(said::failure(self.name, &mut self.said, &status)) }
-    }
-
-    fn wait(&mut self, interrupt: &Interrupt) -> Result<(bool, String)> {
-        loop {
-            let status = self.child.try_wait();
-            let status =
-                status.map_err(|e| Error::new(Code::Io, format!("{} cannot be waited for: {e}", self.name)))?;
-            if let Some(status) = status {
-                return Ok((status.success(), status.to_string()));
-            }
-            interrupt.check()?;
-            std::thread::sleep(POLL);
-        }
-    }
-}
-
-impl Drop for Loading {
-    fn drop(&mut self) {
-        if self.child.try_wait().ok().flatten().is_none() {
-            let _ = self.child.kill();
-            let _ = self.child.wait();
-        }
+        let status = self.running.wait(interrupt)?;
+        if status.success() { Ok(()) } else { Err(said::failure(self.name, &mut self.said, &status.to_string())) }
     }
 }

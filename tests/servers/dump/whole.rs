@@ -53,6 +53,12 @@ pub fn whole(install: &'static Installation) -> Outcome {
 
     // A second time the names are taken.
     place.restore(&other, &[], 4)?.says(&["already", "--database"])?;
+    // While somebody is there a database keeps its name, and what would have had it is gone again.
+    let there = Place::databases(&other)?;
+    let busy = other.client_of("other")?;
+    place.restore(&other, &["--database", "other", "--replace", "--yes"], 1)?.says(&["pg_terminate_backend"])?;
+    assert_eq!(Place::databases(&other)?, there);
+    drop(busy);
     place.restore(&other, &["--database", "other", "--replace", "--yes"], 0)?;
     let names = Place::databases(&other)?;
     assert!(names.iter().any(|name| name.starts_with("other_before_")), "{names:?}");

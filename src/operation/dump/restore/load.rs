@@ -77,7 +77,7 @@ impl Work<'_> {
                 restore.finish(self.stop)
             }
             Item::Rows(table, stream) => {
-                let rows = session.rows(table, &part.database.encoding, |hand_out| {
+                let rows = session.rows(table, &part.database.encoding, self.stop, |hand_out| {
                     self.streams.read(stream, |bytes| {
                         self.stop.check()?;
                         hand_out(bytes)
@@ -95,7 +95,7 @@ impl Work<'_> {
 
     fn count(&self, name: &str, part: &Part) -> Result<()> {
         let tables: Vec<TableName> = part.rows.iter().map(|table| table.table.clone()).collect();
-        let found = CopyIn::begin(&self.reach, name)?.count(&tables)?;
+        let found = CopyIn::begin(&self.reach, name)?.count(&tables, &self.context.interrupt)?;
         differing(part.rows.iter().zip(found).map(|(table, rows)| (&table.table, table.rows, rows)))
     }
 }
