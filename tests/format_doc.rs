@@ -11,7 +11,7 @@ use pgcairn::model::deletion::{
     Condemned, GRACE, Hold, MAX_CONDEMNED, MAX_CONDEMNED_KEYS, MAX_HOLD, MAX_REASON, RunMarker,
 };
 use pgcairn::model::digest::{DigestHeader, PartDigests};
-use pgcairn::model::drill::Record;
+use pgcairn::model::drill::{DumpRecord, Record};
 use pgcairn::model::dump;
 use pgcairn::model::envelope::{Envelope, MAX_ENVELOPE};
 use pgcairn::model::key::{BackupId, ClusterKeys, ClusterName, Encryption, MAX_CLUSTER_NAME};
@@ -79,6 +79,7 @@ fn every_example_is_tested() {
         "hold",
         "condemned",
         "drill",
+        "dump-drill",
         "verification",
         "key-check",
         "recovery-sheet",
@@ -151,7 +152,7 @@ fn dumps() {
     let elsewhere = ClusterKeys::new(&ClusterName::new("other").unwrap(), 1, Encryption::Age).dump(&summary.id);
     assert!(dump::parse_marker(text.as_bytes(), &elsewhere).is_err());
     let contents = dump::Contents::parse(example("dump-contents").as_bytes(), &summary.id).unwrap();
-    let written = contents.format(&summary.id, true).unwrap();
+    let written = contents.format(&summary.id).unwrap();
     assert_eq!(String::from_utf8(written).unwrap(), format!("{}\n", example("dump-contents")));
 }
 
@@ -179,6 +180,7 @@ fn holds_and_what_is_condemned() {
     assert!(keys().wal_name_of(&condemned.keys[1]).is_some());
     same::<RunMarker>(example("run"));
     same::<Record>(example("drill"));
+    same::<DumpRecord>(example("dump-drill"));
     same::<verification::Record>(example("verification"));
     same::<key_check::Record>(example("key-check"));
     same::<recovery_sheet::Record>(example("recovery-sheet"));
@@ -235,6 +237,7 @@ fn bounds_are_the_constants() {
     is("content of a frame", size(MAX_FRAME));
     is("compressed frame", size(2 * MAX_FRAME));
     is("pack as stored", size(MAX_PACK));
+    is("contents of a dump, decompressed", size(dump::MAX_CONTENTS));
     is("slice", size(MAX_SLICE));
     is("manifest or digest part, decompressed", size(MAX_PART_BYTES));
     let (data, text) = (size(MAX_PART_DATA), size(MAX_PART_TEXT as u64));

@@ -1,9 +1,10 @@
 //! `make bench`: measures and writes `docs/benchmarks.md`. Not a test: nothing here passes or fails.
 //!
 //! `PGCAIRN_BENCH_SCALE` is the size of the data in hundreds of MB (110 makes more than 10 GB), `PGCAIRN_BENCH_RUNS` the number of
-//! runs of each measurement, `PGCAIRN_BENCH_MAJOR` the server.
+//! runs of each measurement, `PGCAIRN_BENCH_MAJOR` the server; with `PGCAIRN_BENCH_ONLY=dump` nothing but dumps is measured, and the page stays as it is.
 
 mod compare;
+mod dump;
 mod measure;
 mod peers;
 mod report;
@@ -77,12 +78,18 @@ fn bench() -> Outcome {
     server.sql("vacuum (freeze, analyze)")?;
     server.sql("checkpoint")?;
     let mut report = Report::new(&server, runs, &load)?;
+    if std::env::var("PGCAIRN_BENCH_ONLY").is_ok_and(|only| only == "dump") {
+        dump::dump_and_restore(&server, scale, runs, &mut report)?;
+        report.print();
+        return server.stop(Shutdown::Fast);
+    }
     let site = backup(&server, runs, &mut report)?;
     restore(&site, runs, &mut report)?;
     let store = s3::Store::start()?;
     compare::backup_and_restore(&server, &store, site, runs, &mut report)?;
     wal::push_and_fetch(&server, &store, &mut report)?;
     drop(store);
+    dump::dump_and_restore(&server, scale, runs, &mut report)?;
     start_up(&mut report)?;
     server.stop(Shutdown::Fast)?;
     report.write(Path::new("docs/benchmarks.md"))

@@ -1,5 +1,6 @@
 //! The page that `make bench` writes.
 
+mod dump;
 mod s3;
 mod wal;
 
@@ -92,8 +93,12 @@ impl Report {
         let _ = writeln!(self.text, "## {title}\n");
     }
 
-    pub fn write(&self, path: &Path) -> Outcome {
+    pub fn print(&self) {
         print!("{}", self.text);
+    }
+
+    pub fn write(&self, path: &Path) -> Outcome {
+        self.print();
         Ok(fs::write(path, &self.text)?)
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::model::catalog::MAX_LABELS;
+use crate::model::connection_string::{ConnectionString, ConnectionStringError};
 use crate::model::deletion::MAX_REASON;
 use crate::model::error::{Code, Error};
 use crate::model::key::ClusterName;
@@ -11,6 +12,7 @@ use crate::model::lsn::Lsn;
 use crate::model::selector::Selector;
 use crate::model::signature::PublicKey;
 use crate::model::wal_name::WalName;
+use crate::operation::dump::MAX_LOCK_TIMEOUT;
 use crate::operation::restore::{TablespaceMapping, TimelineChoice};
 use crate::operation::verify::Share;
 
@@ -28,6 +30,19 @@ pub fn public_key(text: &str) -> Result<PublicKey, String> {
 
 pub fn selector(text: &str) -> Result<Selector, String> {
     text.parse().map_err(|error: crate::model::selector::SelectorError| error.to_string())
+}
+
+/// What leads to a server, in libpq's words. The text is never repeated by us: it may hold a password.
+pub fn connection(argument: &str, text: &str) -> Result<ConnectionString, Error> {
+    ConnectionString::new(text).map_err(|error| {
+        let hint = match error {
+            ConnectionStringError::Secret => {
+                "passwords come from the file that PGPASSFILE or passfile= names, or from a service"
+            }
+            _ => "words of libpq: 'host=db.example user=backup sslrootcert=/etc/ssl/db.crt', or a URL of it",
+        };
+        Error::new(Code::Usage, format!("{argument}: {error}")).hint(hint)
+    })
 }
 
 /// Of a hundred, with or without the sign.
@@ -153,6 +168,17 @@ pub fn renamed(text: &str) -> Result<(String, String), String> {
 /// A time span for waiting.
 pub fn duration(text: &str) -> Result<std::time::Duration, String> {
     crate::config::duration(text)
+}
+
+/// Of at least a millisecond: 0 would be for ever to PostgreSQL.
+pub fn lock_timeout(text: &str) -> Result<std::time::Duration, String> {
+    let timeout = duration(text)?;
+    let fits = timeout.as_millis() > 0 && timeout <= MAX_LOCK_TIMEOUT;
+    if fits { Ok(timeout) } else { Err(format!("{text} is not between 1ms and {} days", days(MAX_LOCK_TIMEOUT))) }
+}
+
+fn days(time: std::time::Duration) -> u64 {
+    time.as_secs() / (24 * 3600)
 }
 
 #[cfg(test)]

@@ -12,17 +12,18 @@ use crate::model::error::{Code, Error, Result};
 use crate::model::selector::Selector;
 use crate::model::timestamp::TimestampTz;
 use crate::operation;
-use crate::operation::drill::{Request, Target};
+use crate::operation::drill::{Request, Target, What, Which};
 use crate::operation::restore::Start;
 
-/// Restore, start and check a copy, and take it away again: what the backups are worth
+/// Restore, start and check a copy, and take it away again: what backups and dumps are worth
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  pgcairn drill                              all WAL there is
+  pgcairn drill                              all WAL there is; the newest dump
   pgcairn drill --to random --html drill.html
   pgcairn drill --repository offsite --scratch /srv/scratch
   pgcairn drill --backup latest --keep       that backup's own end; leave the copy for a look
+  pgcairn drill --dump random                any dump, loaded into a server of its own
   pgcairn drill --json | tail -n 1 | jq '.checks[] | select(.outcome == \"failed\")'")]
 pub struct Arguments {
     /// A time, "random" for a moment of the newest window, or "latest" [default: latest; with --backup its own end]
@@ -31,6 +32,12 @@ pub struct Arguments {
     /// Begin with this backup
     #[arg(long, value_name = "ID", value_parser = argument::selector)]
     backup: Option<Selector>,
+    /// Load this dump, or the newest, or any, and no backup
+    #[arg(
+        long, value_name = "ID|latest|random", num_args = 0..=1, default_missing_value = "latest",
+        value_parser = which, conflicts_with_all = ["to", "backup"]
+    )]
+    dump: Option<Which>,
     /// Where the copy is made, with room for the cluster [default: scratch in [drill], else TMPDIR]
     #[arg(long, value_name = "DIR")]
     scratch: Option<PathBuf>,
@@ -43,10 +50,10 @@ pub struct Arguments {
     /// For how long, altogether [default: limit in [drill], else 12h]
     #[arg(long, value_name = "DURATION", value_parser = argument::duration)]
     limit: Option<Duration>,
-    /// Where initdb and postgres of the backup's major are
+    /// Where initdb and postgres of the backup's major are; for a dump, pg_restore and psql too
     #[arg(long, value_name = "DIR")]
     bindir: Option<PathBuf>,
-    /// Restore a backup that nobody has signed, though keys are trusted
+    /// Restore what nobody has signed, though keys are trusted
     #[arg(long)]
     accept_unsigned: bool,
     #[command(flatten)]
@@ -59,17 +66,17 @@ pub struct Arguments {
 
 impl Arguments {
     pub fn run_name(&self) -> RunName {
-        RunName::of("drill").option("--repository", self.place.repository())
+        let dump = self.dump.as_ref().map(|_| "--dump");
+        RunName::of("drill").word(dump.as_ref()).option("--repository", self.place.repository())
     }
 
     pub fn run(self, session: &Session) -> Status {
-        let target = self.target(session)?;
+        let what = self.what(session)?;
         let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
         let scratch = self.scratch.map(absolute);
         let context = session.drilling_context(&self.place, &self.key, &self.trust)?;
         let request = Request {
-            target,
-            backup: self.backup,
+            what,
             scratch: operation::scratch::directory(scratch, &context.config),
             start: Start { bindir: self.bindir.map(absolute), ..Start::default() },
             accept_unsigned: self.accept_unsigned,
@@ -80,6 +87,14 @@ impl Arguments {
         };
         let outcome = operation::drill::run(&context, &request, &session.output)?;
         session.output.done(&outcome)
+    }
+
+    fn what(&self, session: &Session) -> Result<What> {
+        match (&self.dump, &self.to, &self.backup) {
+            (Some(which), ..) => Ok(What::Dump(which.clone())),
+            (None, None, None) => Ok(What::Everything),
+            _ => Ok(What::Backup { target: self.target(session)?, backup: self.backup.clone() }),
+        }
     }
 
     fn target(&self, session: &Session) -> Result<Target> {
@@ -93,5 +108,12 @@ impl Arguments {
             Some("random") => Target::Random,
             Some(text) => Target::At(time::resolve(text, session.now).map(TimestampTz::from_jiff)?),
         })
+    }
+}
+
+fn which(text: &str) -> std::result::Result<Which, String> {
+    match text {
+        "random" => Ok(Which::Random),
+        name => argument::selector(name).map(Which::Named),
     }
 }

@@ -41,7 +41,7 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct Make {
-    /// Names of databases, or patterns with * and ? [default: all]
+    /// Names of databases, or patterns with * and ? [default: those of [dump], else all]
     #[arg(value_name = "DATABASE")]
     databases: Vec<String>,
     /// Leave out databases that fit; may be repeated
@@ -53,9 +53,12 @@ struct Make {
     /// Remember a pair with the dump; may be repeated
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = argument::label)]
     labels: Vec<(String, String)>,
-    /// How long to wait for a table that somebody else has locked
-    #[arg(long, value_name = "TIME", value_parser = argument::duration, default_value = "5min")]
-    lock_timeout: Duration,
+    /// Keep the dump whatever [dump.retention] says, for this reason
+    #[arg(long, value_name = "REASON", value_parser = argument::reason)]
+    hold: Option<String>,
+    /// How long to wait for each lock that somebody else has [default: as [dump] says, else 5min]
+    #[arg(long, value_name = "TIME", value_parser = argument::lock_timeout)]
+    lock_timeout: Option<Duration>,
     /// Where pg_dump is [default: PATH and where packages put it]
     #[arg(long, value_name = "DIR")]
     bindir: Option<PathBuf>,
@@ -83,10 +86,18 @@ impl Arguments {
 
 impl Make {
     fn run(self, session: &Session) -> Status {
-        let Make { databases, exclude, schema_only, labels, lock_timeout, bindir } = self;
+        let Make { mut databases, mut exclude, schema_only, labels, hold, lock_timeout, bindir } = self;
         let labels: BTreeMap<String, String> = argument::distinct_labels(labels)?;
-        let request = operation::dump::Request { databases, exclude, schema_only, labels, lock_timeout, bindir };
-        let outcome = operation::dump::run(&session.context()?, &request, &session.output)?;
+        let context = session.keeping_context()?;
+        let configured = context.config.dump.clone().unwrap_or_default();
+        // Whoever names databases means those.
+        if databases.is_empty() {
+            databases = configured.databases;
+            exclude.extend(configured.exclude);
+        }
+        let lock_timeout = lock_timeout.unwrap_or(configured.lock_timeout);
+        let request = operation::dump::Request { databases, exclude, schema_only, labels, hold, lock_timeout, bindir };
+        let outcome = operation::dump::run(&context, &request, &session.output)?;
         session.output.done(&outcome)
     }
 }

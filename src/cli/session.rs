@@ -185,7 +185,7 @@ impl Session {
         self.keep(self.config()?.with_arguments(choice, None)?)
     }
 
-    /// For `copy`, which changes several repositories, and `notify test`, which other users could not do in the same way:
+    /// For `copy` and `dump`, which change several repositories, and `notify test`, which other users could not do in the same way:
     /// the secrets are not theirs.
     pub fn keeping_context(&self) -> Result<Context> {
         self.keep(self.config()?)
@@ -218,7 +218,7 @@ impl Session {
         let config = self.config()?;
         let repositories = local_repositories(&config);
         let belongings = Belongings {
-            owned: vec![config.postgres()?.data_dir.clone()],
+            owned: data_dir(&config),
             repositories: if refused(&config) { Vec::new() } else { repositories },
             signing_key: config.signing_key_file().filter(|_| !refused(&config)),
             state: Some(config.state_directory()).filter(|_| !refused(&config)),

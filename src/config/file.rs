@@ -7,12 +7,17 @@ use std::str::FromStr;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::repository::Usual;
 use super::signing::EXTENSION;
-use super::{Arguments, Backup, Config, DEFAULT_COMPRESSION, DEFAULT_CONNECTION, Objectives, Postgres, Signing, value};
-use super::{drill, keys, locate, notify, repository, schedule, status};
+use super::{
+    Arguments, Backup, Config, ConnectionString, DEFAULT_COMPRESSION, DEFAULT_CONNECTION, Objectives, Postgres,
+    Signing, value,
+};
+use super::{drill, dump, keys, locate, notify, repository, schedule, status};
 use crate::codec::{MAX_RECIPIENTS, Recipient};
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::ClusterName;
+use crate::model::nearest::nearest;
 use crate::model::plan::retention::Policy;
 
 /// What a secret key begins with or is framed by, in small letters, why it must not be here, and what to do.
@@ -36,15 +41,18 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config> {
     let top = Table { source: &source, section: "", at: document.span(), entries: document.get_ref() };
     top.refuse_unknown()?;
     let name = Some(cluster_name(&top)?);
-    let postgres = top.table("postgres")?.map(|table| postgres(&table)).transpose()?;
+    let (postgres, remote) = top.table("postgres")?.map(|table| postgres(&table)).transpose()?.unwrap_or_default();
     let recipients = top.table("encryption")?.map(|table| recipients(&table)).transpose()?.unwrap_or_default();
     let retention = top.table("retention")?.map(|table| retention(&table)).transpose()?;
-    let (repository, others) = repository::all(&top, retention.as_ref())?;
+    let dump = top.table("dump")?.map(|table| dump::dump(&table)).transpose()?;
+    let dumps = dump.as_ref().and_then(|dump| dump.retention.as_ref());
+    let (repository, others) = repository::all(&top, Usual { retention: retention.as_ref(), dumps })?;
     let objectives = top.table("objectives")?.map(|table| objectives(&table)).transpose()?.unwrap_or_default();
     Ok(Config {
         file: Some(path.to_owned()),
         name,
         postgres,
+        remote,
         recipients,
         repository,
         others,
@@ -63,6 +71,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config> {
             .map(|table| table.parsed("textfile", value::absolute_path))
             .transpose()?
             .flatten(),
+        dump,
         state_dir: top.parsed("state_dir", value::absolute_path)?,
         drill: top.table("drill")?.map(|table| drill::drill(&table)).transpose()?.unwrap_or_default(),
         schedule: top.table("schedule")?.map(|table| schedule::schedule(&table)).transpose()?.unwrap_or_default(),
@@ -80,14 +89,16 @@ fn cluster_name(top: &Table) -> Result<ClusterName> {
         .map_err(|error| top.error(Code::ConfigValue, 0..0, error).hint("set name = \"main\" at the top of the file"))
 }
 
-fn postgres(table: &Table) -> Result<Postgres> {
-    Ok(Postgres {
-        data_dir: table.required("data_dir", value::absolute_path)?,
-        connection: match table.parsed("connection", FromStr::from_str)? {
-            Some(connection) => connection,
-            None => DEFAULT_CONNECTION.parse().map_err(|error: String| Error::new(Code::Internal, error))?,
-        },
-    })
+/// A server whose files are here, or one that is only reached.
+fn postgres(table: &Table) -> Result<(Option<Postgres>, Option<ConnectionString>)> {
+    let connection = table.parsed("connection", FromStr::from_str)?;
+    if connection.is_some() && table.get("data_dir").is_none() {
+        return Ok((None, connection));
+    }
+    let data_dir = table.required("data_dir", value::absolute_path)?;
+    let usual = || DEFAULT_CONNECTION.parse().map_err(|error: String| Error::new(Code::Internal, error));
+    let connection = connection.map_or_else(usual, Ok)?;
+    Ok((Some(Postgres { data_dir, connection }), None))
 }
 
 fn recipients(table: &Table) -> Result<Vec<Recipient>> {
@@ -131,19 +142,21 @@ fn backup(table: &Table) -> Result<Backup> {
 
 pub(super) fn retention(table: &Table) -> Result<Policy> {
     let usual = Policy::default();
-    let count = |key, usual: u32| {
-        let least = i64::from(key == "minimum");
-        let number = table.integer(key, least..=keys::MAX_KEPT)?;
-        Ok::<u32, Error>(number.and_then(|number| u32::try_from(number).ok()).unwrap_or(usual))
-    };
     Ok(Policy {
         recovery_window: table.parsed("recovery_window", value::duration)?.unwrap_or(usual.recovery_window),
-        daily: count("daily", usual.daily)?,
-        weekly: count("weekly", usual.weekly)?,
-        monthly: count("monthly", usual.monthly)?,
-        yearly: count("yearly", usual.yearly)?,
-        minimum: count("minimum", usual.minimum)?,
+        daily: kept(table, "daily", usual.daily)?,
+        weekly: kept(table, "weekly", usual.weekly)?,
+        monthly: kept(table, "monthly", usual.monthly)?,
+        yearly: kept(table, "yearly", usual.yearly)?,
+        minimum: kept(table, "minimum", usual.minimum)?,
     })
+}
+
+/// How many of a kind are kept.
+pub(super) fn kept(table: &Table, key: &str, usual: u32) -> Result<u32> {
+    let least = i64::from(key == "minimum");
+    let number = table.integer(key, least..=keys::MAX_KEPT)?;
+    Ok(number.and_then(|number| u32::try_from(number).ok()).unwrap_or(usual))
 }
 
 /// The file's text, and how places in it are named.
@@ -195,7 +208,7 @@ impl<'a> Table<'a> {
         };
         let Some(key) = self.entries.keys().filter(unknown).min_by_key(|key| key.span().start) else { return Ok(()) };
         let place = if self.section.is_empty() { "at the top".to_owned() } else { format!("in [{}]", self.section) };
-        let hint = match keys::nearest(key.get_ref(), &known) {
+        let hint = match nearest(key.get_ref(), &known) {
             Some(nearest) => format!("the nearest known key is \"{nearest}\""),
             None => format!("known {place}: {}", known.join(", ")),
         };
@@ -224,8 +237,13 @@ impl<'a> Table<'a> {
     }
 
     pub(super) fn table(&self, section: &'static str) -> Result<Option<Table<'a>>> {
-        let Some(found) = self.get(section) else { return Ok(None) };
-        let entries = found.get_ref().as_table().ok_or_else(|| self.wrong_type(section, found, "a table"))?;
+        self.table_of(section, section)
+    }
+
+    /// The one under `key`, whose full name is `section`.
+    pub(super) fn table_of(&self, key: &str, section: &'static str) -> Result<Option<Table<'a>>> {
+        let Some(found) = self.get(key) else { return Ok(None) };
+        let entries = found.get_ref().as_table().ok_or_else(|| self.wrong_type(key, found, "a table"))?;
         self.child(section, found.span(), entries).map(Some)
     }
 

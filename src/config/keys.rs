@@ -22,6 +22,9 @@ pub enum Form {
     PublicKeys,
     /// The table `[retention]` once more.
     Retention,
+    /// A table with the keys of [`DUMP_RETENTION_KEYS`].
+    DumpRetention,
+    Patterns,
     /// A URL that may be a secret, or a table with its place.
     Address,
     Words,
@@ -79,6 +82,10 @@ pub(super) const CHECK: &str = "check";
 pub(super) const CHECK_SECTION: &str = "drill.check";
 pub(super) const CHECK_KEYS: [&str; 3] = ["name", "database", "sql"];
 
+/// What is kept of dumps, written `[dump.retention]`.
+pub(super) const DUMP_RETENTION_SECTION: &str = "dump.retention";
+pub(super) const DUMP_RETENTION_KEYS: [&str; 6] = ["within", "daily", "weekly", "monthly", "yearly", "minimum"];
+
 /// Written `[[…]]`.
 pub(super) const ARRAY_SECTION: &str = "repository";
 
@@ -86,7 +93,8 @@ pub const KEYS: &[Key] = &[
     optional("", "name", Form::Text, "under which the backups are kept in the repository").or("the file's stem"),
     optional("", "state_dir", Form::Path, "small files of this host, such as how the last runs ended")
         .or("STATE_DIRECTORY, else /var/lib/pgcairn"),
-    required("postgres", "data_dir", Form::Path, "the data directory; its owner is who pgcairn runs as"),
+    optional("postgres", "data_dir", Form::Path, "the data directory; its owner is who pgcairn runs as")
+        .or("none, with a connection alone: then there are dumps"),
     optional("postgres", "connection", Form::Text, "how the server is reached, a libpq connection string")
         .or(super::DEFAULT_CONNECTION),
     optional("encryption", "recipients", Form::Recipients, "public age keys; two are advised: operations and escrow"),
@@ -129,6 +137,23 @@ pub const KEYS: &[Key] = &[
     optional("retention", "yearly", Form::Integer(0, MAX_KEPT), "of how many years").or("0"),
     optional("retention", "minimum", Form::Integer(1, MAX_KEPT), "how many backups are kept whatever their age")
         .or("2"),
+    optional(
+        "dump",
+        "databases",
+        Form::Patterns,
+        "which dump dumps where its command line says nothing: names, * and ?",
+    )
+    .or("all"),
+    optional("dump", "exclude", Form::Patterns, "which it leaves out then"),
+    optional("dump", "lock_timeout", Form::Duration, "how long it waits for a table that somebody else has locked")
+        .or("5min"),
+    optional(
+        "dump",
+        "retention",
+        Form::DumpRetention,
+        "which dumps expire keeps: within, daily, weekly, monthly, yearly, minimum",
+    )
+    .or("every one"),
     optional("notify", "ping", Form::Address, "told of every start, success and failure, as healthchecks.io is"),
     optional("notify", "webhook", Form::Address, "told when a command fails and when it succeeds again"),
     optional("notify", "webhook_format", Form::Choice(&["json", "slack", "ntfy"]), "of what the webhook is sent")
@@ -140,6 +165,7 @@ pub const KEYS: &[Key] = &[
         .or("rpo of [objectives], else 5min"),
     optional("status", "wal_critical", Form::Duration, "and until that is critical").or("1h, or rpo if that is longer"),
     optional("status", "backup", Form::Duration, "how old the last backup may be").or("25h"),
+    optional("status", "dump", Form::Duration, "how old the last dump may be, with [dump]").or("25h"),
     optional("status", "drill", Form::Duration, "how old the last drill of each repository may be").or("8d"),
     optional("status", "full_warning", Form::Duration, "status warns where a repository is full within that").or("7d"),
     optional("status", "full_critical", Form::Duration, "and this is critical").or("1d"),
@@ -147,7 +173,8 @@ pub const KEYS: &[Key] = &[
     optional("status", "behind", Form::Duration, "how far behind a repository may be that is not required").or("25h"),
     optional("schedule", "backup", Form::Text, "when its timer starts it, as systemd has times: Sun 05:00; or never")
         .or("*-*-* 03:00"),
-    optional("schedule", "expire", Form::Text, "likewise").or("*-*-* 05:00, with [retention]"),
+    optional("schedule", "dump", Form::Text, "likewise").or("*-*-* 01:00, with [dump]"),
+    optional("schedule", "expire", Form::Text, "likewise").or("*-*-* 05:00, with [retention] or [dump.retention]"),
     optional("schedule", "copy", Form::Text, "likewise").or("hourly, with several repositories"),
     optional("schedule", "verify", Form::Text, "likewise").or("Sat *-*-* 06:00"),
     optional("schedule", "drill", Form::Text, "likewise").or("Sun *-*-* 05:00, where its key is"),
@@ -166,23 +193,20 @@ pub(super) fn sections() -> Vec<&'static str> {
 
 /// What may stand in a table; at the top the other tables too.
 pub(super) fn names_in(section: &str) -> Vec<&'static str> {
-    if section == CHECK_SECTION {
-        return CHECK_KEYS.to_vec();
+    match section {
+        CHECK_SECTION => return CHECK_KEYS.to_vec(),
+        DUMP_RETENTION_SECTION => return DUMP_RETENTION_KEYS.to_vec(),
+        _ => {}
     }
     let own = KEYS.iter().filter(|key| key.section == section).map(|key| key.name);
     let tables = sections().into_iter().filter(|_| section.is_empty());
     own.chain(tables).collect()
 }
 
-/// The known name that was probably meant.
-pub(super) fn nearest(unknown: &str, known: &[&'static str]) -> Option<&'static str> {
-    let likeness = |name: &&&'static str| (strsim::jaro_winkler(unknown, name) * 1000.0) as u32;
-    known.iter().max_by_key(likeness).copied().filter(|name| strsim::jaro_winkler(unknown, name) > 0.75)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::nearest::nearest;
 
     #[test]
     fn the_nearest_key_is_found_and_far_ones_are_not() {

@@ -1,6 +1,7 @@
 //! The configuration: read and checked once, passed by value.
 
 mod drill;
+mod dump;
 mod file;
 pub mod identity;
 mod keys;
@@ -22,6 +23,7 @@ use crate::codec::Recipient;
 use crate::model::command_line::CommandLine;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::ClusterName;
+use crate::model::plan::dump_retention::DumpPolicy;
 use crate::model::plan::retention::Policy;
 use crate::model::shell_word::shell_word;
 use crate::model::signature::PublicKey;
@@ -29,6 +31,7 @@ use crate::model::verdict::Thresholds;
 use crate::notify::Settings as Notify;
 
 pub use drill::{Drill, DrillCheck};
+pub use dump::{Dump, LOCK_TIMEOUT};
 pub use keys::{KEYS, Key};
 pub use locate::{CONFIG_DIRECTORY, ENVIRONMENT_VARIABLE, locate};
 pub use repository::{Price, Repository, RepositoryChoice};
@@ -60,6 +63,8 @@ pub struct Config {
     pub name: Option<ClusterName>,
     /// Left out on a host that only restores.
     pub postgres: Option<Postgres>,
+    /// How a server is reached whose files are elsewhere: for dumps.
+    pub remote: Option<ConnectionString>,
     /// Public keys; empty where the repository is not encrypted.
     pub recipients: Vec<Recipient>,
     pub signing: Signing,
@@ -73,6 +78,8 @@ pub struct Config {
     pub backup: Backup,
     /// Without it everything is kept.
     pub retention: Option<Policy>,
+    /// What is dumped by a timer, and kept of it.
+    pub dump: Option<Dump>,
     /// Who is told of failures.
     pub notify: Notify,
     /// The file that metrics are written to.
@@ -159,6 +166,7 @@ impl Config {
             file: None,
             name: None,
             postgres: None,
+            remote: None,
             recipients: Vec::new(),
             signing: Signing::default(),
             repository: Repository::at(url.clone()),
@@ -167,6 +175,7 @@ impl Config {
             objectives: Objectives::default(),
             backup: Backup::default(),
             retention: None,
+            dump: None,
             notify: Notify::default(),
             metrics: None,
             state_dir: None,
@@ -216,6 +225,17 @@ impl Config {
     /// What expiry goes by there.
     pub fn retention_of<'c>(&'c self, repository: &'c Repository) -> Option<&'c Policy> {
         repository.retention.as_ref().or(self.retention.as_ref())
+    }
+
+    /// The longest that its rules keep anything there where none is missing.
+    pub fn longest_kept(&self, repository: &Repository) -> Option<Duration> {
+        let dumps = self.dump_retention().filter(|_| repository.keep.is_none()).map(DumpPolicy::longest);
+        Some(self.retention_of(repository)?.longest().max(dumps.unwrap_or_default()))
+    }
+
+    /// What expiry goes by with dumps; without it every one is kept.
+    pub fn dump_retention(&self) -> Option<&DumpPolicy> {
+        self.dump.as_ref()?.retention.as_ref()
     }
 
     /// For `--oldest-versions`: every object is read as it was created first.
@@ -269,7 +289,18 @@ impl Config {
     /// The cluster on this host, for commands that cannot do without it.
     pub fn postgres(&self) -> Result<&Postgres> {
         self.postgres.as_ref().ok_or_else(|| {
-            Error::new(Code::Config, format!("{} has no [postgres] data_dir", self.origin()))
+            Error::new(Code::Config, format!("{} has no [postgres] data_dir", self.origin())).hint(match self.remote {
+                Some(_) => "set it where the files of the server are; dump needs none of them",
+                None => "pgcairn config --help   # shows a configuration to begin with",
+            })
+        })
+    }
+
+    /// The server that is dumped, whether its files are here or not.
+    pub fn connection(&self) -> Result<&ConnectionString> {
+        let here = self.postgres.as_ref().map(|postgres| &postgres.connection);
+        here.or(self.remote.as_ref()).ok_or_else(|| {
+            Error::new(Code::Config, format!("{} has no [postgres] connection", self.origin()))
                 .hint("pgcairn config --help   # shows a configuration to begin with")
         })
     }

@@ -7,6 +7,7 @@ use super::file::Table;
 use super::value::{self, RepositoryUrl};
 use super::{Config, file, keys, s3};
 use crate::model::error::{Code, Result};
+use crate::model::plan::dump_retention::DumpPolicy;
 use crate::model::plan::retention::{Period, Policy};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,8 +93,15 @@ impl fmt::Display for RepositoryChoice {
     }
 }
 
-/// The first and the others; `usual` holds where one has no retention of its own.
-pub(super) fn all(top: &Table, usual: Option<&Policy>) -> Result<(Repository, Vec<Repository>)> {
+/// What holds where a repository has no retention of its own, and of dumps in any case.
+#[derive(Clone, Copy)]
+pub(super) struct Usual<'u> {
+    pub retention: Option<&'u Policy>,
+    pub dumps: Option<&'u DumpPolicy>,
+}
+
+/// The first and the others.
+pub(super) fn all(top: &Table, usual: Usual<'_>) -> Result<(Repository, Vec<Repository>)> {
     let tables = top.tables(keys::ARRAY_SECTION)?;
     let Some((first, others)) = tables.split_first() else {
         let missing = top.error(Code::ConfigValue, 0..0, "there is no [[repository]]");
@@ -115,12 +123,14 @@ pub(super) fn all(top: &Table, usual: Option<&Policy>) -> Result<(Repository, Ve
     Ok((first, read))
 }
 
-fn one(table: &Table, usual: Option<&Policy>) -> Result<Repository> {
+fn one(table: &Table, usual: Usual<'_>) -> Result<Repository> {
     let retention = table.table("retention")?.map(|table| file::retention(&table)).transpose()?;
     let keep = table.parsed("keep", period)?;
+    let dumps = usual.dumps.filter(|_| keep.is_none()).map(DumpPolicy::longest).unwrap_or_default();
+    let kept = retention.as_ref().or(usual.retention).map(|policy| policy.longest().max(dumps));
     Ok(Repository {
         name: table.required("name", name)?,
-        url: s3::url(table, retention.as_ref().or(usual))?,
+        url: s3::url(table, kept)?,
         id: table.parsed("id", value::not_empty)?,
         required: table.boolean("required")?.unwrap_or(true),
         keep,

@@ -11,7 +11,6 @@ use super::file::Table;
 use super::keys::{self, CREDENTIALS};
 use super::value::{self, Parsed, RepositoryUrl};
 use crate::model::error::{Code, Result};
-use crate::model::plan::retention::Policy;
 use crate::store::{self, Credentials, LockMode, ObjectLock, S3Settings, ServerSideEncryption};
 
 const AES256: &str = "AES256";
@@ -33,13 +32,13 @@ const KEYS: [&str; 12] = [
     CREDENTIALS,
 ];
 
-/// The URL with what the other keys say.
-pub(super) fn url(table: &Table, retention: Option<&Policy>) -> Result<RepositoryUrl> {
+/// The URL with what the other keys say; `kept` is the longest that anything is, where retention says it.
+pub(super) fn url(table: &Table, kept: Option<Duration>) -> Result<RepositoryUrl> {
     let url: RepositoryUrl = table.required("url", str::parse)?;
     match url.place() {
         store::RepositoryUrl::File(_) => refuse_all(table).map(|()| url),
         store::RepositoryUrl::S3(said) => {
-            let settings = settings(table, said, retention)?;
+            let settings = settings(table, said, kept)?;
             Ok(url.with_settings(settings))
         }
     }
@@ -50,7 +49,7 @@ fn refuse_all(table: &Table) -> Result<()> {
     Err(table.wrong_value(key, found.span(), "it belongs to a repository whose url begins with s3://".to_owned()))
 }
 
-fn settings(table: &Table, said: &S3Settings, retention: Option<&Policy>) -> Result<S3Settings> {
+fn settings(table: &Table, said: &S3Settings, kept: Option<Duration>) -> Result<S3Settings> {
     Ok(S3Settings {
         bucket: said.bucket.clone(),
         prefix: said.prefix.clone(),
@@ -59,7 +58,7 @@ fn settings(table: &Table, said: &S3Settings, retention: Option<&Policy>) -> Res
         path_style: once(table, "path_style", said.path_style, table.boolean("path_style")?)?,
         storage_class: table.parsed("storage_class", header_value)?,
         encryption: encryption(table)?,
-        lock: lock(table, retention)?,
+        lock: lock(table, kept)?,
         ca_file: table.parsed("ca_file", value::absolute_path)?,
         proxy: table.parsed("proxy", proxy)?,
         concurrency: table.integer("concurrency", 1..=keys::MAX_CONCURRENCY)?.and_then(|n| usize::try_from(n).ok()),
@@ -107,8 +106,8 @@ fn encryption(table: &Table) -> Result<Option<ServerSideEncryption>> {
     }
 }
 
-/// Without a period of its own the lock lasts as long as retention keeps a backup.
-fn lock(table: &Table, retention: Option<&Policy>) -> Result<Option<ObjectLock>> {
+/// Without a period of its own the lock lasts as long as retention keeps a backup, or that of dumps a dump.
+fn lock(table: &Table, kept: Option<Duration>) -> Result<Option<ObjectLock>> {
     let mode = |text: &str| {
         let known = [LockMode::Governance, LockMode::Compliance].into_iter().find(|mode| mode.word() == text);
         known.ok_or_else(|| format!("\"{text}\" is neither \"governance\" nor \"compliance\""))
@@ -119,7 +118,7 @@ fn lock(table: &Table, retention: Option<&Policy>) -> Result<Option<ObjectLock>>
         (Some(mode), None) => {
             let wanting = "object_lock needs object_lock_for where no [retention] says how long backups are kept";
             let wanting = || table.error(Code::ConfigValue, table.at("object_lock"), wanting);
-            Ok(Some(ObjectLock { mode, period: usual_lock_period(retention.ok_or_else(wanting)?) }))
+            Ok(Some(ObjectLock { mode, period: usual_lock_period(kept.ok_or_else(wanting)?) }))
         }
         (None, Some(_)) => {
             Err(table.error(Code::ConfigValue, table.at("object_lock_for"), "object_lock_for needs object_lock"))
@@ -136,9 +135,9 @@ fn lock_period(text: &str) -> Parsed<Duration> {
     }
 }
 
-/// As long as a backup is kept, and no longer than could be configured.
-pub fn usual_lock_period(retention: &Policy) -> Duration {
-    retention.longest().min(*LOCK_PERIODS.end())
+/// As long as anything is kept, and no longer than could be configured.
+pub fn usual_lock_period(kept: Duration) -> Duration {
+    kept.min(*LOCK_PERIODS.end())
 }
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);

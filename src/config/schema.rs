@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{ARRAY_SECTION, CHECK_KEYS, Form, KEYS, Key, sections};
+use super::keys::{ARRAY_SECTION, CHECK_KEYS, DUMP_RETENTION_KEYS, Form, KEYS, Key, sections};
 
 /// JSON schema (draft 2020-12) of a configuration file.
 pub fn schema() -> Value {
@@ -54,6 +54,8 @@ fn property(key: &Key) -> Value {
             json!({"type": "array", "items": {"type": "string", "pattern": "^ed25519:[A-Za-z0-9+/]{43}=$"}})
         }
         Form::Retention => object("retention"),
+        Form::DumpRetention => dump_retention(),
+        Form::Patterns => json!({"type": "array", "items": text()}),
         Form::Address => address(),
         Form::Words => json!({"type": "array", "minItems": 1, "items": {"type": "string"}}),
         Form::Checks => json!({"type": "array", "items": check()}),
@@ -89,6 +91,18 @@ fn address() -> Value {
 fn check() -> Value {
     let properties: Map<String, Value> = CHECK_KEYS.iter().map(|name| ((*name).to_owned(), text())).collect();
     json!({"type": "object", "additionalProperties": false, "required": ["database", "sql"], "properties": properties})
+}
+
+/// As `[retention]`, but for its window.
+fn dump_retention() -> Value {
+    let mut table = object("retention");
+    let mut properties: Map<String, Value> = DUMP_RETENTION_KEYS
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), table["properties"].get(*name)?.clone())))
+        .collect();
+    properties.insert("within".to_owned(), json!({"type": "string", "examples": ["7d"]}));
+    table["properties"] = Value::Object(properties);
+    table
 }
 
 fn credentials() -> Value {

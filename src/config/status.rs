@@ -19,6 +19,7 @@ pub(super) fn thresholds(table: Option<&Table>, objectives: &Objectives) -> Resu
         wal_warning: seconds("wal_warning", usual.wal_warning)?,
         wal_critical: seconds("wal_critical", usual.wal_critical)?,
         backup: seconds("backup", usual.backup)?,
+        dump: seconds("dump", usual.dump)?,
         drill: seconds("drill", usual.drill)?,
         full_warning: seconds("full_warning", usual.full_warning)?,
         full_critical: seconds("full_critical", usual.full_critical)?,

@@ -7,9 +7,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::{SpanRelativeTo, Unit};
-use postgres::config::Host;
 
 use crate::codec::{Recipient, parse_recipient};
+use crate::model::connection_string::{self, ConnectionStringError};
 use crate::model::signature::{InvalidPublicKey, PublicKey};
 use crate::store::{self, S3Settings};
 
@@ -89,32 +89,24 @@ impl fmt::Display for RepositoryUrl {
     }
 }
 
-/// A libpq connection string. It may hold a password, so it has no plain Debug.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ConnectionString(String);
+/// Where the server is, as libpq takes it. It may hold a password, so it has no plain Debug.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectionString(connection_string::ConnectionString);
 
 impl ConnectionString {
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.text()
     }
 
     /// The string, unless it holds a password.
     pub fn shown(&self) -> &str {
-        let parsed = self.0.parse::<::postgres::Config>();
-        if parsed.is_ok_and(|c| c.get_password().is_none()) { &self.0 } else { "(holds a password, not shown)" }
+        if self.0.has_secret() { "(holds a password, not shown)" } else { self.0.text() }
     }
-}
 
-impl ConnectionString {
     /// Where the server's sockets are looked for.
     pub fn socket_directories(&self) -> Vec<PathBuf> {
-        let parsed = self.0.parse::<::postgres::Config>();
-        let hosts = parsed.iter().flat_map(|parsed| parsed.get_hosts());
-        let directory = |host: &Host| match host {
-            Host::Unix(path) => Some(path.clone()),
-            Host::Tcp(_) => None,
-        };
-        hosts.filter_map(directory).collect()
+        let hosts = self.0.words().filter(|(word, _)| *word == "host").flat_map(|(_, hosts)| hosts.split(','));
+        hosts.filter(|host| host.starts_with('/')).map(PathBuf::from).collect()
     }
 }
 
@@ -122,16 +114,10 @@ impl FromStr for ConnectionString {
     type Err = String;
 
     fn from_str(text: &str) -> Parsed<ConnectionString> {
-        // The parser's own message may quote the text, and with it a password.
-        let wrong = |_| "not a connection string such as \"host=/var/run/postgresql user=postgres\"".to_owned();
-        text.parse::<::postgres::Config>().map_err(wrong)?;
-        Ok(ConnectionString(text.to_owned()))
-    }
-}
-
-impl fmt::Debug for ConnectionString {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ConnectionString({})", self.shown())
+        connection_string::ConnectionString::parse(text).map(ConnectionString).map_err(|error| match error {
+            ConnectionStringError::Word(wrong) => format!("it says {wrong}"),
+            _ => "not a connection string such as \"host=/var/run/postgresql user=postgres\"".to_owned(),
+        })
     }
 }
 
@@ -218,7 +204,10 @@ mod tests {
     fn a_password_in_the_connection_is_not_shown() {
         let connection: ConnectionString = "host=/run user=a password=hush".parse().unwrap();
         assert!(!format!("{connection:?}").contains("hush"));
-        let wrong = "host=/run password=hush nonsense".parse::<ConnectionString>().unwrap_err();
-        assert!(!wrong.contains("hush"));
+        assert!(!connection.shown().contains("hush"));
+        for text in ["host=/run password=hush nonsense", "host=/run password=my hush=x"] {
+            let wrong = text.parse::<ConnectionString>().unwrap_err();
+            assert!(!wrong.contains("hush"), "{wrong}");
+        }
     }
 }

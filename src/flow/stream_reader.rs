@@ -29,6 +29,15 @@ impl StreamReader<'_> {
         stream: &Stream,
         mut each: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
+        self.read_while(stream, |bytes| each(bytes).map(|()| true))
+    }
+
+    /// The same until whoever takes it wants no more.
+    pub fn read_while<E: From<InwardError>>(
+        &self,
+        stream: &Stream,
+        mut each: impl FnMut(&[u8]) -> Result<bool, E>,
+    ) -> Result<(), E> {
         let (mut chunk, mut length) = (vec![0; CHUNK], 0);
         for number in &stream.pieces {
             let key = self.keys.dump_piece(self.dump, *number);
@@ -41,7 +50,9 @@ impl StreamReader<'_> {
                     0 => break,
                     read => {
                         length += read as u64;
-                        each(&chunk[..read])?;
+                        if !each(&chunk[..read])? {
+                            return Ok(());
+                        }
                     }
                 }
             }

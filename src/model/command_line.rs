@@ -15,16 +15,30 @@ pub struct CommandLine {
 }
 
 /// The commands that take `--repository`.
-const READING: [&str; 8] = ["list", "show", "status", "verify", "restore", "drill", "wal list", "wal fetch"];
+const READING: [&str; 11] = [
+    "list",
+    "show",
+    "status",
+    "verify",
+    "restore",
+    "drill",
+    "wal list",
+    "wal fetch",
+    "dump list",
+    "dump show",
+    "dump restore",
+];
 /// Those of them that look at signatures.
-const TRUSTING: [&str; 6] = ["list", "show", "status", "verify", "restore", "drill"];
+const TRUSTING: [&str; 9] =
+    ["list", "show", "status", "verify", "restore", "drill", "dump list", "dump show", "dump restore"];
 /// The commands that take the name of a repository, and nothing else to find it.
 const CHOOSING: [&str; 4] = ["expire", "hold", "release", "undelete"];
 /// Those that read the configuration file. Any other does not care which it is.
-const CONFIGURED: [&str; 17] = [
+const CONFIGURED: [&str; 18] = [
     "init",
     "check",
     "backup",
+    "dump",
     "wal flush",
     "config check",
     "notify test",
@@ -94,6 +108,8 @@ mod tests {
                 "go on: pgcairn wal list --repository file:///r --gaps, or pgcairn check",
             ),
             ("`pgcairn key generate`", "`pgcairn key generate`", "`pgcairn key generate`"),
+            ("pgcairn dump", "pgcairn -c b dump", "pgcairn dump"),
+            ("pgcairn dump list", "pgcairn -c b dump list", "pgcairn dump list --repository file:///r --trusted k"),
             ("pgcairn -c a list", "pgcairn -c a list", "pgcairn -c a list"),
             ("/opt/pgcairn list", "/opt/pgcairn list", "/opt/pgcairn list"),
             ("the pgcairn listing of pgcairn ", "the pgcairn listing of pgcairn ", "the pgcairn listing of pgcairn "),

@@ -1,172 +1,246 @@
-//! What a connection string of libpq says, as far as it matters before libpq reads it (`conninfo_parse` and
-//! `conninfo_uri_parse_options` in `fe-connect.c`): that it holds no password, and whether it names a database.
+//! A connection string as libpq takes it (`conninfo_parse` and `conninfo_uri_parse_options` in `fe-connect.c`): words and
+//! their values, in either form.
+
+pub mod words;
+
+use std::fmt;
 
 use thiserror::Error;
 
+use self::words::{KEPT_TO, NOT_KEPT_TO, SECRETS};
+use super::nearest::nearest;
+
 /// Schemes of the other form.
 const SCHEMES: [&str; 2] = ["postgresql://", "postgres://"];
-/// Secrets; a program's command line is for everybody to see.
-const SECRETS: [&str; 4] = ["password", "sslpassword", "oauth_client_secret", "scram_client_key"];
 /// Where a database may come from.
 const DATABASES: [&str; 2] = ["dbname", "service"];
 
-/// The text is never part of what is said: it may hold the password.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+/// A value is never part of what is said: it may be the password.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ConnectionStringError {
     #[error("the connection string is not as libpq takes it, such as 'host=/var/run/postgresql user=postgres'")]
     Malformed,
     #[error("the connection string holds a secret, which every user of this machine could see")]
     Secret,
+    #[error("the connection string says {}", .0)]
+    Word(WrongWord),
 }
 
-/// A connection string without secrets.
+/// A word that means nothing here.
 #[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WrongWord {
+    Unknown(String),
+    /// After a password, so it may be a part of one.
+    UnknownAfterPassword,
+    NotKeptTo(&'static str),
+}
+
+impl fmt::Display for WrongWord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WrongWord::Unknown(word) => match nearest(word, KEPT_TO) {
+                Some(near) => write!(f, "{word}, which libpq does not know; the nearest known word is {near}"),
+                None => write!(f, "{word}, which libpq does not know"),
+            },
+            WrongWord::UnknownAfterPassword => {
+                f.write_str("after the password what libpq does not know; a value with spaces stands in single quotes")
+            }
+            WrongWord::NotKeptTo(word) => write!(f, "{word}, which pgcairn's own sessions cannot keep to"),
+        }
+    }
+}
+
+/// A connection string that holds no secret unless it came by [`ConnectionString::parse`].
+#[derive(Clone, PartialEq, Eq)]
 pub struct ConnectionString {
     text: String,
-    names_database: bool,
+    words: Vec<(String, String)>,
 }
 
 impl ConnectionString {
+    /// From a command line, where no secret may stand.
     pub fn new(text: &str) -> Result<ConnectionString, ConnectionStringError> {
-        let names = match SCHEMES.iter().find_map(|scheme| text.strip_prefix(scheme)) {
-            Some(rest) => uri_names(rest)?,
-            None => pair_names(text)?,
-        };
-        if names.iter().any(|name| SECRETS.contains(&name.as_str())) {
+        let parsed = ConnectionString::split(text)?;
+        if parsed.has_secret() {
             return Err(ConnectionStringError::Secret);
         }
-        let names_database = names.iter().any(|name| DATABASES.contains(&name.as_str()));
-        Ok(ConnectionString { text: text.to_owned(), names_database })
+        parsed.refuse_words()
+    }
+
+    /// From where only its owner reads it.
+    pub fn parse(text: &str) -> Result<ConnectionString, ConnectionStringError> {
+        ConnectionString::split(text)?.refuse_words()
+    }
+
+    fn split(text: &str) -> Result<ConnectionString, ConnectionStringError> {
+        let words = match SCHEMES.iter().find_map(|scheme| text.strip_prefix(scheme)) {
+            Some(rest) => uri(rest)?,
+            None => pairs(text)?,
+        };
+        Ok(ConnectionString { text: text.to_owned(), words })
+    }
+
+    fn refuse_words(self) -> Result<ConnectionString, ConnectionStringError> {
+        let mut after_password = false;
+        for (word, _) in &self.words {
+            check_word(word, after_password).map_err(ConnectionStringError::Word)?;
+            after_password |= SECRETS.contains(&word.as_str());
+        }
+        Ok(self)
     }
 
     pub fn text(&self) -> &str {
         &self.text
     }
 
+    /// The last value of a word counts.
+    pub fn words(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.words.iter().map(|(word, value)| (word.as_str(), value.as_str()))
+    }
+
+    pub fn has_secret(&self) -> bool {
+        self.words.iter().any(|(word, _)| SECRETS.contains(&word.as_str()))
+    }
+
     /// It, or the service that it names, may say which.
     pub fn names_database(&self) -> bool {
-        self.names_database
+        self.words.iter().any(|(word, _)| DATABASES.contains(&word.as_str()))
     }
 }
 
-/// `host=/tmp user = 'me'`: what is said, without the values.
-fn pair_names(text: &str) -> Result<Vec<String>, ConnectionStringError> {
-    let (mut names, mut rest) = (Vec::new(), text.trim_start());
+impl fmt::Debug for ConnectionString {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = if self.has_secret() { "(holds a secret)" } else { &self.text };
+        write!(f, "ConnectionString({text})")
+    }
+}
+
+pub fn check_word(word: &str, after_password: bool) -> Result<(), WrongWord> {
+    if KEPT_TO.contains(&word) {
+        return Ok(());
+    }
+    Err(match NOT_KEPT_TO.iter().find(|known| **known == word) {
+        Some(known) => WrongWord::NotKeptTo(known),
+        None if after_password => WrongWord::UnknownAfterPassword,
+        None => WrongWord::Unknown(word.to_owned()),
+    })
+}
+
+/// `host=/tmp user = 'me'`
+fn pairs(text: &str) -> Result<Vec<(String, String)>, ConnectionStringError> {
+    let (mut pairs, mut rest) = (Vec::new(), text.trim_start());
     while !rest.is_empty() {
-        let (name, after) = rest.split_once('=').ok_or(ConnectionStringError::Malformed)?;
-        let name = name.trim_end();
-        if name.is_empty() || name.contains(char::is_whitespace) {
+        let (word, after) = rest.split_once('=').ok_or(ConnectionStringError::Malformed)?;
+        let word = word.trim_end();
+        if word.is_empty() || word.contains(char::is_whitespace) {
             return Err(ConnectionStringError::Malformed);
         }
-        names.push(name.to_owned());
-        rest = after_value(after.trim_start())?.trim_start();
+        let (value, after) = value(after.trim_start())?;
+        pairs.push((word.to_owned(), value));
+        rest = after.trim_start();
     }
-    if names.is_empty() { Err(ConnectionStringError::Malformed) } else { Ok(names) }
+    if pairs.is_empty() { Err(ConnectionStringError::Malformed) } else { Ok(pairs) }
 }
 
-/// What follows a value; a backslash takes the next character as it is.
-fn after_value(text: &str) -> Result<&str, ConnectionStringError> {
+/// A value, and what follows it; a backslash takes the next character as it is.
+fn value(text: &str) -> Result<(String, &str), ConnectionStringError> {
     let quoted = text.starts_with('\'');
+    let mut value = String::new();
     let mut characters = text.char_indices().skip(usize::from(quoted));
     while let Some((at, character)) = characters.next() {
         match character {
-            '\\' => drop(characters.next()),
-            '\'' if quoted => return Ok(&text[at + 1..]),
-            space if !quoted && space.is_whitespace() => return Ok(&text[at..]),
-            _ => {}
+            '\\' => value.extend(characters.next().map(|(_, escaped)| escaped)),
+            '\'' if quoted => return Ok((value, &text[at + 1..])),
+            space if !quoted && space.is_whitespace() => return Ok((value, &text[at..])),
+            other => value.push(other),
         }
     }
-    if quoted { Err(ConnectionStringError::Malformed) } else { Ok("") }
+    if quoted { Err(ConnectionStringError::Malformed) } else { Ok((value, "")) }
 }
 
-/// `user@host:port/database?name=value`
-fn uri_names(rest: &str) -> Result<Vec<String>, ConnectionStringError> {
+/// `user:password@host:port,host:port/database?word=value`
+fn uri(rest: &str) -> Result<Vec<(String, String)>, ConnectionStringError> {
     let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, database) = place.split_once('/').unwrap_or((place, ""));
-    let mut names = Vec::new();
+    let mut words = Vec::new();
     // A password may hold anything, a slash or a question mark that should have been encoded too.
-    if let Some((user, _)) = rest.rsplit_once('@') {
-        if user.contains(':') {
-            return Err(ConnectionStringError::Secret);
+    let hosts = match rest.rsplit_once('@') {
+        None => authority,
+        Some((user, _)) if !authority.contains('@') || user.contains(['/', '?']) => {
+            let held =
+                if user.contains(':') { ConnectionStringError::Secret } else { ConnectionStringError::Malformed };
+            return Err(held);
         }
-        if !authority.contains('@') || user.contains(['/', '?']) {
-            return Err(ConnectionStringError::Malformed);
+        Some(_) => {
+            let (user, hosts) = authority.rsplit_once('@').unwrap_or_default();
+            let (user, password) = user.split_once(':').map_or((user, None), |(user, word)| (user, Some(word)));
+            push(&mut words, "user", user)?;
+            push(&mut words, "password", password.unwrap_or_default())?;
+            hosts
         }
-        names.push("user".to_owned());
+    };
+    let places = hosts.split(',').map(host_and_port).collect::<Result<Vec<_>, _>>()?;
+    let (names, ports): (Vec<&str>, Vec<&str>) = places.into_iter().unzip();
+    if names.iter().any(|name| !name.is_empty()) {
+        push(&mut words, "host", &names.join(","))?;
     }
-    names.extend((!database.is_empty()).then(|| "dbname".to_owned()));
+    if ports.iter().any(|port| !port.is_empty()) {
+        push(&mut words, "port", &ports.join(","))?;
+    }
+    push(&mut words, "dbname", database)?;
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, _) = pair.split_once('=').ok_or(ConnectionStringError::Malformed)?;
-        // libpq decodes names as well.
-        if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        let (word, value) = pair.split_once('=').ok_or(ConnectionStringError::Malformed)?;
+        // libpq decodes words as well.
+        if word.is_empty() || !word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
             return Err(ConnectionStringError::Malformed);
         }
-        names.push(name.to_owned());
+        match (word, value) {
+            // As JDBC says it.
+            ("ssl", "true") => words.push(("sslmode".to_owned(), "require".to_owned())),
+            _ => words.push((word.to_owned(), decoded(value)?)),
+        }
     }
-    Ok(names)
+    Ok(words)
+}
+
+fn push(words: &mut Vec<(String, String)>, word: &str, value: &str) -> Result<(), ConnectionStringError> {
+    if !value.is_empty() {
+        words.push((word.to_owned(), decoded(value)?));
+    }
+    Ok(())
+}
+
+/// `name`, `name:port`, `[::1]:port`
+fn host_and_port(place: &str) -> Result<(&str, &str), ConnectionStringError> {
+    if let Some(rest) = place.strip_prefix('[') {
+        let (address, after) = rest.split_once(']').ok_or(ConnectionStringError::Malformed)?;
+        return match (after.is_empty(), after.strip_prefix(':')) {
+            (true, _) => Ok((address, "")),
+            (false, Some(port)) => Ok((address, port)),
+            (false, None) => Err(ConnectionStringError::Malformed),
+        };
+    }
+    Ok(place.split_once(':').unwrap_or((place, "")))
+}
+
+/// `%2F`
+fn decoded(text: &str) -> Result<String, ConnectionStringError> {
+    let (mut bytes, mut rest) = (Vec::with_capacity(text.len()), text.as_bytes());
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        if *first != b'%' {
+            bytes.push(*first);
+            continue;
+        }
+        let (digits, after) = rest.split_at_checked(2).ok_or(ConnectionStringError::Malformed)?;
+        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        let byte = digit(digits[0]).zip(digit(digits[1])).map(|(high, low)| high << 4 | low).filter(|byte| *byte != 0);
+        bytes.push(byte.ok_or(ConnectionStringError::Malformed)?);
+        rest = after;
+    }
+    String::from_utf8(bytes).map_err(|_| ConnectionStringError::Malformed)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::ConnectionStringError::{Malformed, Secret};
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn secrets_are_found_wherever_libpq_would() {
-        for text in [
-            "password=x",
-            "host=/tmp  password = 'a b'",
-            r"user=a\ b password=x",
-            r"application_name='it\'s' password=x",
-            "postgresql://me:x@host/db",
-            "postgres://me:a/b@host/db",
-            "postgresql://host/db?password=x",
-            "postgresql://host/db?sslmode=require&sslpassword=x",
-        ] {
-            assert_eq!(ConnectionString::new(text), Err(Secret), "{text}");
-        }
-    }
-
-    #[test]
-    fn what_libpq_would_complain_of_is_not_repeated() {
-        for text in [
-            "",
-            "app",
-            "host",
-            "host=/tmp x",
-            "=x",
-            "host='a",
-            "postgresql://host/db?p%61ssword=x",
-            "postgresql://host/?x",
-        ] {
-            assert_eq!(ConnectionString::new(text), Err(Malformed), "{text}");
-        }
-    }
-
-    #[test]
-    fn the_database_may_be_said() {
-        for (text, named) in [
-            ("host=/tmp user=postgres", false),
-            ("host=/tmp dbname=app", true),
-            ("service=live", true),
-            ("host='it\\'s dbname=x'", false),
-            ("passfile=/etc/pass host=h", false),
-            ("postgresql://me@host:5432,other:5433/app?sslmode=require", true),
-            ("postgresql://", false),
-            ("postgresql://host?dbname=app", true),
-        ] {
-            assert_eq!(ConnectionString::new(text).map(|string| string.names_database()), Ok(named), "{text}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn a_value_hides_nothing(value in "[^\0]{0,20}") {
-            let escaped = value.replace('\\', r"\\").replace('\'', r"\'");
-            prop_assert_eq!(ConnectionString::new(&format!("user='{escaped}' password=x")), Err(Secret));
-            let alone = format!("user='{escaped}'");
-            prop_assert!(ConnectionString::new(&alone).is_ok());
-        }
-    }
-}
+#[path = "connection_string_tests.rs"]
+mod tests;

@@ -1,5 +1,5 @@
-//! `drills/<time>-<random>.json`: what a drill has proven of which backup. Plain text, so it tells no names of databases
-//! or tables.
+//! `drills/<time>-<random>.json`: what a drill has proven of which backup; `drills/<time>-<random>-dump.json`: of which
+//! dump. Plain text, so they tell no names of databases or tables.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,26 @@ pub struct Record {
     /// Until the copy took sessions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery_seconds: Option<f64>,
+    pub checks: Vec<CheckRecord>,
+    pub pgcairn: String,
+}
+
+/// Of a dump.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DumpRecord {
+    pub format: u32,
+    /// Left out where it did not come to choosing one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dump: Option<BackupId>,
+    pub started: Timestamp,
+    pub seconds: f64,
+    pub passed: bool,
+    /// Fetched, loaded and counted; left out where it did not come to that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load_seconds: Option<f64>,
+    /// Of the dump, as its marker has it, and left out with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_bytes: Option<u64>,
     pub checks: Vec<CheckRecord>,
     pub pgcairn: String,
 }
@@ -50,6 +70,18 @@ impl Outcome {
 }
 
 impl Recorded for Record {
+    fn directory(keys: &ClusterKeys) -> String {
+        keys.drills()
+    }
+
+    fn began(&self) -> Timestamp {
+        self.started
+    }
+}
+
+impl Recorded for DumpRecord {
+    const MARK: &'static str = "-dump";
+
     fn directory(keys: &ClusterKeys) -> String {
         keys.drills()
     }

@@ -1,8 +1,12 @@
 //! A logical dump. Its marker, `dumps/<id>.json`, is plaintext and names databases; which tables they have stands in the
 //! contents, which are closed as everything else.
 
+pub mod archive;
 mod contents;
+mod globals;
+pub mod globals_script;
 mod marker;
+pub mod selection;
 
 use std::collections::BTreeMap;
 
@@ -12,11 +16,17 @@ use serde::{Deserialize, Serialize};
 use super::catalog::{ObjectsDigest, u64_string};
 use super::key::{BackupId, ClusterName};
 
-pub use contents::{Contents, ContentsError, Database, Large, Locale, Part, Stream, TableName, TableRows, quoted};
+pub use contents::{
+    Contents, ContentsError, Database, Globals, Large, Locale, Part, Stream, TableName, TableRows, quoted,
+};
+pub use globals::with_tablespaces_at;
 pub use marker::{Marker, format_marker, parse_marker};
 
-/// Bytes of JSON for the names of databases in a marker; the count beyond goes on.
+/// Bytes of JSON that names of databases take in a marker, at most: those beyond are left out, and counted all the same.
 pub const MAX_NAMED: usize = 16 << 10;
+
+/// Bytes of the contents of a dump before compression: some millions of tables.
+pub const MAX_CONTENTS: u64 = 1 << 30;
 
 /// As many of the names as a marker has.
 pub fn named<'n>(names: impl Iterator<Item = &'n str>) -> Vec<String> {
@@ -46,7 +56,8 @@ pub struct Summary {
     pub server_version: u32,
     /// Major of the `pg_dump` that wrote the archives; what restores them is as new or newer.
     pub pg_dump_major: u32,
-    /// By the database server's clock. Every database is as it was at a moment of its own in between.
+    /// By the database server's clock. Every database is as it was at a moment of its own in between, which its
+    /// contents tell.
     pub started: Timestamp,
     pub finished: Timestamp,
     /// The server was in recovery.

@@ -113,6 +113,8 @@ codes! {
     DiskSpace = "disk-space", 4;
     /// None of the trusted keys has signed the backup.
     Untrusted = "untrusted", 4;
+    /// The server does not prove that it is the one that was meant, or speaks no TLS where it must.
+    UntrustedServer = "untrusted-server", 4;
     /// A setting of the server does not allow what was asked.
     ServerSetting = "server-setting", 4;
     /// What was asked for does not exist, and the repository proved it.

@@ -17,6 +17,9 @@ pub use cluster_name::{ClusterName, InvalidClusterName, MAX_CLUSTER_NAME};
 /// The marker of a repository: format version, repository id, encryption.
 pub const REPOSITORY_MARKER: &str = "pgcairn.json";
 
+/// `<time>-<random>`
+const NUMBERED_STEM: usize = "20261120T050000Z-00000007".len();
+
 /// A checked path within a repository: `/`-separated parts of `[A-Za-z0-9._-]`, none of them empty,
 /// `.` or `..`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -212,6 +215,17 @@ impl ClusterKeys {
         (id.is_dump() && self.dump(&id) == *key).then_some(id)
     }
 
+    /// What tells that this backup or dump is there.
+    pub fn marker_of(&self, id: &BackupId) -> Key {
+        if id.is_dump() { self.dump(id) } else { self.backup(id) }
+    }
+
+    /// The dump that the object at `key` is of, its marker left out.
+    pub fn dump_part_of(&self, key: &Key) -> Option<BackupId> {
+        let (id, name) = key.as_str().strip_prefix(&self.dumps())?.split_once('/')?;
+        if name.contains('/') { None } else { id.parse().ok().filter(BackupId::is_dump) }
+    }
+
     /// `holds/`
     pub fn holds(&self) -> String {
         format!("{}/holds/", self.root)
@@ -221,29 +235,28 @@ impl ClusterKeys {
         Key(format!("{}/holds/{id}.json", self.root))
     }
 
-    /// The backup whose hold lies at `key`, if one does.
+    /// The backup or dump whose hold lies at `key`, if one does.
     pub fn held_by(&self, key: &Key) -> Option<BackupId> {
         let id = id_of_json(key)?;
-        (!id.is_dump() && self.hold(&id) == *key).then_some(id)
+        (self.hold(&id) == *key).then_some(id)
     }
 
-    /// `trash/`, commit markers of dropped backups.
+    /// `trash/`, markers of dropped backups and dumps.
     pub fn trash(&self) -> String {
         format!("{}/trash/", self.root)
     }
 
-    /// A name of its own for each time that a backup is dropped: the grace time begins anew.
+    /// A name of its own for each time that one is dropped: the grace time begins anew.
     pub fn trashed(&self, id: &BackupId, random: u32) -> Key {
         Key(format!("{}/trash/{id}-{random:08x}.json", self.root))
     }
 
-    /// The dropped backup whose commit marker lies at `key`, if one does.
+    /// The dropped backup or dump whose marker lies at `key`, if one does.
     pub fn trashed_id_of(&self, key: &Key) -> Option<BackupId> {
         let name = key.as_str().strip_prefix(&self.trash())?.strip_suffix(".json")?;
         let (id, random) = name.rsplit_once('-')?;
         let lower_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-        let id: BackupId = (random.len() == 8 && random.bytes().all(lower_hex)).then(|| id.parse().ok())??;
-        (!id.is_dump()).then_some(id)
+        (random.len() == 8 && random.bytes().all(lower_hex)).then(|| id.parse().ok())?
     }
 
     /// `condemned/`
@@ -280,7 +293,19 @@ impl ClusterKeys {
 
     /// `condemned/<time>-<random>.json` or the same in `runs/`, `drills/` and such.
     pub fn numbered(directory: &str, start: Timestamp, random: u32) -> Key {
-        Key(format!("{}-{random:08x}.json", ClusterKeys::numbered_from(directory, start)))
+        ClusterKeys::marked(directory, start, random, "")
+    }
+
+    /// The same with a mark, where objects of another kind lie in the same directory: `drills/<time>-<random>-dump.json`.
+    pub fn marked(directory: &str, start: Timestamp, random: u32, mark: &str) -> Key {
+        Key(format!("{}-{random:08x}{mark}.json", ClusterKeys::numbered_from(directory, start)))
+    }
+
+    /// Whether `key` is one of these, with this mark and no other.
+    pub fn is_marked(directory: &str, key: &Key, mark: &str) -> bool {
+        let name = key.as_str().strip_prefix(directory).and_then(|name| name.strip_suffix(".json"));
+        let stem = name.and_then(|name| name.strip_suffix(mark));
+        stem.is_some_and(|stem| stem.len() == NUMBERED_STEM)
     }
 
     /// What keys of that second begin with; those of later ones come after it.
@@ -399,6 +424,12 @@ mod tests {
         let record = ClusterKeys::numbered(&keys().drills(), "2026-11-20T05:00:00.9Z".parse().unwrap(), 7);
         assert_eq!(record.as_str(), format!("{root}/drills/20261120T050000Z-00000007.json"));
         assert_eq!(keys().drill_report(&record).as_str(), format!("{root}/drills/20261120T050000Z-00000007.zst.age"));
+        let drills = keys().drills();
+        let of_dump = ClusterKeys::marked(&drills, "2026-11-20T05:00:00Z".parse().unwrap(), 7, "-dump");
+        assert_eq!(of_dump.as_str(), format!("{root}/drills/20261120T050000Z-00000007-dump.json"));
+        for (mark, key, other) in [("", &record, &of_dump), ("-dump", &of_dump, &record)] {
+            assert!(ClusterKeys::is_marked(&drills, key, mark) && !ClusterKeys::is_marked(&drills, other, mark));
+        }
         assert_eq!(keys().timeline_json(2).as_str(), format!("{root}/wal/00000002.timeline.json"));
     }
 

@@ -17,6 +17,7 @@ pub mod key_check;
 pub mod labels;
 pub mod lsn;
 pub mod manifest;
+pub mod nearest;
 pub mod page;
 pub mod path;
 pub mod plan;

@@ -21,6 +21,9 @@ pub enum InvalidRecord {
 
 /// A record of what was done with backups, among others of its kind and named by when it began.
 pub trait Recorded: Serialize + DeserializeOwned {
+    /// In its name, where records of another kind lie in the same directory.
+    const MARK: &'static str = "";
+
     /// Where they lie.
     fn directory(keys: &ClusterKeys) -> String;
     fn began(&self) -> Timestamp;

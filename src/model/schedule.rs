@@ -7,6 +7,7 @@ use std::str::FromStr;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Job {
     Backup,
+    Dump,
     Expire,
     Copy,
     Verify,
@@ -14,12 +15,13 @@ pub enum Job {
 }
 
 impl Job {
-    pub const ALL: [Job; 5] = [Job::Backup, Job::Expire, Job::Copy, Job::Verify, Job::Drill];
+    pub const ALL: [Job; 6] = [Job::Backup, Job::Dump, Job::Expire, Job::Copy, Job::Verify, Job::Drill];
 
     /// The command, and the key under `[schedule]`.
     pub fn name(self) -> &'static str {
         match self {
             Job::Backup => "backup",
+            Job::Dump => "dump",
             Job::Expire => "expire",
             Job::Copy => "copy",
             Job::Verify => "verify",
@@ -39,6 +41,7 @@ impl Job {
     pub fn usual(self) -> &'static str {
         match self {
             Job::Backup => "*-*-* 03:00",
+            Job::Dump => "*-*-* 01:00",
             Job::Expire => "*-*-* 05:00",
             Job::Copy => "hourly",
             Job::Verify => "Sat *-*-* 06:00",

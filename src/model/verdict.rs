@@ -58,6 +58,7 @@ pub fn judge(facts: &Facts, thresholds: &Thresholds) -> Vec<Judged> {
     let mut judged: Vec<Judged> = of_host(facts, thresholds)
         .into_iter()
         .chain(of_backups(facts, thresholds))
+        .chain(of_dumps(facts, thresholds))
         .chain(of_set_up(facts))
         .map(|reason| (None, reason))
         .chain(facts.repositories.iter().flat_map(|repository| {
@@ -111,12 +112,23 @@ fn of_host(facts: &Facts, thresholds: &Thresholds) -> Vec<(Level, Reason)> {
 
 /// The newest backup counts, wherever it lies. Nothing is said where the repository that backups are made into is mute.
 fn of_backups(facts: &Facts, thresholds: &Thresholds) -> Option<(Level, Reason)> {
-    facts.repositories.first()?.told?;
+    facts.repositories.first().filter(|_| !facts.dumps_only)?.told?;
     let told = || facts.repositories.iter().filter_map(|repository| repository.told);
     match told().filter_map(|told| told.backup_seconds).min() {
         Some(seconds) if seconds > thresholds.backup => Some((Level::Critical, Reason::BackupOld { seconds })),
         Some(_) => None,
         None => told().all(|told| told.backups == 0).then_some((Level::Critical, Reason::NoBackup)),
+    }
+}
+
+/// Likewise, where dumps are configured.
+fn of_dumps(facts: &Facts, thresholds: &Thresholds) -> Option<(Level, Reason)> {
+    facts.repositories.first().filter(|_| facts.makes_dumps)?.told?;
+    let told = || facts.repositories.iter().filter_map(|repository| repository.told);
+    match told().filter_map(|told| told.dump_seconds).min() {
+        Some(seconds) if seconds > thresholds.dump => Some((Level::Warning, Reason::DumpOld { seconds })),
+        Some(_) => None,
+        None => told().all(|told| told.dumps == 0).then_some((Level::Warning, Reason::NoDump)),
     }
 }
 
@@ -165,6 +177,9 @@ fn of_told(told: &Told, thresholds: &Thresholds) -> Vec<(Level, Reason)> {
     if told.untrusted > 0 {
         reasons.push(critical(Reason::BackupsUntrusted { backups: told.untrusted }));
     }
+    if told.unreadable_dumps > 0 {
+        reasons.push((Level::Warning, Reason::DumpsUnreadable { dumps: told.unreadable_dumps }));
+    }
     if told.flagged_pages > 0 {
         reasons.push(critical(Reason::PagesFlagged { pages: told.flagged_pages }));
     }
@@ -189,6 +204,9 @@ fn of_told(told: &Told, thresholds: &Thresholds) -> Vec<(Level, Reason)> {
     if told.backups > 0 {
         reasons.extend(drill(told.drill, thresholds));
     }
+    if told.has_dumps {
+        reasons.extend(dump_drill(told.dump_drill, thresholds));
+    }
     reasons.extend(told.damage.map(|damage| critical(Reason::VerifyFailed(damage))));
     reasons
 }
@@ -198,6 +216,17 @@ fn drill(drill: Option<Try>, thresholds: &Thresholds) -> Option<(Level, Reason)>
         None => Some((Level::Warning, Reason::DrillNever)),
         Some(Try { passed: false, seconds }) => Some((Level::Critical, Reason::DrillFailed { seconds })),
         Some(Try { seconds, .. }) if seconds > thresholds.drill => Some((Level::Warning, Reason::DrillOld { seconds })),
+        Some(_) => None,
+    }
+}
+
+fn dump_drill(drill: Option<Try>, thresholds: &Thresholds) -> Option<(Level, Reason)> {
+    match drill {
+        None => Some((Level::Warning, Reason::DumpDrillNever)),
+        Some(Try { passed: false, seconds }) => Some((Level::Critical, Reason::DumpDrillFailed { seconds })),
+        Some(Try { seconds, .. }) if seconds > thresholds.drill => {
+            Some((Level::Warning, Reason::DumpDrillOld { seconds }))
+        }
         Some(_) => None,
     }
 }

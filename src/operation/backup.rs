@@ -3,7 +3,6 @@
 mod captured;
 mod commit;
 mod copy;
-pub mod in_time;
 mod wal_arrival;
 
 use std::collections::BTreeMap;

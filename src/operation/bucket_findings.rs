@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use crate::config::{self, Config};
 use crate::model::error::{Code, Error, Result};
-use crate::model::plan::retention::Policy;
 use crate::report::check::Finding;
 use crate::report::text::count;
 use crate::store::{Bucket, BucketLock, Effect, ObjectLock, Repository, RepositoryUrl, Rule, Told, Versions};
@@ -25,7 +24,7 @@ const OTHER_BUCKET: &str =
 #[derive(Debug, Clone, Copy, Default)]
 struct Wanted {
     lock: Option<ObjectLock>,
-    /// The longest that `[retention]` keeps a backup where none is missing.
+    /// The longest that `[retention]`, and that of dumps, keep anything where none is missing.
     kept: Option<Duration>,
 }
 
@@ -35,7 +34,7 @@ impl Wanted {
             RepositoryUrl::S3(settings) => settings.lock,
             RepositoryUrl::File(_) => None,
         };
-        Wanted { lock, kept: config.retention_of(repository).map(Policy::longest) }
+        Wanted { lock, kept: config.longest_kept(repository) }
     }
 
     /// So long what was overwritten or deleted must stay readable.

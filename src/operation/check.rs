@@ -188,6 +188,8 @@ fn server(context: &Context, with_repository: bool) -> Vec<Finding> {
         Err(error) => return vec![Finding::fail(SERVER, error)],
     };
     let mut findings = server_findings::server(context, &mut connection, &settings);
+    let caution = connection.caution();
+    findings.extend(caution.map(|it| Finding::warning("connection", it.message, it.hint.unwrap_or_default())));
     let directory = DataDirectory::open(&postgres.data_dir).map_err(Error::from);
     findings.push(match directory.and_then(|d| check_cluster(&mut connection, &settings, &d, None)) {
         Ok(()) => Finding::pass("data directory", format!("{} is the server's", postgres.data_dir.display())),

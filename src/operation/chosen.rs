@@ -1,9 +1,13 @@
-//! One backup of all generations of a cluster, by what a person calls it. What fits several is never taken for absent.
+//! One backup or dump of all generations of a cluster, by what a person calls it. What fits several is never taken for absent.
+
+use jiff::Timestamp;
 
 use super::catalog::{Catalog, choose_cluster, generations, unresolved};
+use super::dump::catalog::Dumps;
 use super::repository::Opened;
 use crate::config::Config;
 use crate::model::catalog::CommitMarker;
+use crate::model::dump;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::{BackupId, ClusterName};
 use crate::model::selector::{Selector, SelectorError};
@@ -60,15 +64,45 @@ pub fn backup(
     selector: &Selector,
     missing: impl Fn(&SelectorError) -> Error,
 ) -> Result<Found<CommitMarker>> {
+    let Found { id, opened, what } =
+        find(place, selector, |opened| backups(opened, selector), |error, _| missing(error))?;
+    Ok(Found { id, opened, what: what? })
+}
+
+type Backups = Candidates<Option<Timestamp>, Result<CommitMarker>>;
+
+/// Those of one generation that such a name may mean.
+fn backups(opened: &Opened, selector: &Selector) -> Result<Backups> {
+    let catalog = Catalog::read(&opened.repository.reader(), &opened.keys)?;
+    // Nobody knows how new an unreadable one is.
+    let is_named = matches!(selector, Selector::Prefix(_));
+    let unreadable = catalog.unreadable.iter().filter(|_| is_named);
+    let unreadable = unreadable.map(|marker| (None, marker.id.clone(), Err(marker.as_error()))).collect::<Vec<_>>();
+    let sound = catalog.backups.into_iter().map(|b| (Some(b.summary.stopped), b.summary.id.clone(), Ok(b)));
+    Ok(sound.chain(unreadable).collect())
+}
+
+/// What has an id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kept {
+    Backup(CommitMarker),
+    Dump(dump::Marker),
+}
+
+/// A backup, or by its id a dump: `latest` alone means the latest backup.
+pub fn backup_or_dump(place: (&Repository, Option<&ClusterName>), selector: &Selector) -> Result<Found<Kept>> {
     let look = |opened: &Opened| {
-        let catalog = Catalog::read(&opened.repository.reader(), &opened.keys)?;
-        // Nobody knows how new an unreadable one is.
-        let is_named = matches!(selector, Selector::Prefix(_));
-        let unreadable = catalog.unreadable.iter().filter(|_| is_named);
-        let unreadable = unreadable.map(|marker| (None, marker.id.clone(), Err(marker.as_error()))).collect::<Vec<_>>();
-        let sound = catalog.backups.into_iter().map(|b| (Some(b.summary.stopped), b.summary.id.clone(), Ok(b)));
-        Ok(sound.chain(unreadable).collect())
+        let backups = backups(opened, selector)?.into_iter();
+        let mut all: Candidates<_, Result<Kept>> =
+            backups.map(|(order, id, marker)| (order, id, marker.map(Kept::Backup))).collect();
+        if matches!(selector, Selector::Prefix(_)) {
+            let dumps = Dumps::read(&opened.repository.reader(), &opened.keys)?;
+            let sound = dumps.dumps.into_iter();
+            all.extend(sound.map(|d| (Some(d.summary.finished), d.summary.id.clone(), Ok(Kept::Dump(d)))));
+            all.extend(dumps.unreadable.into_iter().map(|(id, error)| (None, id, Err(error))));
+        }
+        Ok(all)
     };
-    let Found { id, opened, what } = find(place, selector, look, |error, _| missing(error))?;
+    let Found { id, opened, what } = find(place, selector, look, |error, _| unresolved(error))?;
     Ok(Found { id, opened, what: what? })
 }

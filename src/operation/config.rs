@@ -1,5 +1,6 @@
 //! `config check`, `config show`, `config schema`: the file as pgcairn understands it.
 
+mod dump;
 mod notify;
 mod schedule;
 mod status;
@@ -51,7 +52,7 @@ fn setting(config: &Config, repository: &Repository, path: &str) -> (Value, Valu
         "name" => (json!(config.name), file_stem(config)),
         "postgres.data_dir" => (json!(postgres.as_ref().map(|p| &p.data_dir)), Value::Null),
         "postgres.connection" => (
-            json!(postgres.as_ref().map(|p| p.connection.shown())),
+            json!(config.connection().ok().map(|connection| connection.shown())),
             json!(postgres.as_ref().map(|_| DEFAULT_CONNECTION)),
         ),
         "encryption.recipients" => (config.recipients.iter().map(|r| text(r)).collect(), json!([])),
@@ -77,8 +78,8 @@ fn setting(config: &Config, repository: &Repository, path: &str) -> (Value, Valu
         "repository.object_lock_for" => {
             let told = |period: Duration| json!(format!("{}s", period.as_secs_f64()));
             let locked = s3(repository, |s3| s3.lock.map_or(Value::Null, |lock| told(lock.period))).0;
-            let usual = config.retention_of(repository).filter(|_| !locked.is_null());
-            (locked, usual.map_or(Value::Null, |policy| told(config::usual_lock_period(policy))))
+            let usual = config.longest_kept(repository).filter(|_| !locked.is_null());
+            (locked, usual.map_or(Value::Null, |kept| told(config::usual_lock_period(kept))))
         }
         "repository.ca_file" => s3(repository, |s3| json!(s3.ca_file)),
         "repository.proxy" => s3(repository, |s3| json!(s3.proxy)),
@@ -108,6 +109,7 @@ fn setting(config: &Config, repository: &Repository, path: &str) -> (Value, Valu
         "drill.check" => (config.drill.checks.iter().map(check_table).collect(), json!([])),
         _ => status::setting(config, path)
             .or_else(|| schedule::setting(config, path))
+            .or_else(|| dump::setting(config, path))
             .unwrap_or_else(|| notify::setting(config, path)),
     }
 }
@@ -172,8 +174,12 @@ mod tests {
 
     #[test]
     fn every_key_has_an_arm_of_its_own() {
-        let more =
-            [include_str!("config/notify.rs"), include_str!("config/schedule.rs"), include_str!("config/status.rs")];
+        let more = [
+            include_str!("config/dump.rs"),
+            include_str!("config/notify.rs"),
+            include_str!("config/schedule.rs"),
+            include_str!("config/status.rs"),
+        ];
         let sources = [&[include_str!("config.rs")], &more[..]].concat();
         for key in KEYS {
             let arm = format!("\"{}\" =>", key.path());

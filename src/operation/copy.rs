@@ -1,4 +1,4 @@
-//! `copy`: brings backups and WAL that other repositories have into one. Needs no key: objects go as they are.
+//! `copy`: brings backups, WAL and dumps that other repositories have into one. Needs no key: objects go as they are.
 //!
 //! There is no lock; the order of the steps keeps every promise whatever else runs and wherever this is killed:
 //!
@@ -11,10 +11,12 @@
 //! 4. WAL beyond that follows, oldest first, so that what is there has no holes.
 
 mod choose;
+mod dumps;
 mod expiry;
 mod marker;
 mod one;
 mod one_history;
+mod parts;
 mod transfer;
 mod wal;
 
@@ -26,6 +28,7 @@ use crate::config;
 use crate::model::error::{Code, Error, Result};
 use crate::model::interrupt::Interrupt;
 use crate::model::key::ClusterName;
+use crate::model::plan::dump_retention::DumpPolicy;
 use crate::model::plan::retention::{Period, Policy};
 use crate::model::selector::Selector;
 use crate::report::copy::{Brought, Copy};
@@ -37,6 +40,7 @@ use super::repository::{Named, Opened, alike, distinct, open_each};
 use super::{Context, chosen, drills, repository};
 use crate::store::Repository;
 use choose::Choice;
+use dumps::DumpChoice;
 use transfer::Transfer;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,6 +106,7 @@ pub fn bring_up(
 /// What a destination has not got yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Behind {
+    /// And dumps.
     pub backups: u64,
     pub wal_files: u64,
     /// When the oldest of it came to be elsewhere.
@@ -115,9 +120,11 @@ pub fn behind(context: &Context, wanted: &config::Repository) -> Result<Behind> 
     for Opened { keys, .. } in generations(&route.from, context.config.name.as_ref())? {
         let choice = Choice::new(&route, keys.clone(), &What::New, &BTreeSet::new())?;
         let wal = if wanted.keep.is_none() { wal::missing(&route, &keys, &choice)? } else { Vec::new() };
-        behind.backups += (choice.wanted.len() + choice.obscured.len()) as u64;
+        let dumps = if wanted.keep.is_none() { DumpChoice::new(&route, &keys, &What::New)?.wanted } else { Vec::new() };
+        behind.backups += (choice.wanted.len() + choice.obscured.len() + dumps.len()) as u64;
         behind.wal_files += wal.len() as u64;
         let missing = choice.wanted.iter().chain(&choice.obscured).map(|backup| backup.stopped);
+        let missing = missing.chain(dumps.iter().map(|dump| dump.summary.finished));
         let times = missing.chain(wal.iter().map(|object| object.modified));
         behind.since = times.chain(behind.since).min();
     }
@@ -145,6 +152,7 @@ fn open(context: &Context, wanted: &config::Repository, listener: &dyn Listener)
         cluster: config.name.clone(),
         keep: wanted.keep,
         retention: config.retention_of(wanted).cloned(),
+        dump_retention: config.dump_retention().cloned(),
         jobs: config.backup.jobs(),
         now: context.now,
         interrupt: context.interrupt.clone(),
@@ -170,6 +178,8 @@ pub struct Route {
     pub keep: Option<Period>,
     /// What expiry goes by there; without it everything is kept.
     pub retention: Option<Policy>,
+    /// The same of dumps.
+    pub dump_retention: Option<DumpPolicy>,
     /// How many objects are on their way at once.
     pub jobs: usize,
     /// By this host's clock.
@@ -193,6 +203,7 @@ impl Route {
             if !matches!(what, What::One(_)) && self.keep.is_none() {
                 wal::follow(&transfer, &choice)?;
             }
+            brought.dumps.extend(dumps::bring(&transfer, what, listener)?);
             brought.add(&transfer);
             drills::welcome_readers(&Opened { repository: self.to.clone(), ..from }, listener);
         }
@@ -202,9 +213,11 @@ impl Route {
     /// What a person calls `latest`, by its id.
     fn meant(&self, what: &What) -> Result<What> {
         let What::One(selector) = what else { return Ok(what.clone()) };
-        let found = chosen::backup((&self.from, self.cluster.as_ref()), selector, |_| {
-            let message = format!("no repository has a backup {selector}");
-            Error::new(Code::NotFound, message).hint("what there is: pgcairn list")
+        let found = chosen::backup_or_dump((&self.from, self.cluster.as_ref()), selector);
+        let found = found.map_err(|error| match error.code {
+            Code::NotFound => Error::new(Code::NotFound, format!("no repository has a backup {selector}"))
+                .hint("what there is: pgcairn list"),
+            _ => error,
         })?;
         Ok(What::One(Selector::Prefix(found.id.to_string())))
     }

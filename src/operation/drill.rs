@@ -1,5 +1,5 @@
 //! `drill`: a restore that is started, replayed and checked, and taken away again. A backup is worth what its last
-//! restore has proven.
+//! restore has proven, and so is a dump, which is loaded into a server of its own.
 //!
 //! Everything happens in a directory of its own, by a server that is cut off from everything outside of it
 //! ([`crate::postgres::ScratchServer`]). What fails is a result, with its reason; what could not be looked at is said to
@@ -8,6 +8,8 @@
 mod again;
 mod assertions;
 mod check;
+mod dump;
+mod everything;
 mod extensions;
 mod live;
 mod objectives;
@@ -17,6 +19,7 @@ mod relations;
 mod rows;
 mod target;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -24,14 +27,13 @@ use super::Context;
 use super::repository::Opened;
 use super::restore::{self, Restored, Start, StoppedCopy};
 use super::scratch::{self, Deadline, Kind, Place, Steps};
-use crate::model::drill::Outcome;
 use crate::model::error::{Code, Error, Result};
 use crate::model::plan::target::Target as RecoveryTarget;
 use crate::model::recovery_log::RecoveryLog;
 use crate::model::selector::Selector;
 use crate::model::timestamp::TimestampTz;
 use crate::postgres::ScratchServer;
-use crate::report::drill::{Check, Drill, REPLAY, RESTORE, Span};
+use crate::report::drill::{Check, Drill, LOAD, Of, REPLAY, RESTORE, Span};
 use crate::report::{self, Listener};
 use check::Finding;
 use page::Page;
@@ -41,9 +43,7 @@ const KIND: Kind = Kind { prefix: "pgcairn-drill.", words: "a drill" };
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    pub target: Target,
-    /// The backup to begin with; `None` chooses the last one before the target.
-    pub backup: Option<Selector>,
+    pub what: What,
     /// Below it the copy is made; absolute.
     pub scratch: PathBuf,
     pub start: Start,
@@ -59,6 +59,19 @@ pub struct Request {
 }
 
 /// What is drilled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// The backups to the end of all WAL, and the newest dump, as far as there are such.
+    Everything,
+    Backup {
+        target: Target,
+        /// The one to begin with; `None` chooses the last one before the target.
+        backup: Option<Selector>,
+    },
+    Dump(Which),
+}
+
+/// To which moment a backup is brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
     /// All WAL there is.
@@ -70,32 +83,73 @@ pub enum Target {
     Backup,
 }
 
-/// Whatever ends it, a failure or a signal too: the server is stopped, and what was made is removed.
+/// Of the dumps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Which {
+    Random,
+    Named(Selector),
+}
+
+impl fmt::Display for Which {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Which::Random => f.write_str("random"),
+            Which::Named(selector) => selector.fmt(f),
+        }
+    }
+}
+
 pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Result<Drill> {
-    let target = target::choose(context, request)?;
+    let began = Instant::now();
+    let subjects = everything::subjects(context, &request.what)?;
     let page = request.page.as_deref().map(Page::begin).transpose()?;
+    let mut reports = Vec::new();
+    for subject in &subjects {
+        let spent = began.elapsed();
+        let now = context.now.checked_add(spent).unwrap_or(context.now);
+        let context = Context { now, ..context.clone() };
+        reports.push(one(&context, request, subject, request.limit.saturating_sub(spent), listener)?);
+    }
+    let report = everything::together(reports)?;
+    if let Some(page) = page {
+        page.finish(&report, listener);
+    }
+    Ok(report)
+}
+
+/// What one copy is made of.
+enum Subject {
+    Backup { asked: Target, target: RecoveryTarget, backup: Option<Selector> },
+    Dump(Which),
+}
+
+/// Whatever ends it, a failure or a signal too: the server is stopped, and what was made is removed.
+fn one(
+    context: &Context,
+    request: &Request,
+    subject: &Subject,
+    limit: Duration,
+    listener: &dyn Listener,
+) -> Result<Drill> {
     let place = Place::make(&request.scratch, &KIND, listener)?;
-    let played = Deadline::run(&context.interrupt, request.limit, |deadline| {
+    let played = Deadline::run(&context.interrupt, limit, |deadline| {
         let within = Context { interrupt: deadline.interrupt().clone(), ..context.clone() };
-        let mut stage = Stage::new(&within, request, &place, deadline, listener);
-        stage.play(&target);
-        let Stage { report, restored, is_about_backups, needs_key, .. } = stage;
-        Played { report, restored, is_about_backups, needs_key }
+        let mut stage = Stage::new(&within, request, subject, &place, deadline, listener);
+        stage.play(subject);
+        let Stage { report, origin, is_about_backups, needs_key, .. } = stage;
+        Played { report, origin, is_about_backups, needs_key }
     });
     context.interrupt.check()?;
-    let Played { mut report, restored, is_about_backups, needs_key } = played;
+    let Played { mut report, origin, is_about_backups, needs_key } = played;
     match place.close(request.keep) {
         Ok(None) => report.enter.clear(),
         Ok(kept) => report.kept = kept,
         Err(error) => report.tell("clean up", Finding::failed(error.message)),
     }
-    report.conclude();
-    report.next = context.command(&again::next(context, request, &report, needs_key));
+    report.passed = report.holds();
+    report.next = context.command(&again::next(context, request, subject, &report, needs_key));
     if is_about_backups {
-        record::keep(context, request, &mut report, restored.as_ref(), listener);
-    }
-    if let Some(page) = page {
-        page.finish(&report, listener);
+        record::keep(context, subject, &mut report, origin.as_ref(), listener);
     }
     Ok(report)
 }
@@ -104,7 +158,7 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
 struct Played {
     report: Drill,
     /// Where the copy came from.
-    restored: Option<Opened>,
+    origin: Option<Opened>,
     is_about_backups: bool,
     needs_key: bool,
 }
@@ -114,14 +168,9 @@ impl Drill {
         let Finding { outcome, details } = finding;
         self.checks.push(Check { name: name.to_owned(), outcome, details });
     }
-
-    fn conclude(&mut self) {
-        let is = |outcome| move |check: &Check| check.outcome == outcome;
-        self.passed = !self.checks.iter().any(is(Outcome::Failed)) && self.checks.iter().any(is(Outcome::Passed));
-    }
 }
 
-/// No key, no PostgreSQL, no room, nothing that was asked for: the backups may be as good as ever.
+/// No key, no PostgreSQL, no room, nothing that was asked for: what is stored may be as good as ever.
 fn is_about_backups(context: &Context, error: &Error) -> bool {
     let of_host = [Code::Refused, Code::DiskSpace, Code::NotFound, Code::Permission];
     !of_host.contains(&error.code) && (error.code != Code::Identity || context.identities.is_some())
@@ -136,7 +185,8 @@ struct Stage<'a> {
     listener: &'a dyn Listener,
     began: Instant,
     report: Drill,
-    restored: Option<Opened>,
+    /// Where the copy comes from.
+    origin: Option<Opened>,
     /// `false` where this host or the arguments were at fault, which stays on no record.
     is_about_backups: bool,
     /// There was none, or one that opens nothing.
@@ -147,17 +197,23 @@ impl<'a> Stage<'a> {
     fn new(
         context: &'a Context,
         request: &'a Request,
+        subject: &Subject,
         place: &'a Place,
         deadline: &'a Deadline,
         listener: &'a dyn Listener,
     ) -> Stage<'a> {
         let report = Drill {
+            of: match subject {
+                Subject::Backup { .. } => Of::Backup,
+                Subject::Dump(_) => Of::Dump,
+            },
             cluster: context.config.name.as_ref().map(ToString::to_string),
             repository: context.config.repositories().map(|r| r.name.clone()).collect::<Vec<_>>().join(", "),
             started: context.now,
             seconds: 0.0,
             passed: false,
             restored: None,
+            loaded: None,
             recovery: None,
             phases: Vec::new(),
             checks: Vec::new(),
@@ -165,6 +221,7 @@ impl<'a> Stage<'a> {
             recorded: None,
             kept: None,
             enter: Vec::new(),
+            newest_dump: None,
             next: String::new(),
         };
         Stage {
@@ -175,14 +232,17 @@ impl<'a> Stage<'a> {
             listener,
             began: Instant::now(),
             report,
-            restored: None,
+            origin: None,
             is_about_backups: true,
             needs_key: false,
         }
     }
 
-    fn play(&mut self, target: &RecoveryTarget) {
-        self.recover(target);
+    fn play(&mut self, subject: &Subject) {
+        match subject {
+            Subject::Backup { target, backup, .. } => self.recover(target, backup.as_ref()),
+            Subject::Dump(which) => self.load(which),
+        };
         self.report.seconds = self.began.elapsed().as_secs_f64();
         if self.deadline.interrupt().is_raised() {
             let limit = report::text::seconds(self.request.limit.as_secs_f64());
@@ -191,8 +251,8 @@ impl<'a> Stage<'a> {
     }
 
     /// Each step needs the one before it. What went wrong is among the checks then.
-    fn recover(&mut self, target: &RecoveryTarget) -> Option<()> {
-        let restored = self.phase(RESTORE, |stage| stage.restore(target))?;
+    fn recover(&mut self, target: &RecoveryTarget, backup: Option<&Selector>) -> Option<()> {
+        let restored = self.phase(RESTORE, |stage| stage.restore(target, backup))?;
         let copy = restored.copy.as_ref()?;
         let brought = self.phase("look at the files", |stage| Brought::count(&stage.place.data()))?;
         let (server, recovery) = self.phase(REPLAY, |stage| stage.replay(copy))?;
@@ -221,9 +281,9 @@ impl<'a> Stage<'a> {
         Some(())
     }
 
-    fn restore(&mut self, target: &RecoveryTarget) -> Result<Restored> {
+    fn restore(&mut self, target: &RecoveryTarget, backup: Option<&Selector>) -> Result<Restored> {
         let request = restore::Request {
-            backup: self.request.backup.clone(),
+            backup: backup.cloned(),
             start: Some(self.request.start.clone()),
             accept_unsigned: self.request.accept_unsigned,
             ..scratch::request(self.place.data(), self.place.tablespaces(), target.clone())
@@ -232,7 +292,7 @@ impl<'a> Stage<'a> {
         let restored = restore::perform(self.context, &request, &steps);
         self.report.phases.extend(steps.phases());
         let restored = restored?;
-        self.restored = Some(restored.opened.clone());
+        self.origin = Some(restored.opened.clone());
         self.report.cluster = Some(restored.plan.cluster.clone());
         self.report.restored = Some(scratch::told(&restored));
         Ok(restored)
@@ -240,8 +300,7 @@ impl<'a> Stage<'a> {
 
     fn replay(&mut self, copy: &StoppedCopy) -> Result<(ScratchServer, RecoveryLog)> {
         let (server, recovery) = scratch::replay(self.place, copy, self.deadline.interrupt(), self.listener)?;
-        let log = server.room().log();
-        self.report.enter = vec![copy.pg_ctl(&log, "restart"), copy.psql(&server)];
+        self.report.enter = scratch::enter(&copy.installation, self.place, &server);
         Ok((server, recovery))
     }
 
@@ -257,7 +316,11 @@ impl<'a> Stage<'a> {
             Ok(done) => Some(done),
             Err(error) => {
                 self.needs_key |= error.code == Code::Identity;
-                self.is_about_backups &= name != RESTORE || is_about_backups(self.context, &error);
+                self.is_about_backups &= match name {
+                    RESTORE | dump::FIND | LOAD => is_about_backups(self.context, &error),
+                    dump::SERVER => false,
+                    _ => true,
+                };
                 let finding = self.failed(error);
                 self.report.tell(name, finding);
                 None

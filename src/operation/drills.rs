@@ -2,12 +2,16 @@
 
 use std::collections::HashMap;
 
+use jiff::Timestamp;
+
 use crate::config::{self, Config};
 use crate::model::catalog::Summary;
-use crate::model::drill::Record;
+use crate::model::drill::{DumpRecord, Record};
+use crate::model::dump::Marker;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::{BackupId, ClusterKeys};
 use crate::model::readers::READERS_GROUP;
+use crate::model::record::Recorded;
 use crate::model::shell_word::shell_word;
 use crate::operation::catalog::generations;
 use crate::operation::records;
@@ -51,15 +55,31 @@ pub fn finding(config: &Config, wanted: &config::Repository, repository: &Reposi
 
 /// The newest backup, of those that are there, that passed its last drill: an older one may have been drilled since.
 pub fn newest_proven(reader: &Reader, keys: &ClusterKeys, backups: &[Summary]) -> Result<Option<BackupId>> {
+    let all = backups.iter().map(|backup| (backup.started, backup.stopped, &backup.id));
+    newest(reader, keys, all, |record: Record| Some((record.backup?, record.passed)))
+}
+
+/// The same of dumps.
+pub fn newest_proven_dump(reader: &Reader, keys: &ClusterKeys, dumps: &[Marker]) -> Result<Option<BackupId>> {
+    let all = dumps.iter().map(|Marker { summary, .. }| (summary.started, summary.finished, &summary.id));
+    newest(reader, keys, all, |record: DumpRecord| Some((record.dump?, record.passed)))
+}
+
+/// Of these, each with when it began and when it ended; `outcome` is what a record says of which of them.
+fn newest<'i, R: Recorded>(
+    reader: &Reader,
+    keys: &ClusterKeys,
+    all: impl Iterator<Item = (Timestamp, Timestamp, &'i BackupId)> + Clone,
+    outcome: impl Fn(R) -> Option<(BackupId, bool)>,
+) -> Result<Option<BackupId>> {
     // None of them can have been drilled before it was there.
-    let Some(earliest) = backups.iter().map(|backup| backup.started).min() else { return Ok(None) };
+    let Some(earliest) = all.clone().map(|(began, ..)| began).min() else { return Ok(None) };
     let mut last: HashMap<BackupId, bool> = HashMap::new();
-    for record in records::newest_since::<Record>(reader, keys, earliest)? {
-        let record = record?;
-        if let Some(backup) = record.backup {
-            last.entry(backup).or_insert(record.passed);
+    for record in records::newest_since::<R>(reader, keys, earliest)? {
+        if let Some((id, passed)) = outcome(record?) {
+            last.entry(id).or_insert(passed);
         }
     }
-    let proven = backups.iter().filter(|backup| last.get(&backup.id) == Some(&true));
-    Ok(proven.max_by_key(|backup| backup.stopped).map(|backup| backup.id.clone()))
+    let proven = all.filter(|(.., id)| last.get(*id) == Some(&true));
+    Ok(proven.max_by_key(|(_, ended, _)| *ended).map(|(.., id)| id.clone()))
 }

@@ -3,12 +3,13 @@
 //! Each database is read under one snapshot: its schema and all that is small by `pg_dump`, large tables by several
 //! sessions at once. Everything streams into the repositories in pieces; the marker comes last.
 
-mod catalog;
+pub mod catalog;
 mod commit;
 mod database;
 mod globals;
 pub mod list;
 pub mod restore;
+mod stream;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,19 +17,21 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::repository::{self, Opened};
-use super::{Context, signing_key};
+use super::{Context, drills, legal_hold, signing_key};
 use crate::codec::Sealer;
 use crate::flow::memory::{Share, share};
 use crate::flow::part_writer::OutwardError;
 use crate::flow::stream_writer::PieceContext;
 use crate::flow::throttle::Throttle;
 use crate::flow::upload::{Uploads, with_putters};
-use crate::model::dump::{Contents, Summary};
+use crate::model::dump::{Contents, Summary, quoted};
 use crate::model::error::{Code, Error, Result};
 use crate::model::interrupt::Interrupt;
 use crate::model::key::BackupId;
+use crate::model::shell_word::shell_word;
 use crate::model::signature::SigningKey;
-use crate::postgres::{ClientPrograms, Connection, DumpServer, DumpedDatabase, Manner};
+pub use crate::postgres::MAX_LOCK_TIMEOUT;
+use crate::postgres::{ClientPrograms, Connection, DumpServer, DumpedDatabase, Manner, Need};
 use crate::report::Listener;
 use crate::report::dump::Dump;
 use crate::store::Creator;
@@ -40,6 +43,8 @@ pub struct Request {
     pub exclude: Vec<String>,
     pub schema_only: bool,
     pub labels: BTreeMap<String, String>,
+    /// The reason of a hold that the dump is born with.
+    pub hold: Option<String>,
     pub lock_timeout: Duration,
     /// Where `pg_dump` is.
     pub bindir: Option<PathBuf>,
@@ -62,6 +67,7 @@ struct Prepared {
 pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Result<Dump> {
     let began = Instant::now();
     let (prepared, mut connection) = prepare(context, request, listener)?;
+    drills::welcome_readers(&prepared.opened, listener);
     let creators: Vec<Creator> = prepared.destinations.iter().map(|opened| opened.repository.creator()).collect();
     let Share { jobs, pack_limit } = share(context.config.backup.jobs());
     let numbers = AtomicU32::new(0);
@@ -77,28 +83,32 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
     let stop = Interrupt::default();
     let throttle = Throttle::new(context.config.backup.max_rate);
     let dumped = with_putters(&creators, jobs, |uploads| {
-        let run = Run { context, prepared: &prepared, pieces, uploads, jobs, read: &read, stop, throttle, listener };
+        let named = request.databases.as_slice();
+        let run =
+            Run { context, prepared: &prepared, named, pieces, uploads, jobs, read: &read, stop, throttle, listener };
         run.dump(&mut connection).map_err(|error| OutwardError::Refused(Box::new(error)))
     });
-    let (dumped, objects) = dumped.map_err(Error::from)?;
+    let (contents, objects) = dumped.map_err(Error::from)?;
     let finished = connection.now()?;
     context.interrupt.check()?;
-    let written = commit::Written { dumped, objects, pieces: numbers.load(Ordering::Relaxed), finished };
+    let written = commit::Written { contents, objects, pieces: numbers.load(Ordering::Relaxed), finished };
     let summary = commit::commit(context, request, &prepared, written)?;
+    if request.hold.is_some() {
+        // The dump is complete and expiry keeps it: this cannot undo that.
+        for Opened { repository, keys, .. } in &prepared.destinations {
+            let put = legal_hold::put_on_dump(repository, keys, &summary);
+            put.map_or_else(|error| listener.warning(error), drop);
+        }
+    }
     Ok(report(context, &prepared, summary, began))
-}
-
-/// What was dumped, before it is committed.
-pub struct Dumped {
-    pub contents: Contents,
-    /// Whether the passwords of roles are among it.
-    pub passwords: bool,
 }
 
 /// One dump at work.
 struct Run<'a> {
     context: &'a Context,
     prepared: &'a Prepared,
+    /// Databases as they were asked for, patterns included.
+    named: &'a [String],
     pieces: PieceContext<'a>,
     uploads: Uploads<'a>,
     jobs: usize,
@@ -111,15 +121,33 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn dump(&self, connection: &mut Connection) -> Result<Dumped> {
-        let (globals, passwords) = self.globals(connection)?;
+    fn dump(&self, connection: &mut Connection) -> Result<Contents> {
+        let globals = self.globals(connection)?;
         let mut contents = Contents { globals: Some(globals), databases: Vec::new() };
+        let mut later: u64 = self.prepared.databases.iter().map(|database| database.bytes).sum();
         for database in &self.prepared.databases {
             self.context.interrupt.check()?;
             self.listener.notice(format!("dump: database {}", database.name));
-            contents.databases.push(self.database(connection, database)?);
+            later = later.saturating_sub(database.bytes);
+            match self.database(connection, database, later) {
+                Ok(part) => contents.databases.push(part),
+                Err(error) if error.code != Code::Interrupted && self.is_gone(connection, database)? => {
+                    self.listener.notice(format!("dump: database {} was dropped meanwhile", database.name));
+                }
+                Err(error) => return Err(error),
+            }
         }
-        Ok(Dumped { contents, passwords })
+        if contents.databases.is_empty() {
+            return Err(Error::new(Code::Dump, "every database that was to be dumped was dropped meanwhile"));
+        }
+        Ok(contents)
+    }
+}
+
+impl Run<'_> {
+    /// Of one that was asked for by its name that is a failure.
+    fn is_gone(&self, connection: &mut Connection, database: &DumpedDatabase) -> Result<bool> {
+        Ok(!self.named.contains(&database.name) && !connection.has_database(&database.name)?)
     }
 }
 
@@ -129,10 +157,15 @@ fn prepare(context: &Context, request: &Request, listener: &dyn Listener) -> Res
     let opened_first = repository::open(config)?;
     let sealer = repository::sealer(config, opened_first.encryption())?;
     let signing_key = signing_key::read(config)?;
-    let mut connection = Connection::open(config.postgres()?.connection.as_str())?;
+    let mut connection = Connection::open(config.connection()?.as_str())?;
+    connection.caution().into_iter().for_each(|caution| listener.warning(caution));
     let server = connection.dump_server()?;
-    let programs = ClientPrograms::find(server.version.major(), request.bindir.as_deref())?;
+    let programs = programs(server.version.major(), request, listener)?;
+    for leftover in connection.leftover_databases()? {
+        listener.notice(format!("dump: not of database {leftover}, of which only a part is there"));
+    }
     let databases = chosen(request, connection.dumped_databases()?)?;
+    refuse_closed(&databases)?;
     let opened = Opened::for_cluster(config, server.system_identifier)?;
     let destinations = destinations(context, &opened, listener)?;
     let start = server.now.strftime("%Y%m%dT%H%M%SZ").to_string();
@@ -140,6 +173,21 @@ fn prepare(context: &Context, request: &Request, listener: &dyn Listener) -> Res
     let manner = Manner { lock_timeout: request.lock_timeout, schema_only: request.schema_only };
     let prepared = Prepared { id, server, databases, programs, manner, opened, destinations, sealer, signing_key };
     Ok((prepared, connection))
+}
+
+fn programs(server: u32, request: &Request, listener: &dyn Listener) -> Result<ClientPrograms> {
+    let because = format!("the server is PostgreSQL {server}");
+    let need = Need { major: server, because: &because, program: "pg_dump" };
+    let programs = ClientPrograms::find(&need, request.bindir.as_deref())?;
+    let first = restore::SETS_TRANSACTION_TIMEOUT;
+    if programs.major >= first && server < first {
+        let major = programs.major;
+        let message =
+            format!("{because}, and what pg_dump {major} dumps of it can be loaded into {first} or newer alone");
+        let hint = format!("apt-get install postgresql-client-{server}, or --bindir DIR where pg_dump {server} is");
+        listener.warning(Error::new(Code::Flagged, message).hint(hint));
+    }
+    Ok(programs)
 }
 
 /// The first, and all others that take everything. One that need not be there may be away.
@@ -182,6 +230,19 @@ fn chosen(request: &Request, all: Vec<DumpedDatabase>) -> Result<Vec<DumpedDatab
         return Err(Error::new(Code::Usage, "no database is left to dump").hint("fewer --exclude"));
     }
     Ok(chosen)
+}
+
+/// A dump that lacks one without a word would be taken for all of them.
+fn refuse_closed(databases: &[DumpedDatabase]) -> Result<()> {
+    let closed: Vec<&DumpedDatabase> = databases.iter().filter(|database| !database.may_connect).collect();
+    let Some(first) = closed.first() else { return Ok(()) };
+    let names = closed.iter().map(|database| database.name.as_str()).collect::<Vec<_>>().join(", ");
+    let leave_out: Vec<String> =
+        closed.iter().map(|database| format!("--exclude {}", shell_word(&database.name))).collect();
+    let message = format!("role {} may not connect to {names}", first.asked_by);
+    let grant = format!("GRANT CONNECT ON DATABASE {} TO {}", quoted(&first.name), quoted(&first.asked_by));
+    Err(Error::new(Code::Permission, message)
+        .hint(format!("what belongs to the provider is left out: {}; else: {grant}", leave_out.join(" "))))
 }
 
 fn report(context: &Context, prepared: &Prepared, summary: Summary, began: Instant) -> Dump {

@@ -1,4 +1,4 @@
-//! `expire`: drops backups that no rule keeps, and what nothing needs any more. Needs no key.
+//! `expire`: drops backups and dumps that no rule keeps, and what nothing needs any more. Needs no key.
 //!
 //! There is no lock; the order of the steps keeps every promise whatever else runs and wherever this is killed:
 //!
@@ -12,6 +12,7 @@
 mod carry_out;
 mod clock;
 mod condemned;
+mod dumps;
 mod foreseen;
 mod freed;
 mod needs;
@@ -27,13 +28,15 @@ use super::{Context, repository};
 use crate::model::deletion::GRACE;
 use crate::model::error::Result;
 use crate::model::interrupt::Interrupt;
-use crate::model::key::ClusterName;
-use crate::model::plan::retention::{Plan, Policy};
+use crate::model::key::{ClusterKeys, ClusterName};
+use crate::model::plan::dump_retention::DumpPolicy;
+use crate::model::plan::retention::{Plan, Policy, Verdict};
 use crate::report::Listener;
-use crate::report::expire::{Expire, Manner, Row};
-use crate::store::Repository;
+use crate::report::expire::{DumpRow, Expire, Manner, Row};
+use crate::store::{Reader, Repository};
 
 use carry_out::Work;
+use dumps::ObservedDumps;
 use freed::Freed;
 pub(super) use observed::{Observed, committed};
 pub(super) use refuse::clock_skew;
@@ -53,18 +56,34 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
     repository::is_none_of_the_others(&context.config, &repository)?;
     let (cluster, interrupt) = (context.config.name.clone(), context.interrupt.clone());
     let place = Place { repository, cluster, now: context.now, interrupt };
-    let policy = context.config.retention_of(&context.config.repository);
-    let report = place.expire(policy, request, listener);
+    let config = &context.config;
+    // Where only some backups go there is no dump.
+    let dumps = config.dump_retention().filter(|_| config.repository.keep.is_none());
+    let policies = Policies { backups: config.retention_of(&config.repository), dumps };
+    let report = place.expire(policies, request, listener);
     let report = report.map_err(|error| refuse::full(error, request))?;
-    let next = match (policy, request) {
-        (None, _) => "config show",
-        (_, Request { dry_run: true, now: true, .. }) => "expire --now --yes",
-        (_, Request { dry_run: true, .. }) if report.more_than_half => "expire --yes",
-        (_, Request { dry_run: true, .. }) => "expire",
+    let next = match request {
+        _ if policies.are_none() => "config show",
+        Request { dry_run: true, now: true, .. } => "expire --now --yes",
+        Request { dry_run: true, .. } if report.more_than_half => "expire --yes",
+        Request { dry_run: true, .. } => "expire",
         _ => "list",
     };
     let next = context.command(next);
-    Ok(Expire { next, only_backups: context.config.repository.keep.is_some(), ..report })
+    Ok(Expire { next, only_backups: config.repository.keep.is_some(), ..report })
+}
+
+/// What is kept; everything of what has none.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Policies<'p> {
+    pub backups: Option<&'p Policy>,
+    pub dumps: Option<&'p DumpPolicy>,
+}
+
+impl Policies<'_> {
+    fn are_none(&self) -> bool {
+        self.backups.is_none() && self.dumps.is_none()
+    }
 }
 
 /// What expiry works on, and when.
@@ -76,101 +95,125 @@ pub struct Place {
     pub interrupt: Interrupt,
 }
 
+/// One system identifier's, and what its policies make of it.
+struct Planned {
+    observed: Observed,
+    backups: Option<Plan>,
+    dumps: ObservedDumps,
+    dump_verdicts: Vec<Verdict>,
+}
+
+impl Planned {
+    fn read(reader: &Reader, keys: ClusterKeys) -> Result<Planned> {
+        let observed = Observed::read(reader, keys.clone())?;
+        let dumps = ObservedDumps::read(reader, keys)?;
+        Ok(Planned { observed, backups: None, dumps, dump_verdicts: Vec::new() })
+    }
+
+    fn judge(&mut self, policies: Policies<'_>, now: Timestamp) {
+        self.backups = policies.backups.map(|policy| Plan::new(&self.observed.input(policy, now)));
+        self.dump_verdicts = self.dumps.plan(policies.dumps, now);
+    }
+}
+
 impl Place {
     /// All of it; without a policy nothing is dropped and nothing changed.
-    pub fn expire(&self, policy: Option<&Policy>, request: &Request, listener: &dyn Listener) -> Result<Expire> {
-        let mut observed = Vec::new();
+    pub fn expire(&self, policies: Policies<'_>, request: &Request, listener: &dyn Listener) -> Result<Expire> {
+        let mut all = Vec::new();
         for generation in generations(&self.repository, self.cluster.as_ref())? {
-            observed.push(Observed::read(&self.repository.reader(), generation.keys)?);
+            all.push(Planned::read(&self.repository.reader(), generation.keys)?);
         }
-        let Some(policy) = policy else { return Ok(self.everything_kept(&observed)) };
-        let plans: Vec<Plan> = observed.iter().map(|o| o.plan(policy, self.now)).collect();
+        let unreadable = all.iter().flat_map(|planned| &planned.dumps.unreadable);
+        unreadable.for_each(|(_, error)| listener.warning(error.clone()));
+        if policies.are_none() {
+            return Ok(self.report(request, policies, &all, Freed::default()));
+        }
+        all.iter_mut().for_each(|planned| planned.judge(policies, self.now));
         if request.dry_run {
             let mut freed = Freed::default();
-            for (observed, plan) in observed.iter().zip(&plans) {
-                freed += self.foreseen(observed, plan, policy, request, listener)?;
+            for planned in &all {
+                freed += self.foreseen_of(planned, policies, request, listener)?;
             }
-            return Ok(self.report(request, &observed, &plans, freed));
+            return Ok(self.report(request, policies, &all, freed));
         }
         if !request.agreed {
-            refuse::more_than_half(&plans)?;
+            refuse::more_than_half(&all)?;
         }
-        let clock = clock::Clock::begin(&self.repository, &observed, self.now, request)?;
-        let done = self.carry_out(policy, request, &observed, clock.earlier_of(self.now), listener);
+        let keys = all.first().map(|planned| &planned.observed.keys);
+        let clock = clock::Clock::begin(&self.repository, keys, self.now, request)?;
+        // By the earlier of both clocks: so more is kept.
+        let now = clock.earlier_of(self.now);
+        all.iter_mut().for_each(|planned| planned.judge(policies, now));
+        let done = self.carry_out(policies, request, &all, now, listener);
         // What went wrong is of more use than that this fails as well.
         let ended = clock.end(&self.repository);
-        let report = done?;
-        ended.map(|()| report)
+        let freed = done?;
+        ended.map(|()| self.report(request, policies, &all, freed))
     }
 
-    /// By the earlier of both clocks: so more is kept.
     fn carry_out(
         &self,
-        policy: &Policy,
+        policies: Policies<'_>,
         request: &Request,
-        observed: &[Observed],
+        all: &[Planned],
         now: Timestamp,
         listener: &dyn Listener,
-    ) -> Result<Expire> {
-        let plans: Vec<Plan> = observed.iter().map(|o| o.plan(policy, now)).collect();
+    ) -> Result<Freed> {
         let mut freed = Freed::default();
-        for (observed, plan) in observed.iter().zip(&plans) {
-            let work = Work::new(&self.repository, policy, now, request.now, &self.interrupt, listener);
-            freed += work.run(observed, plan)?;
+        for planned in all {
+            let work = Work::new(&self.repository, now, request.now, &self.interrupt, listener);
+            if let (Some(plan), Some(policy)) = (&planned.backups, policies.backups) {
+                freed += work.run(&planned.observed, plan, policy)?;
+            }
+            freed += dumps::carry_out(&work, &planned.dumps, &planned.dump_verdicts)?;
         }
-        Ok(self.report(request, observed, &plans, freed))
+        Ok(freed)
     }
 
-    fn report(&self, request: &Request, observed: &[Observed], plans: &[Plan], freed: Freed) -> Expire {
-        let rows = observed.iter().zip(plans).flat_map(|(observed, plan)| observed.rows(plan));
-        let backups: Vec<Row> = rows.collect();
+    fn foreseen_of(
+        &self,
+        planned: &Planned,
+        policies: Policies<'_>,
+        request: &Request,
+        listener: &dyn Listener,
+    ) -> Result<Freed> {
+        let mut freed = planned.dumps.foreseen(&planned.dump_verdicts, request, self.now);
+        if let (Some(plan), Some(policy)) = (&planned.backups, policies.backups) {
+            freed += self.foreseen(&planned.observed, plan, policy, request, listener)?;
+        }
+        Ok(freed)
+    }
+
+    fn report(&self, request: &Request, policies: Policies<'_>, all: &[Planned], freed: Freed) -> Expire {
+        let backups: Vec<Row> =
+            all.iter().flat_map(|planned| planned.observed.rows(planned.backups.as_ref())).collect();
+        let dumps: Vec<DumpRow> = all.iter().flat_map(|planned| planned.dumps.rows(&planned.dump_verdicts)).collect();
         let manner = match request {
             Request { dry_run: true, .. } => Manner::DryRun,
+            _ if policies.are_none() => Manner::DryRun,
             Request { now: true, .. } => Manner::AtOnce,
             _ => Manner::WithGrace,
         };
         // What an upgraded cluster left behind goes on no more.
-        let newest = observed.iter().zip(plans).max_by_key(|(o, _)| o.backups.iter().map(|b| b.stopped).max());
+        let newest = all.iter().max_by_key(|planned| planned.observed.backups.iter().map(|b| b.stopped).max());
         Expire {
+            repository: self.repository.url().to_owned(),
             manner,
-            retention: true,
+            retention: policies.backups.is_some(),
+            dump_retention: policies.dumps.is_some(),
             dropped: backups.iter().filter(|row| !row.kept).count() as u64,
-            more_than_half: refuse::more_than_half(plans).is_err(),
+            dropped_dumps: dumps.iter().filter(|row| !row.kept).count() as u64,
+            more_than_half: refuse::more_than_half(all).is_err(),
             freed_bytes: freed.gone.bytes,
             freed_wal_files: freed.gone.wal_files,
             condemned_bytes: freed.condemned.bytes,
             condemned_wal_files: freed.condemned.wal_files,
-            window_from: newest.and_then(|(_, plan)| plan.window_from),
-            ..self.nothing(backups)
-        }
-    }
-
-    fn everything_kept(&self, observed: &[Observed]) -> Expire {
-        self.nothing(observed.iter().flat_map(Observed::rows_of_all).collect())
-    }
-
-    fn nothing(&self, backups: Vec<Row>) -> Expire {
-        Expire {
-            repository: self.repository.url().to_owned(),
-            manner: Manner::DryRun,
-            retention: false,
-            backups,
-            dropped: 0,
-            more_than_half: false,
-            freed_bytes: 0,
-            freed_wal_files: 0,
-            condemned_bytes: 0,
-            condemned_wal_files: 0,
             grace_days: GRACE.as_hours() as u64 / 24,
             only_backups: false,
-            window_from: None,
+            window_from: newest.and_then(|planned| planned.backups.as_ref()?.window_from),
+            backups,
+            dumps,
             next: String::new(),
         }
-    }
-}
-
-impl Observed {
-    fn plan(&self, policy: &Policy, now: Timestamp) -> Plan {
-        Plan::new(&self.input(policy, now))
     }
 }

@@ -38,11 +38,11 @@ pub fn names(
 /// `None` where the backup is not there.
 fn holds(context: &Context, repository: &Repository, keys: &ClusterKeys, id: &BackupId) -> Result<Option<bool>> {
     let reader = repository.reader();
-    let Some(_) = reader.stat_if_there(&keys.backup(id))? else { return Ok(None) };
+    let Some(_) = reader.stat_if_there(&keys.marker_of(id))? else { return Ok(None) };
     Ok(Some(hold::read(&reader, keys, id)?.is_some_and(|hold| hold.counts_at(context.now))))
 }
 
 fn unknown(name: &str, id: &BackupId, error: Error) -> Error {
-    let message = format!("whether {name} holds backup {id} is not known: {}", error.message);
+    let message = format!("whether {name} holds {} {id} is not known: {}", id.noun(), error.message);
     Error { message, code: Code::Flagged, ..error }
 }

@@ -1,6 +1,6 @@
-//! `hold` and `release`: backups that expiry must keep. Needs no key.
+//! `hold` and `release`: backups and dumps that expiry must keep. Needs no key.
 //!
-//! No lock: `hold` creates its object and then looks for the backup, expiry deletes the commit marker and then looks
+//! No lock: `hold` creates its object and then looks for the marker, expiry deletes the marker and then looks
 //! for holds. Whoever comes second sees the other.
 
 use std::collections::BTreeMap;
@@ -8,8 +8,8 @@ use std::io::Cursor;
 
 use jiff::Timestamp;
 
-use super::catalog::{read_small, unresolved};
-use super::chosen::{self, Found};
+use super::catalog::read_small;
+use super::chosen::{self, Found, Kept};
 use super::expire::{Observed, clock_skew};
 use super::repository::{self, Opened};
 use super::{Context, held_elsewhere, legal_hold};
@@ -37,15 +37,19 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
     }
     let repository = repository::open(&context.config)?;
     let all = (&repository, context.config.name.as_ref());
-    let Found { id, opened: Opened { keys, .. }, what: backup } = chosen::backup(all, &request.backup, unresolved)?;
+    let Found { id, opened: Opened { keys, .. }, what } = chosen::backup_or_dump(all, &request.backup)?;
     let hold = new(&id, &request.reason, request.until, context.now);
     place(&repository, &keys, &hold)?;
-    let locked = legal_hold::put(&repository, &keys, &backup.summary)?;
+    let locked = match &what {
+        Kept::Backup(backup) => legal_hold::put(&repository, &keys, &backup.summary)?,
+        Kept::Dump(dump) => legal_hold::put_on_dump(&repository, &keys, &dump.summary)?,
+    };
     let lacking = held_elsewhere::names(context, &keys, &id, false, listener);
     let not_held_in =
         lacking.into_iter().map(|name| Elsewhere { command: same(context, &name, &hold), name }).collect();
     let name = several(context);
-    let (repository, next) = (repository.url().to_owned(), context.command("list --held"));
+    let next = context.command(if id.is_dump() { "dump list --held" } else { "list --held" });
+    let repository = repository.url().to_owned();
     Ok(Held { repository, name, id, reason: hold.reason, until: hold.until, locked, not_held_in, next })
 }
 
@@ -65,22 +69,22 @@ pub(super) fn new(id: &BackupId, reason: &str, until: Option<Timestamp>, now: Ti
     Hold { format: record::FORMAT, backup: id.clone(), reason: reason.to_owned(), created: now, until }
 }
 
-/// Creates the hold; its backup must still be there afterwards.
+/// Creates the hold; its backup or dump must still be there afterwards.
 pub fn place(repository: &Repository, keys: &ClusterKeys, hold: &Hold) -> Result<()> {
     let (reader, id) = (repository.reader(), &hold.backup);
     if let Some(other) = read(&reader, keys, id)? {
         if other.counts_at(hold.created) && !is_by_the_way(&other) {
-            let message = format!("backup {id} is held already: {}", other.reason);
+            let message = format!("{} {id} is held already: {}", id.noun(), other.reason);
             return Err(Error::new(Code::Conflict, message).hint(format!("to change it, first: pgcairn release {id}")));
         }
         repository.remover().remove(&keys.hold(id))?;
     }
     create(&repository.creator(), keys, hold)?;
-    match reader.stat(&keys.backup(id)) {
+    match reader.stat(&keys.marker_of(id)) {
         Ok(_) => Ok(()),
         Err(store::Error::NotFound { .. }) => {
             repository.remover().remove(&keys.hold(id))?;
-            let message = format!("backup {id} was dropped a moment ago");
+            let message = format!("{} {id} was dropped a moment ago", id.noun());
             Err(Error::new(Code::NotFound, message).hint(format!("bring it back: pgcairn undelete {id}")))
         }
         Err(error) => Err(error.into()),
@@ -158,12 +162,19 @@ pub(super) fn sweep(repository: &Repository, observed: &Observed, now: Timestamp
     };
     let nobodys = |id: &BackupId| !observed.is_there(id) && !observed.trash.contains_key(id) && !is_written(id);
     let nobodys: Vec<&BackupId> = observed.holds.keys().filter(|id| nobodys(id)).collect();
-    if nobodys.is_empty() {
-        return Ok(());
-    }
-    for entry in repository.reader().list(&observed.keys.holds())? {
-        let id = observed.keys.held_by(&entry.key);
-        if id.is_some_and(|id| nobodys.contains(&&id)) && !is_young(entry.modified) {
+    if nobodys.is_empty() { Ok(()) } else { remove_old(repository, &observed.keys, &nobodys, now) }
+}
+
+/// Holds of these that were made longer than a grace time ago.
+pub(super) fn remove_old(
+    repository: &Repository,
+    keys: &ClusterKeys,
+    nobodys: &[&BackupId],
+    now: Timestamp,
+) -> Result<()> {
+    for entry in repository.reader().list(&keys.holds())? {
+        let is_nobodys = keys.held_by(&entry.key).is_some_and(|id| nobodys.contains(&&id));
+        if is_nobodys && now.duration_since(entry.modified) >= GRACE {
             repository.remover().remove(&entry.key)?;
         }
     }
@@ -183,11 +194,25 @@ pub(super) fn read(reader: &Reader, keys: &ClusterKeys, id: &BackupId) -> Result
     Ok(Some(Hold::parse(&bytes, id).unwrap_or_else(unreadable)))
 }
 
-/// All holds of one system identifier: one listing, one small read for each.
-pub(super) fn read_all(reader: &Reader, keys: &ClusterKeys) -> Result<BTreeMap<BackupId, Hold>> {
+/// Of one system identifier.
+pub(super) fn of_backups(reader: &Reader, keys: &ClusterKeys) -> Result<BTreeMap<BackupId, Hold>> {
+    read_all(reader, keys, |id| !id.is_dump())
+}
+
+/// Likewise.
+pub(super) fn of_dumps(reader: &Reader, keys: &ClusterKeys) -> Result<BTreeMap<BackupId, Hold>> {
+    read_all(reader, keys, BackupId::is_dump)
+}
+
+/// One listing, one small read for each that is meant.
+fn read_all(
+    reader: &Reader,
+    keys: &ClusterKeys,
+    are_meant: impl Fn(&BackupId) -> bool,
+) -> Result<BTreeMap<BackupId, Hold>> {
     let mut holds = BTreeMap::new();
     for entry in reader.list(&keys.holds())? {
-        let Some(id) = keys.held_by(&entry.key) else { continue };
+        let Some(id) = keys.held_by(&entry.key).filter(&are_meant) else { continue };
         holds.extend(read(reader, keys, &id)?.map(|hold| (id, hold)));
     }
     Ok(holds)
@@ -196,7 +221,7 @@ pub(super) fn read_all(reader: &Reader, keys: &ClusterKeys) -> Result<BTreeMap<B
 pub fn release(context: &Context, backup: &Selector, listener: &dyn Listener) -> Result<Released> {
     let repository = repository::open(&context.config)?;
     let held = |opened: &Opened| {
-        let holds = read_all(&repository.reader(), &opened.keys)?;
+        let holds = read_all(&repository.reader(), &opened.keys, |_| true)?;
         Ok(holds.into_iter().map(|(id, hold)| ((), id, hold)).collect())
     };
     let all = (&repository, context.config.name.as_ref());
@@ -212,5 +237,6 @@ pub fn release(context: &Context, backup: &Selector, listener: &dyn Listener) ->
 }
 
 fn not_held(backup: &Selector) -> Error {
-    Error::new(Code::NotFound, format!("no backup {backup} is held")).hint("which are: pgcairn list --held")
+    Error::new(Code::NotFound, format!("no backup {backup} is held"))
+        .hint("which are: pgcairn list --held, and of dumps: pgcairn dump list --held")
 }

@@ -71,7 +71,8 @@ fn make(context: &Context, request: &Request) -> Result<Init> {
     findings.extend(server.iter().flat_map(|settings| set_up_findings(context, &repository, settings)));
     // For `wal push`, which makes none; whoever may not make it is told by runs that miss it.
     let _ = state_directory::make(&context.config.state_directory());
-    let settings = server_findings::needed_settings(context, server.as_ref());
+    let has_files = context.config.remote.is_none();
+    let settings = if has_files { server_findings::needed_settings(context, server.as_ref()) } else { Vec::new() };
     let written = place.map(|directory| write(&directory, &settings)).transpose()?;
     Ok(Init {
         repository: repository.url().to_owned(),
@@ -176,6 +177,12 @@ fn not_created(error: StoreError) -> Error {
 
 /// The server may be down; then the settings are told without comparison.
 fn ask_server(context: &Context) -> (Option<Settings>, Finding) {
+    if context.config.remote.is_some() {
+        return (
+            None,
+            Finding::skipped("server", "its files are not here (no data_dir), so there are dumps of it alone"),
+        );
+    }
     let asked = context.config.postgres().and_then(|postgres| {
         let mut connection = Connection::open(postgres.connection.as_str())?;
         let settings = Settings::read(&mut connection)?;
@@ -220,6 +227,7 @@ fn write(directory: &Path, settings: &[Setting]) -> Result<PathBuf> {
 fn next(context: &Context, server: Option<&Settings>, settings: &[Setting]) -> String {
     let takes = |what| settings.iter().any(|s| s.takes == what);
     match server {
+        None if context.config.remote.is_some() => context.command("dump"),
         None => context.command("check"),
         Some(_) if takes(Takes::Restart) => {
             format!("restart PostgreSQL with these lines, then {}", context.command("check"))

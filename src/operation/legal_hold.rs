@@ -4,9 +4,10 @@
 use std::collections::HashSet;
 
 use super::catalog::Catalog;
-use super::hold::read_all;
-use super::objects_list;
+use super::objects_list::{self, ListOf};
+use super::{dump, hold};
 use crate::model::catalog::Summary;
+use crate::model::dump::Summary as Dump;
 use crate::model::error::{Error, Result};
 use crate::model::key::{BackupId, ClusterKeys, Key};
 use crate::model::wal_name::{Segment, WalName};
@@ -14,11 +15,20 @@ use crate::store::Repository;
 
 /// How many objects are under hold now; `None` where the repository is not configured to lock any.
 pub fn put(repository: &Repository, keys: &ClusterKeys, backup: &Summary) -> Result<Option<usize>> {
+    put_on(repository, &backup.id, || objects(repository, keys, backup))
+}
+
+/// Likewise.
+pub fn put_on_dump(repository: &Repository, keys: &ClusterKeys, dump: &Dump) -> Result<Option<usize>> {
+    put_on(repository, &dump.id, || listed(repository, keys, &ListOf::dump(keys, dump)))
+}
+
+fn put_on(repository: &Repository, id: &BackupId, objects: impl FnOnce() -> Result<Vec<Key>>) -> Result<Option<usize>> {
     if !are_kept(repository)? {
         return Ok(None);
     }
-    let objects = objects(repository, keys, backup)?;
-    repository.legal_hold(&objects, true).map_err(|error| not_put(error.into(), &backup.id))?;
+    let objects = objects()?;
+    repository.legal_hold(&objects, true).map_err(|error| not_put(error.into(), id))?;
     Ok(Some(objects.len()))
 }
 
@@ -32,9 +42,15 @@ pub fn take_off(repository: &Repository, keys: &ClusterKeys, id: &BackupId) -> R
     if !are_kept(repository)? {
         return Ok(());
     }
+    if id.is_dump() {
+        let dumps = dump::catalog::Dumps::read(&repository.reader(), keys)?.dumps;
+        let Some(dump) = dumps.iter().find(|dump| dump.summary.id == *id) else { return Ok(()) };
+        repository.legal_hold(&listed(repository, keys, &ListOf::dump(keys, &dump.summary))?, false)?;
+        return Ok(());
+    }
     let all = Catalog::read(&repository.reader(), keys)?.into_summaries();
     let Some(backup) = all.iter().find(|backup| backup.id == *id) else { return Ok(()) };
-    let held = read_all(&repository.reader(), keys)?;
+    let held = hold::of_backups(&repository.reader(), keys)?;
     let mut needed = HashSet::new();
     for other in all.iter().filter(|other| other.id != backup.id && held.contains_key(&other.id)) {
         needed.extend(objects(repository, keys, other)?);
@@ -45,14 +61,19 @@ pub fn take_off(repository: &Repository, keys: &ClusterKeys, id: &BackupId) -> R
     Ok(())
 }
 
-/// The marker, the hold, the list and what it names, and WAL from start to stop.
-fn objects(repository: &Repository, keys: &ClusterKeys, backup: &Summary) -> Result<Vec<Key>> {
-    let (id, list) = (&backup.id, keys.objects(&backup.id));
-    let mut objects = vec![keys.backup(id), keys.hold(id), list.clone()];
-    objects_list::read(&repository.reader(), &list, &backup.objects, |line| {
+/// The marker, the hold, the list and what it names: all that a dump consists of.
+fn listed(repository: &Repository, keys: &ClusterKeys, of: &ListOf<'_>) -> Result<Vec<Key>> {
+    let mut objects = vec![keys.marker_of(of.id), keys.hold(of.id), of.key.clone()];
+    objects_list::read(&repository.reader(), &of.key, of.digest, |line| {
         objects.push(line.key);
         Ok(())
     })?;
+    Ok(objects)
+}
+
+/// With WAL from start to stop.
+fn objects(repository: &Repository, keys: &ClusterKeys, backup: &Summary) -> Result<Vec<Key>> {
+    let mut objects = listed(repository, keys, &ListOf::backup(keys, backup))?;
     let size = backup.postgresql.wal_segment_size;
     if size.is_power_of_two() {
         let last = Segment::before(backup.timeline, backup.stop_lsn, size);
@@ -66,6 +87,7 @@ fn objects(repository: &Repository, keys: &ClusterKeys, backup: &Summary) -> Res
 
 /// The hold itself is there, and expiry respects it.
 fn not_put(error: Error, id: &BackupId) -> Error {
+    let noun = id.noun();
     let again = format!("pgcairn release {id}, then pgcairn hold {id} --reason TEXT");
-    error.hint(format!("expire keeps the backup; for the store's own hold, with an access key that may: {again}"))
+    error.hint(format!("expire keeps the {noun}; for the store's own hold, with an access key that may: {again}"))
 }

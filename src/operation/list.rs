@@ -7,7 +7,8 @@ use crate::model::catalog::{CommitMarker, Method};
 use crate::model::deletion::Hold;
 use crate::model::error::{Error, Result};
 use crate::report::Listener;
-use crate::report::list::{HoldRow, List, OtherSignature, Row};
+use crate::report::holds::{HoldRow, Holds};
+use crate::report::list::{List, OtherSignature, Row};
 use crate::store::Repository;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -22,7 +23,7 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
     let mut backups: Vec<Row> = Vec::new();
     for (named, repository) in &opened {
         for mut row in rows(context, several.then_some(&named.name), repository, listener)? {
-            let hold = row.hold.take();
+            let hold = row.holds.hold.take();
             let at = match backups.iter().position(|other| other.id == row.id) {
                 Some(at) => {
                     if backups[at].signature != row.signature {
@@ -38,7 +39,7 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
             };
             let name = several.then(|| named.name.clone());
             if let Some(hold) = hold {
-                backups[at].add_hold(HoldRow { repositories: name.iter().cloned().collect(), ..hold });
+                backups[at].holds.add(HoldRow { repositories: name.iter().cloned().collect(), ..hold });
             }
             backups[at].repositories.extend(name);
         }
@@ -46,7 +47,7 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
     if several {
         backups.sort_by_key(|row| (row.cluster.clone(), row.system_identifier.clone(), row.timeline, row.stop_lsn));
     }
-    backups.retain(|row| !request.held || row.hold.is_some());
+    backups.retain(|row| !request.held || row.holds.is_held());
     let next = match backups.last() {
         Some(newest) => context.command(&format!("show {}", newest.id)),
         None if request.held => context.command("list"),
@@ -76,7 +77,7 @@ fn rows(
     for Opened { keys, .. } in generations(repository, context.config.name.as_ref())? {
         let catalog = Catalog::read(&reader, &keys)?;
         catalog.unreadable.iter().for_each(|marker| listener.warning(unreadable(marker, name)));
-        let mut holds = hold::read_all(&reader, &keys)?;
+        let mut holds = hold::of_backups(&reader, &keys)?;
         holds.retain(|_, hold| hold.counts_at(context.now));
         rows.extend(catalog.backups.iter().map(|backup| row(context, backup, holds.get(&backup.summary.id))));
     }
@@ -102,8 +103,7 @@ pub fn row(context: &Context, backup: &CommitMarker, hold: Option<&Hold>) -> Row
         flagged_pages: summary.flagged.count,
         wal_broken_at: summary.wal_broken_at,
         repositories: Vec::new(),
-        hold: hold.map(|hold| HoldRow { reason: hold.reason.clone(), until: hold.until, repositories: Vec::new() }),
-        other_holds: Vec::new(),
+        holds: Holds::of(hold),
         other_signatures: Vec::new(),
         signature: signed.standing(&context.trusted),
     }

@@ -17,6 +17,7 @@ pub mod failure;
 mod healed;
 mod held_elsewhere;
 pub mod hold;
+pub mod in_time;
 pub mod incident;
 pub mod init;
 pub mod key;

@@ -6,15 +6,37 @@ use sha2::{Digest, Sha256};
 
 use super::failure::{self, OTHER_BACKUP, damaged};
 use crate::codec::{FrameCompressor, FrameReader};
-use crate::model::catalog::{ObjectLine, ObjectsDigest};
+use crate::model::catalog::{ObjectLine, ObjectsDigest, Summary};
+use crate::model::dump;
 use crate::model::error::{Code, Error, Result};
-use crate::model::key::Key;
+use crate::model::key::{BackupId, ClusterKeys, Key};
 use crate::model::manifest::MAX_FRAME;
 use crate::model::sha256::Sha256Sum;
 use crate::store::Reader;
 
 /// Longer than any line of the list: a key has at most 1 KiB.
 const MAX_LINE: u64 = 4096;
+
+/// Whose it is, where it lies, and what vouches for it.
+pub struct ListOf<'l> {
+    pub id: &'l BackupId,
+    pub key: Key,
+    pub digest: &'l ObjectsDigest,
+    /// Of all that it names, as the marker says.
+    pub stored_bytes: u64,
+}
+
+impl<'l> ListOf<'l> {
+    pub fn backup(keys: &ClusterKeys, backup: &'l Summary) -> ListOf<'l> {
+        let (key, stored_bytes) = (keys.objects(&backup.id), backup.totals.stored_bytes);
+        ListOf { id: &backup.id, key, digest: &backup.objects, stored_bytes }
+    }
+
+    pub fn dump(keys: &ClusterKeys, dump: &'l dump::Summary) -> ListOf<'l> {
+        let (key, stored_bytes) = (keys.dump_objects(&dump.id), dump.totals.stored_bytes);
+        ListOf { id: &dump.id, key, digest: &dump.objects, stored_bytes }
+    }
+}
 
 pub fn missing(key: &Key) -> Error {
     Error::new(Code::Damaged, format!("{key} does not exist, and the backup needs it")).hint(OTHER_BACKUP)

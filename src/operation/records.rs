@@ -11,7 +11,7 @@ use crate::model::record::{Recorded, parse, to_line};
 use crate::operation::Context;
 use crate::operation::catalog::read_small;
 use crate::operation::repository::Opened;
-use crate::store::Reader;
+use crate::store::{Entry, Reader};
 
 /// Largest record.
 const MAX_RECORD: usize = 64 * 1024;
@@ -19,7 +19,7 @@ const MAX_RECORD: usize = 64 * 1024;
 const AS_OWNER: &str = "the same again with sudo, which becomes the owner of the repository";
 
 pub fn create<R: Recorded>(opened: &Opened, record: &R) -> Result<()> {
-    let key = ClusterKeys::numbered(&R::directory(&opened.keys), record.began(), rand::random());
+    let key = ClusterKeys::marked(&R::directory(&opened.keys), record.began(), rand::random(), R::MARK);
     Ok(opened.repository.creator().create(&key, &mut Cursor::new(to_line(record)))?)
 }
 
@@ -48,7 +48,8 @@ pub fn newest_since<R: Recorded>(
     let (earliest, latest) = (name(since), name(Timestamp::now() + MAX_CLOCK_SKEW));
     let is_within =
         |key: &str| key >= earliest.as_str() && key.get(..latest.len()).is_some_and(|begin| begin <= &*latest);
-    entries.retain(|entry| entry.key.as_str().ends_with(".json") && is_within(entry.key.as_str()));
+    let is_of_kind = |entry: &Entry| ClusterKeys::is_marked(&directory, &entry.key, R::MARK);
+    entries.retain(|entry| is_of_kind(entry) && is_within(entry.key.as_str()));
     // Names begin with the time.
     entries.sort_by(|a, b| b.key.cmp(&a.key));
     let reader = reader.clone();

@@ -6,6 +6,7 @@
 
 mod content;
 mod due;
+mod dumps;
 mod object;
 mod record;
 mod remedy;
@@ -24,13 +25,15 @@ use crate::model::error::{Code, Error, Result};
 use crate::model::key::{BackupId, Encryption, Key};
 use crate::model::selector::Selector;
 use crate::model::sha256::Sha256Sum;
-use crate::model::signature::Standing;
+use crate::model::signature::{Signed, Standing};
 use crate::model::verification::Proof;
 use crate::report::verify::{BackupProof, Damage, Repository, Unvouched, Verify};
 use crate::report::{Listener, Phase, Progress};
 
 use super::catalog::{Catalog, generations};
-use super::chosen::{self, Found};
+use super::chosen::{self, Found, Kept};
+use super::dump::catalog::Dumps;
+use super::objects_list::ListOf;
 use super::repository::{Opened, open_each};
 use super::wal::archived::Listed;
 use super::watched::watched;
@@ -162,26 +165,33 @@ impl Work<'_> {
 
     fn one_of(&self, repository: &crate::store::Repository, selector: &Selector) -> Result<Repository> {
         let place = (repository, self.context.config.name.as_ref());
-        let Found { opened, what: marker, .. } = chosen::backup(place, selector, |_| absent(selector))?;
+        let found = chosen::backup_or_dump(place, selector).map_err(|error| match error.code {
+            Code::NotFound => absent(selector),
+            _ => error,
+        });
+        let Found { id, opened, what } = found?;
         let mut verified = self.nothing_yet(repository);
-        self.one(&opened, &marker, &mut verified)?;
-        let id = &marker.summary.id;
-        record::keep((self.context, self.wanted), &opened, Some(id), &verified, self.listener);
+        match &what {
+            Kept::Backup(marker) => self.one(&opened, marker, &mut verified)?,
+            Kept::Dump(marker) => self.one_dump(&opened, marker, &mut verified)?,
+        }
+        record::keep((self.context, self.wanted), &opened, Some(&id), &verified, self.listener);
         Ok(verified)
     }
 
-    /// What a sample is taken from: every backup and all WAL.
-    fn take_sample(&self, due: &mut Due<'_>, opened: &Opened, catalog: &Catalog) -> Result<()> {
+    /// What a sample is taken from: every backup, every dump and all WAL.
+    fn take_sample(&self, due: &mut Due<'_>, opened: &Opened, catalog: &Catalog, dumps: &Dumps) -> Result<()> {
         let (mut candidates, nobody) = (Candidates::default(), Tally::default());
         for backup in catalog.summaries() {
-            let (_, lines) = self.sights(opened, backup, &nobody)?;
+            let (_, lines) = self.sights(opened, &ListOf::backup(&opened.keys, backup), &nobody)?;
             match self.proof() {
                 Proof::Content => Parts::of(&opened.keys, backup, &lines).add_to(&mut candidates, due),
-                Proof::Object => {
-                    let there = lines.iter().filter_map(|(line, seen)| Some((&line.key, (*seen)?)));
-                    there.for_each(|(key, seen)| due.candidate(&mut candidates, key, seen, seen.size));
-                }
+                Proof::Object => due.candidates(&mut candidates, &lines),
             }
+        }
+        for dump in &dumps.dumps {
+            let (_, lines) = self.sights(opened, &ListOf::dump(&opened.keys, &dump.summary), &nobody)?;
+            due.candidates(&mut candidates, &lines);
         }
         wal::candidates(opened, &Listed::read(&opened.repository.reader(), &opened.keys)?, due, &mut candidates);
         due.take(candidates);
@@ -189,13 +199,13 @@ impl Work<'_> {
     }
 
     /// Every line of a list of objects, with what lies there; and whether the list is sound.
-    fn sights(&self, opened: &Opened, backup: &Summary, tally: &Tally) -> Result<(bool, Vec<Sighted>)> {
+    fn sights(&self, opened: &Opened, of: &ListOf<'_>, tally: &Tally) -> Result<(bool, Vec<Sighted>)> {
         let reader = opened.repository.reader();
         let (mut lines, mut stored) = (Vec::new(), Stored::new(&reader));
-        let is_sound = list(opened, backup, tally, |line| {
+        let is_sound = list(opened, of, tally, |line| {
             let seen = stored.sight(&line)?;
             lines.push((line, seen));
-            if lines.len() > MAX_OBJECTS { Err(too_long(&opened.keys.objects(&backup.id))) } else { Ok(()) }
+            if lines.len() > MAX_OBJECTS { Err(too_long(&of.key)) } else { Ok(()) }
         })?;
         lines.sort_by(|(a, _), (b, _)| a.cmp(b));
         Ok((is_sound, lines))
@@ -211,16 +221,18 @@ impl Work<'_> {
         }));
         // Damage that somebody else has found is not known here, and nothing tells where it is.
         let anew = record::unsettled(opened)?.filter(|open| open.proof <= self.proof()).map(|open| open.since);
+        let dumps = Dumps::read(&opened.repository.reader(), &opened.keys)?;
         let (tally, mut due) = (Tally::default(), self.due().anew_since(anew));
         if due.is_sample() {
-            self.take_sample(&mut due, opened, &catalog)?;
+            self.take_sample(&mut due, opened, &catalog, &dumps)?;
         }
         for marker in &catalog.backups {
             self.backup(opened, marker, &due, &tally, verified)?;
         }
         let summaries: Vec<&Summary> = catalog.summaries().collect();
         wal::whole(self, opened, &summaries, &due, &tally, verified)?;
-        unreferenced(opened, &catalog, verified)?;
+        self.dumps(opened, &dumps, &due, &tally, verified)?;
+        unreferenced(opened, &catalog, &dumps, verified)?;
         tally.into(verified);
         Ok(())
     }
@@ -244,47 +256,58 @@ impl Work<'_> {
     ) -> Result<()> {
         let summary = &marker.summary;
         self.listener.notice(format!("reading backup {} in {}", summary.id, verified.name));
-        match marker.signed.standing(&self.context.trusted) {
-            Standing::Wrong { reason } => tally.damage(Damage {
-                object: opened.keys.backup(&summary.id).to_string(),
-                reason: format!("its signature is wrong: {reason}"),
-                hurts: vec![summary.id.clone()],
-            }),
-            Standing::Unsigned => verified.unvouched.push(Unvouched { backup: summary.id.clone(), key: None }),
-            Standing::Unknown { key } => {
-                verified.unvouched.push(Unvouched { backup: summary.id.clone(), key: Some(key.to_string()) });
-            }
-            Standing::Pinned { .. } => {}
-        }
+        self.begin(opened, &summary.id, &marker.signed, tally, verified);
         verified.backups += 1;
-        self.remembered.keep(&opened.keys.backup(&summary.id));
-        verified.backup_proofs.push(BackupProof { backup: summary.id.clone(), proof: verified.proof, sound: true });
+        self.watched((summary.totals.data_bytes, summary.totals.stored_bytes), |done| match &self.opener {
+            None => self.objects(opened, &ListOf::backup(&opened.keys, summary), due, done, tally),
+            Some(opener) => self.content((opened, opener), summary, due, done, tally),
+        })
+    }
+
+    /// What `work` has done is told, and saved. With a key it goes through the content, without through what is stored.
+    fn watched(&self, (content, stored): (u64, u64), work: impl FnOnce(&AtomicU64) -> Result<()> + Send) -> Result<()> {
         let done = AtomicU64::new(0);
-        let total = Some(if self.opener.is_some() { summary.totals.data_bytes } else { summary.totals.stored_bytes });
+        let total = Some(if self.opener.is_some() { content } else { stored });
         let progress = || {
             self.remembered.save_now_and_then();
             let bytes_done = done.load(Ordering::Relaxed);
             Progress { bytes_done, bytes_total: total, ..Progress::new(Phase::Verifying) }
         };
-        watched(self.listener, progress, || match &self.opener {
-            None => self.objects(opened, summary, due, &done, tally),
-            Some(opener) => self.content((opened, opener), summary, due, &done, tally),
-        })
+        watched(self.listener, progress, || work(&done))
+    }
+
+    /// Whoever vouches for it.
+    fn begin(&self, opened: &Opened, id: &BackupId, signed: &Signed, tally: &Tally, verified: &mut Repository) {
+        let marker = opened.keys.marker_of(id);
+        match signed.standing(&self.context.trusted) {
+            Standing::Wrong { reason } => tally.damage(Damage {
+                object: marker.to_string(),
+                reason: format!("its signature is wrong: {reason}"),
+                hurts: vec![id.clone()],
+            }),
+            Standing::Unsigned => verified.unvouched.push(Unvouched { backup: id.clone(), key: None }),
+            Standing::Unknown { key } => {
+                verified.unvouched.push(Unvouched { backup: id.clone(), key: Some(key.to_string()) });
+            }
+            Standing::Pinned { .. } => {}
+        }
+        self.remembered.keep(&marker);
+        verified.backup_proofs.push(BackupProof { backup: id.clone(), proof: verified.proof, sound: true });
     }
 
     /// Every object that the list names, and the list itself. What another backup wrote that is there is read with that
     /// one.
-    fn objects(&self, opened: &Opened, backup: &Summary, due: &Due<'_>, done: &AtomicU64, tally: &Tally) -> Result<()> {
+    fn objects(&self, opened: &Opened, of: &ListOf<'_>, due: &Due<'_>, done: &AtomicU64, tally: &Tally) -> Result<()> {
         let reader = opened.repository.reader();
         let (mut batch, mut stored) = (Vec::new(), Stored::new(&reader));
         let verify = |batch: &mut Vec<Sighted>| {
             workers::each(self.jobs(), std::mem::take(batch).into_iter(), |(line, seen)| {
-                self.object(opened, backup, (&line, seen), due, due.proof, tally)?;
+                self.object(opened, of.id, (&line, seen), due, due.proof, tally)?;
                 done.fetch_add(line.size, Ordering::Relaxed);
                 Ok(())
             })
         };
-        list(opened, backup, tally, |line| {
+        list(opened, of, tally, |line| {
             let seen = stored.sight(&line)?;
             if !due.reads(&line.key, seen) {
                 done.fetch_add(line.size, Ordering::Relaxed);
@@ -301,7 +324,7 @@ impl Work<'_> {
     fn object(
         &self,
         opened: &Opened,
-        backup: &Summary,
+        of: &BackupId,
         (line, seen): (&ObjectLine, Option<Seen>),
         due: &Due<'_>,
         proof: Proof,
@@ -309,7 +332,7 @@ impl Work<'_> {
     ) -> Result<()> {
         self.context.interrupt.check()?;
         let (reader, encryption) = (opened.repository.reader(), opened.repository.encryption());
-        let is_sound = object::verify(&reader, encryption, line, backup, tally)?;
+        let is_sound = object::verify(&reader, encryption, line, of, tally)?;
         match seen.filter(|_| is_sound) {
             Some(seen) => self.remembered.sound(&line.key, seen, proof, due.now),
             None => self.remembered.forget(&line.key),
@@ -326,11 +349,11 @@ impl Work<'_> {
         done: &AtomicU64,
         tally: &Tally,
     ) -> Result<()> {
-        let (is_sound, lines) = self.sights(opened, backup, tally)?;
+        let (is_sound, lines) = self.sights(opened, &ListOf::backup(&opened.keys, backup), tally)?;
         if !is_sound {
             // A restore goes no further; what is there may still be copied to another repository. Nothing is opened.
             return workers::each(self.jobs(), lines.iter(), |(line, seen)| {
-                self.object(opened, backup, (line, *seen), due, Proof::Object, tally)
+                self.object(opened, &backup.id, (line, *seen), due, Proof::Object, tally)
             });
         }
         // Which part an object belongs to is in the manifests.
@@ -369,7 +392,9 @@ impl Work<'_> {
                 (Judged::NotRead, _) => rest.push((line, *seen)),
             }
         }
-        workers::each(self.jobs(), rest.into_iter(), |line| self.object(opened, backup, line, due, due.proof, tally))
+        workers::each(self.jobs(), rest.into_iter(), |line| {
+            self.object(opened, &backup.id, line, due, due.proof, tally)
+        })
     }
 }
 
@@ -402,31 +427,32 @@ fn too_long(list: &Key) -> Error {
 }
 
 /// Hands on every line, those of a damaged list as well; tells whether it is sound.
-fn list(opened: &Opened, backup: &Summary, tally: &Tally, visit: impl FnMut(ObjectLine) -> Result<()>) -> Result<bool> {
-    let key = opened.keys.objects(&backup.id);
-    match objects_list::read(&opened.repository.reader(), &key, &backup.objects, visit) {
+fn list(opened: &Opened, of: &ListOf<'_>, tally: &Tally, visit: impl FnMut(ObjectLine) -> Result<()>) -> Result<bool> {
+    let key = &of.key;
+    match objects_list::read(&opened.repository.reader(), key, of.digest, visit) {
         Ok(()) => {
-            tally.sound(backup.objects.size);
+            tally.sound(of.digest.size);
             Ok(true)
         }
         Err(error) if error.code == Code::Damaged => {
             let reason = error.message;
-            tally.damage(Damage { object: key.to_string(), reason, hurts: vec![backup.id.clone()] });
+            tally.damage(Damage { object: key.to_string(), reason, hurts: vec![of.id.clone()] });
             // What it should name nobody has read.
-            tally.cover.add(backup.totals.stored_bytes.max(1), None);
+            tally.cover.add(of.stored_bytes.max(1), None);
             Ok(false)
         }
         Err(error) => Err(error),
     }
 }
 
-/// Parts that no backup needs: of one under way, of a dropped one, or left by one that was killed.
-fn unreferenced(opened: &Opened, catalog: &Catalog, verified: &mut Repository) -> Result<()> {
-    for directory in opened.keys.parts() {
+/// Parts that no backup or dump needs: of one under way, of a dropped one, or left by one that was killed.
+fn unreferenced(opened: &Opened, catalog: &Catalog, dumps: &Dumps, verified: &mut Repository) -> Result<()> {
+    let is_marker = |key: &Key| opened.keys.dump_id_of(key).is_some();
+    for directory in opened.keys.parts().into_iter().chain([opened.keys.dumps()]) {
         for entry in opened.repository.reader().list(&directory)? {
-            let writer = opened.keys.writer_of(&entry.key);
-            let is_known = |id: &BackupId| catalog.summaries().any(|backup| backup.id == *id);
-            if !writer.as_ref().is_some_and(is_known) {
+            let writer = opened.keys.writer_of(&entry.key).or_else(|| opened.keys.dump_part_of(&entry.key));
+            let is_known = |id: &BackupId| catalog.summaries().any(|backup| backup.id == *id) || dumps.has(id);
+            if !is_marker(&entry.key) && !writer.as_ref().is_some_and(is_known) {
                 verified.unreferenced_objects += 1;
                 verified.unreferenced_bytes += entry.size;
             }

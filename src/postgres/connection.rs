@@ -4,29 +4,39 @@ use std::fmt;
 use std::time::Duration;
 
 use ::postgres::types::ToSql;
-use ::postgres::{Client, NoTls, Row};
+use ::postgres::{Client, Row};
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 
-use super::failure::{Failure, unreachable};
+use super::endpoint::Endpoint;
+use super::parameters::{Parameters, not_usable};
 use super::reach::Reach;
+use super::timeouts;
 use crate::model::error::{Code, Error, Result};
 
 /// Majors whose backup functions and files this release knows.
 pub(super) const SUPPORTED: std::ops::RangeInclusive<u32> = 14..=19;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-const DEFAULT_HOST: &str = "/var/run/postgresql";
-const DEFAULT_PORT: u16 = 5432;
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const DEFAULT_HOST: &str = "/var/run/postgresql";
+pub(super) const DEFAULT_PORT: u16 = 5432;
 pub(super) const DEFAULT_DATABASE: &str = "postgres";
 pub(super) const APPLICATION_NAME: &str = "pgcairn";
 
-/// Sessions are killed for being idle, statements for being slow; search_path decides which function a
-/// name means; parallel workers would not be let into a backup session.
-const SESSION_SETTINGS: &str = "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_session_timeout = 0; \
-     SET idle_in_transaction_session_timeout = 0; SET search_path = pg_catalog; SET client_encoding = 'UTF8'; \
+/// search_path decides which function a name means; parallel workers would not be let into a backup session.
+const SESSION_SETTINGS: &str = "SET search_path = pg_catalog; SET client_encoding = 'UTF8'; \
      SET max_parallel_workers_per_gather = 0; SET DateStyle = 'ISO'; SET bytea_output = 'hex'";
-const SESSION_SETTINGS_17: &str = "SET transaction_timeout = 0";
+
+/// What a server may have to be, and how it says that it is; one that prefers takes the others after all
+/// (`target_session_attrs`).
+const KINDS: [(&str, &str); 6] = [
+    ("any", "SELECT true"),
+    ("read-write", "SELECT NOT pg_is_in_recovery() AND current_setting('default_transaction_read_only') = 'off'"),
+    ("read-only", "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on'"),
+    ("primary", "SELECT NOT pg_is_in_recovery()"),
+    ("standby", "SELECT pg_is_in_recovery()"),
+    ("prefer-standby", "SELECT pg_is_in_recovery()"),
+];
 
 /// `server_version_num`: major * 10000 + minor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,51 +60,79 @@ impl fmt::Display for ServerVersion {
 
 pub struct Connection {
     client: Client,
-    config: Config,
-    version: ServerVersion,
+    reach: Reach,
 }
 
 impl Connection {
-    /// `parameters` as libpq writes them: `host=/var/run/postgresql user=postgres dbname=postgres`.
-    pub fn open(parameters: &str) -> Result<Connection> {
-        let config = parameters.parse::<Config>().map_err(|e| {
-            Error::new(Code::ConfigValue, format!("\"connection\" is not a connection string: {}", Failure(&e)))
-                .hint("pgcairn config schema")
-        })?;
-        Connection::connect(with_defaults(config))
+    /// `text` as libpq takes it: `host=/var/run/postgresql user=postgres dbname=postgres`. Of several servers the first that
+    /// answers and is of the kind that is asked for.
+    pub fn open(text: &str) -> Result<Connection> {
+        let parameters = Parameters::of_text(text)?;
+        let known = KINDS.map(|(name, _)| name);
+        let kind = parameters.one_of("target_session_attrs", &known)?.unwrap_or("any");
+        let question = KINDS.iter().find(|(name, _)| *name == kind).map_or("SELECT true", |(_, question)| question);
+        let endpoints = Endpoint::all(&parameters)?;
+        let mut failed = None;
+        for (question, endpoint) in endpoints
+            .iter()
+            .map(|endpoint| (question, endpoint))
+            .chain(endpoints.iter().filter(|_| kind.starts_with("prefer-")).map(|endpoint| ("SELECT true", endpoint)))
+        {
+            match Connection::of_kind(endpoint, kind, question) {
+                Ok(connection) => return Ok(connection),
+                Err(error) => failed = Some(error),
+            }
+        }
+        Err(failed.unwrap_or_else(|| not_usable("it names no server")))
+    }
+
+    fn of_kind(endpoint: &Endpoint, kind: &str, question: &str) -> Result<Connection> {
+        let mut connection = Connection::connect(endpoint.clone(), endpoint.database())?;
+        let row = connection.query_one(question, &[])?;
+        if connection.column(&row, 0)? {
+            return Ok(connection);
+        }
+        let message = format!("the server at {} is not {kind}, as target_session_attrs asks for", endpoint.address());
+        Err(Error::new(Code::Unreachable, message).hint("host=A,B names several servers to choose from"))
     }
 
     /// The same server and role, another database.
     pub(super) fn open_database(&self, name: &str) -> Result<Connection> {
-        let mut config = self.config.clone();
-        config.dbname(name);
-        Connection::connect(config)
+        Connection::connect(self.reach.endpoint.clone(), name)
+    }
+
+    /// Another session in the same database.
+    pub(super) fn beside(&self) -> Result<Connection> {
+        self.open_database(&self.reach.database)
     }
 
     /// What other sessions and programs need to come to the same server.
     pub fn reach(&self) -> Reach {
-        Reach { config: self.config.clone(), version: self.version }
+        self.reach.clone()
     }
 
-    fn connect(config: Config) -> Result<Connection> {
-        let connected = ::postgres::Config::from(config.clone()).connect(NoTls);
-        let mut client = connected.map_err(|e| unreachable(&e, &Address::of(&config)))?;
-        let version = read_version(&mut client).map_err(|e| unreachable(&e, &Address::of(&config)))?;
+    /// What is better known of the way to the server.
+    pub fn caution(&self) -> Option<Error> {
+        self.reach.endpoint.caution()
+    }
+
+    fn connect(endpoint: Endpoint, database: &str) -> Result<Connection> {
+        let config = ::postgres::Config::from(endpoint.config_of(database));
+        let mut client = config.connect(endpoint.tls()).map_err(|e| endpoint.unreachable(&e, database))?;
+        let version = read_version(&mut client).map_err(|e| endpoint.unreachable(&e, database))?;
         if !SUPPORTED.contains(&version.major()) {
             let (oldest, newest) = (SUPPORTED.start(), SUPPORTED.end());
             let message = format!("the server is PostgreSQL {version}, and {oldest} to {newest} are supported");
             return Err(Error::new(Code::Refused, message).hint("pgcairn --version"));
         }
-        let mut connection = Connection { client, config, version };
+        let mut connection = Connection { client, reach: Reach { endpoint, database: database.to_owned(), version } };
+        connection.execute_all(&timeouts::none(version))?;
         connection.execute_all(SESSION_SETTINGS)?;
-        if version.major() >= 17 {
-            connection.execute_all(SESSION_SETTINGS_17)?;
-        }
         Ok(connection)
     }
 
     pub fn version(&self) -> ServerVersion {
-        self.version
+        self.reach.version
     }
 
     /// Proves that the session lives; idle-session killers outside of the server look for traffic.
@@ -114,9 +152,9 @@ impl Connection {
     /// A command that runs statements as a superuser on this server, each in a transaction of its own:
     /// `ALTER SYSTEM` asks for that.
     pub(super) fn superuser_command(&self, statements: &[&str]) -> String {
-        let database = quote(self.config.get_dbname().unwrap_or(DEFAULT_DATABASE));
+        let database = quote(&self.reach.database);
         let statements: String = statements.iter().map(|sql| format!(" -c {}", quote(sql))).collect();
-        format!("psql {} -U postgres -d {database}{statements}", Address::of(&self.config).options())
+        format!("psql {} -U postgres -d {database}{statements}", self.reach.endpoint.address().options())
     }
 
     pub(super) fn query(&mut self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
@@ -146,24 +184,8 @@ impl Connection {
     }
 
     pub(super) fn failed(&self, error: &::postgres::Error) -> Error {
-        super::failure::failed(error, &Address::of(&self.config))
+        self.reach.failed(error)
     }
-}
-
-fn with_defaults(mut config: Config) -> Config {
-    if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
-        config.host(DEFAULT_HOST);
-    }
-    if config.get_dbname().is_none() {
-        config.dbname(DEFAULT_DATABASE);
-    }
-    if config.get_connect_timeout().is_none() {
-        config.connect_timeout(CONNECT_TIMEOUT);
-    }
-    if config.get_application_name().is_none() {
-        config.application_name(APPLICATION_NAME);
-    }
-    config
 }
 
 fn read_version(client: &mut Client) -> std::result::Result<ServerVersion, ::postgres::Error> {
@@ -216,16 +238,6 @@ fn quote(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_not_said_has_a_default() {
-        let config = with_defaults("user=me".parse().unwrap());
-        assert_eq!(Address::of(&config).options(), "-h /var/run/postgresql -p 5432");
-        assert_eq!(config.get_dbname(), Some("postgres"));
-        let config = with_defaults("host='/tmp/a b' port=5433 dbname=x".parse().unwrap());
-        assert_eq!(Address::of(&config).options(), "-h '/tmp/a b' -p 5433");
-        assert_eq!(config.get_dbname(), Some("x"));
-    }
 
     #[test]
     fn words_survive_a_shell() {

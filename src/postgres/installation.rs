@@ -1,12 +1,15 @@
 //! The server's programs on this machine, for servers of our own.
 
+use std::cmp::Reverse;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::ScratchServer;
 use super::connection::SUPPORTED;
 use crate::model::error::{Code, Error, Result};
+use crate::model::shell_word::shell_word;
 
 /// Without both of them no server can be made.
 const PROGRAMS: [&str; 2] = ["initdb", "postgres"];
@@ -62,6 +65,39 @@ impl Installation {
         let fits = found.iter().filter(|(found, _)| *found == major);
         let newest = fits.max_by_key(|(_, installation)| minor_of(&installation.version));
         newest.map(|(_, installation)| installation.clone()).ok_or_else(|| no_major(major, bindir, &found))
+    }
+
+    /// One that takes what was dumped from a server of `major`: the same, else the next newer one.
+    pub fn find_from(major: u32, bindir: Option<&Path>) -> Result<Installation> {
+        let places = bindir.map_or_else(usual_places, |bindir| vec![bindir.to_owned()]);
+        let found: Vec<(u32, Installation)> = places.iter().filter_map(|place| Installation::at(place)).collect();
+        let fits = found.iter().filter(|(found, _)| *found >= major && SUPPORTED.contains(found));
+        let oldest = fits.min_by_key(|(found, installation)| (*found, Reverse(minor_of(&installation.version))));
+        oldest.map(|(_, installation)| installation.clone()).ok_or_else(|| {
+            let needs = format!("the dump is loaded into PostgreSQL {major} or newer");
+            lacking(needs, major, bindir, &found)
+        })
+    }
+
+    /// For a person: with its path where it is there; packages keep it out of `PATH`.
+    fn word(&self, name: &str) -> String {
+        let path = self.program(name);
+        if path.is_file() { shell_word(&path.to_string_lossy()) } else { name.to_owned() }
+    }
+
+    /// A command for a person. `restart` starts with the same command line again (`read_post_opts` in pg_ctl.c), also a
+    /// server that was stopped.
+    pub fn pg_ctl(&self, data: &Path, log: &Path, action: &str) -> String {
+        let path = |path: &Path| shell_word(&path.to_string_lossy());
+        let log = if action == "stop" { String::new() } else { format!(" -l {}", path(log)) };
+        format!("{} -D {}{log} {action}", self.word("pg_ctl"), path(data))
+    }
+
+    /// A setting of a database beats those that the server was started with, and triggers of a login are the origin's
+    /// code.
+    pub fn psql(&self, server: &ScratchServer) -> String {
+        let quiet = if self.major() >= 17 { "PGOPTIONS='-c event_triggers=off' " } else { "" };
+        format!("{quiet}{} {} -d {}", self.word("psql"), server.psql_words(), server.database())
     }
 
     /// An empty cluster with page checksums.
@@ -143,11 +179,15 @@ fn not_found(bindir: Option<&Path>) -> Error {
 }
 
 fn no_major(major: u32, bindir: Option<&Path>, found: &[(u32, Installation)]) -> Error {
+    lacking(format!("the copy needs PostgreSQL {major} to start"), major, bindir, found)
+}
+
+fn lacking(needs: String, major: u32, bindir: Option<&Path>, found: &[(u32, Installation)]) -> Error {
     let there: Vec<&str> = found.iter().map(|(_, installation)| installation.version.as_str()).collect();
     let there = if there.is_empty() { "there is none".to_owned() } else { format!("there is {}", there.join(", ")) };
     let place = bindir
         .map_or_else(|| "in PATH and where packages put it".to_owned(), |bindir| format!("in {}", bindir.display()));
-    Error::new(Code::Refused, format!("the copy needs PostgreSQL {major} to start; {place} {there}"))
+    Error::new(Code::Refused, format!("{needs}; {place} {there}"))
         .hint(format!("apt-get install postgresql-{major}, or --bindir DIR where its initdb and postgres are"))
 }
 

@@ -1,27 +1,24 @@
-//! A database of somebody's server, reached as PostgreSQL's own programs reach it: TLS, services and files with passwords
-//! are libpq's. Everything goes through `psql`, which asks nobody and reads no file of its own.
+//! A database of somebody's server, reached as PostgreSQL's own programs reach it. Everything goes through `psql`, which asks nobody and reads no file of its own.
 
 use std::fs::File;
 use std::io::{PipeWriter, Read, Seek, SeekFrom, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitStatus};
 use std::thread;
-use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
 use super::Installation;
+use super::endpoint::program_environment;
+use super::parameters::Parameters;
 use super::program::{Program, Running};
 use crate::model::connection_string::ConnectionString;
 use crate::model::error::{Code, Error, Result};
 use crate::model::interrupt::Interrupt;
 
-/// Of the environment: what leads libpq to passwords and services, and never a password.
-const LIBPQ: [&str; 6] = ["PGPASSFILE", "PGSERVICEFILE", "PGSYSCONFDIR", "PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY"];
-const APPLICATION_NAME: &str = "pgcairn";
 /// Nobody is there to be asked, and what comes back is for us.
-const OPTIONS: [&str; 8] =
-    ["--no-psqlrc", "--no-password", "--quiet", "--no-align", "--tuples-only", "-v", "ON_ERROR_STOP=1", "--dbname"];
+const OPTIONS: [&str; 7] =
+    ["--no-psqlrc", "--no-password", "--quiet", "--no-align", "--tuples-only", "-v", "ON_ERROR_STOP=1"];
 /// Ours before anything is asked: a function of somebody's in a schema of the database is not what our names mean.
 const SETTINGS: &str = "SET client_encoding = 'UTF8'; SET standard_conforming_strings = on; SET search_path = pg_catalog; \
      SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0;\n";
@@ -30,9 +27,6 @@ const SETTINGS: &str = "SET client_encoding = 'UTF8'; SET standard_conforming_st
 const LOST: i32 = 2;
 /// Read of what a program said.
 const MAX_SAID: u64 = 16 * 1024 * 1024;
-const POLL: Duration = Duration::from_millis(20);
-/// For the server to give up what it is at when we are told to end.
-const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub struct LiveDatabase<'a> {
     pub installation: &'a Installation,
@@ -78,18 +72,17 @@ impl LiveDatabase<'_> {
         let cannot = |error| Error::new(Code::Io, format!("psql cannot be run: {error}"));
         let (output, said) = (temporary()?, temporary()?);
         let (reader, input) = std::io::pipe().map_err(cannot)?;
-        let mut command = self.command();
+        let mut command = self.command()?;
         command.stdin(reader).stdout(duplicate(&output)?).stderr(duplicate(&said)?);
         let running = Running(command.spawn().map_err(cannot)?);
         Ok(Session { running, input: Some(input), output, said })
     }
 
-    fn command(&self) -> Command {
+    fn command(&self) -> Result<Command> {
+        let parameters = Parameters::of(self.connection)?;
         let mut command = self.installation.command("psql");
-        command.envs(LIBPQ.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
-        command.env("PGDATABASE", self.database).env("PGAPPNAME", APPLICATION_NAME).process_group(0);
-        command.args(OPTIONS).arg(self.connection.text());
-        command
+        command.envs(program_environment(&parameters, self.database)?).process_group(0).args(OPTIONS);
+        Ok(command)
     }
 }
 
@@ -115,7 +108,7 @@ impl Session {
         let ended = thread::scope(|scope| {
             // It may be busy for long before it reads on.
             scope.spawn(move || input.map(|mut input| input.write_all(text.as_bytes())));
-            self.running.wait(interrupt).inspect_err(|_| self.cancel())
+            self.running.wait(interrupt).inspect_err(|_| self.running.cancel())
         });
         let status = ended?;
         if status.success() {
@@ -131,21 +124,7 @@ impl Session {
 
     fn give_up(&mut self) {
         self.input = None;
-        self.cancel();
-    }
-
-    /// At a SIGINT it asks the server to end the statement, and then ends itself, which undoes what is not committed.
-    fn cancel(&mut self) {
-        let child = &mut self.running.0;
-        if child.try_wait().ok().flatten().is_none() {
-            let _ = kill_process(Pid::from_child(child), Signal::INT);
-        }
-        let since = Instant::now();
-        while since.elapsed() < CANCEL_TIMEOUT && child.try_wait().ok().flatten().is_none() {
-            thread::sleep(POLL);
-        }
-        // Whoever still writes to it is let go.
-        let _ = child.kill();
+        self.running.cancel();
     }
 }
 

@@ -7,7 +7,9 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::Installation;
 use super::scratch_server::session_options;
@@ -17,6 +19,8 @@ use crate::model::interrupt::Interrupt;
 /// Read of what it said; the rest stays in the file.
 const MAX_OUTPUT: u64 = 64 * 1024;
 const POLL: Duration = Duration::from_millis(20);
+/// For the server to give up what it is at when we are told to end.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub struct Program {
     name: String,
@@ -100,6 +104,20 @@ impl Running {
             interrupt.check()?;
             thread::sleep(POLL);
         }
+    }
+
+    /// At a SIGINT `psql` asks the server to end the statement, and then ends itself, which undoes what is not committed.
+    pub(super) fn cancel(&mut self) {
+        let child = &mut self.0;
+        if child.try_wait().ok().flatten().is_none() {
+            let _ = kill_process(Pid::from_child(child), Signal::INT);
+        }
+        let since = Instant::now();
+        while since.elapsed() < CANCEL_TIMEOUT && child.try_wait().ok().flatten().is_none() {
+            thread::sleep(POLL);
+        }
+        // Whoever still writes to it is let go.
+        let _ = child.kill();
     }
 }
 

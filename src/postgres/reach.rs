@@ -1,68 +1,54 @@
-//! How a server is reached: for sessions beside the first one, and for programs of PostgreSQL.
+//! How a server that answered is reached again: for sessions beside the first one, and for programs of PostgreSQL. Always
+//! the same server, where a connection string names several: a snapshot is known to one alone.
 
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::OsString;
 
 use tokio_postgres::Config;
-use tokio_postgres::config::{Host, SslMode};
 
-use super::connection::{APPLICATION_NAME, Address, DEFAULT_DATABASE, ServerVersion};
+use super::connection::ServerVersion;
+use super::endpoint::Endpoint;
+use super::tls::Tls;
 use crate::model::error::Error;
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Reach {
-    pub(super) config: Config,
+    pub(super) endpoint: Endpoint,
+    /// Of the first session.
+    pub(super) database: String,
     pub(super) version: ServerVersion,
 }
 
 impl Reach {
     /// For a session of the same role in another database.
     pub(super) fn config_of(&self, database: &str) -> Config {
-        let mut config = self.config.clone();
-        config.dbname(database);
-        config
+        self.endpoint.config_of(database)
+    }
+
+    pub(super) fn tls(&self) -> Tls {
+        self.endpoint.tls()
     }
 
     pub(super) fn database(&self) -> &str {
-        self.config.get_dbname().unwrap_or(DEFAULT_DATABASE)
+        &self.database
     }
 
-    /// What programs of PostgreSQL need to reach the same server as the same role. In their environment, which others
-    /// cannot see, as they can arguments.
+    /// Settings of every session, as a server's command line takes them.
+    pub(super) fn options(&self) -> Option<String> {
+        self.config_of(&self.database).get_options().map(str::to_owned)
+    }
+
+    /// What programs of PostgreSQL need to reach the same server as the same role.
     pub(super) fn program_environment(&self, database: &str) -> Vec<(&'static str, OsString)> {
-        let joined = |words: Vec<OsString>| words.join(OsStr::new(","));
-        let host = |host: &Host| match host {
-            Host::Tcp(name) => OsString::from(name),
-            Host::Unix(path) => path.into(),
-        };
-        let hosts: Vec<OsString> = self.config.get_hosts().iter().map(host).collect();
-        let addresses: Vec<OsString> =
-            self.config.get_hostaddrs().iter().map(|address| address.to_string().into()).collect();
-        let ports: Vec<OsString> = self.config.get_ports().iter().map(|port| port.to_string().into()).collect();
-        let mode = match self.config.get_ssl_mode() {
-            SslMode::Disable => "disable",
-            SslMode::Require => "require",
-            _ => "prefer",
-        };
-        let seconds = self.config.get_connect_timeout().map(|limit| limit.as_secs().max(1).to_string());
-        let password = self.config.get_password().map(|password| OsStr::from_bytes(password).to_owned());
-        let all = [
-            ("PGHOST", Some(joined(hosts)).filter(|hosts| !hosts.is_empty())),
-            ("PGHOSTADDR", Some(joined(addresses)).filter(|addresses| !addresses.is_empty())),
-            ("PGPORT", Some(joined(ports)).filter(|ports| !ports.is_empty())),
-            ("PGUSER", self.config.get_user().map(OsString::from)),
-            ("PGPASSWORD", password),
-            ("PGDATABASE", Some(database.into())),
-            ("PGOPTIONS", self.config.get_options().map(OsString::from)),
-            ("PGAPPNAME", Some(APPLICATION_NAME.into())),
-            ("PGSSLMODE", Some(mode.into())),
-            ("PGCONNECT_TIMEOUT", seconds.map(OsString::from)),
-        ];
-        all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+        self.endpoint.program_environment(database)
+    }
+
+    /// There was no such session.
+    pub(super) fn unreachable(&self, error: &tokio_postgres::Error, database: &str) -> Error {
+        self.endpoint.unreachable(error, database)
     }
 
     /// What went wrong in such a session.
     pub(super) fn failed(&self, error: &tokio_postgres::Error) -> Error {
-        super::failure::failed(error, &Address::of(&self.config))
+        super::failure::failed(error, &self.endpoint.address())
     }
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::Client;
 
 use super::reach::Reach;
 use crate::model::dump::TableName;
@@ -15,7 +15,13 @@ use crate::model::interrupt::Interrupt;
 pub(super) const TICK: Duration = Duration::from_millis(100);
 
 /// Tables counted by one statement.
-const COUNTED_AT_ONCE: usize = 50;
+pub const COUNTED_AT_ONCE: usize = 50;
+
+/// A statement whose one answer is how many rows each of these has.
+pub(super) fn counts(tables: &[TableName]) -> String {
+    let one = |table: &TableName| format!("(SELECT count(*) FROM ONLY {})", table.quoted());
+    format!("SELECT ARRAY[{}]", tables.iter().map(one).collect::<Vec<_>>().join(", "))
+}
 
 pub(super) struct RowSession {
     pub runtime: Runtime,
@@ -30,14 +36,14 @@ impl RowSession {
         let runtime = runtime.map_err(|e| Error::new(Code::Io, format!("no runtime can be started: {e}")))?;
         let config = server.config_of(database);
         let client = runtime.block_on(async {
-            let (client, connection) = config.connect(NoTls).await?;
+            let (client, connection) =
+                config.connect(server.tls()).await.map_err(|error| server.unreachable(&error, database))?;
             tokio::spawn(connection);
             for statement in settings {
-                client.batch_execute(statement).await?;
+                client.batch_execute(statement).await.map_err(|error| server.failed(&error))?;
             }
-            Ok(client)
-        });
-        let client = client.map_err(|error: tokio_postgres::Error| server.failed(&error))?;
+            Ok::<_, Error>(client)
+        })?;
         Ok(RowSession { runtime, client, server: server.clone() })
     }
 
@@ -60,14 +66,12 @@ impl RowSession {
 
     /// How many rows each of these has.
     pub fn count(&self, tables: &[TableName], interrupt: &Interrupt) -> Result<Vec<u64>> {
-        let mut counts = Vec::with_capacity(tables.len());
+        let mut all = Vec::with_capacity(tables.len());
         for some in tables.chunks(COUNTED_AT_ONCE) {
-            let one = |table: &TableName| format!("(SELECT count(*) FROM ONLY {})", table.quoted());
-            let sql = format!("SELECT ARRAY[{}]", some.iter().map(one).collect::<Vec<_>>().join(", "));
-            let row = self.wait(self.client.query_one(&sql, &[]), interrupt)?;
+            let row = self.wait(self.client.query_one(&counts(some), &[]), interrupt)?;
             let found: Vec<i64> = row.try_get(0).map_err(|e| self.server.failed(&e))?;
-            counts.extend(found.into_iter().map(i64::unsigned_abs));
+            all.extend(found.into_iter().map(i64::unsigned_abs));
         }
-        Ok(counts)
+        Ok(all)
     }
 }

@@ -140,8 +140,23 @@ impl ScratchServer {
 
     /// As libpq and the configuration of pgcairn take it.
     pub fn connection(&self) -> String {
-        let host = self.room.socket_directory().to_string_lossy().replace('\\', r"\\").replace('\'', r"\'");
-        format!("host='{host}' port={} user={} dbname={}", self.port, quoted(&self.superuser), DATABASES[0])
+        self.connection_in(DATABASES[0])
+    }
+
+    fn connection_in(&self, database: &str) -> String {
+        let host = quoted(&self.room.socket_directory().to_string_lossy());
+        format!("host={host} port={} user={} dbname={database}", self.port, quoted(&self.superuser))
+    }
+
+    /// The same for what loads into any server, with a database that is not the usual one, and the settings of our own
+    /// sessions.
+    pub fn loading_connection(&self) -> String {
+        format!("{} options={}", self.connection_in(DATABASES[1]), quoted(&session_options(self.major)))
+    }
+
+    /// Another superuser than `initdb` made, from now on.
+    pub fn act_as(&mut self, superuser: String) {
+        self.superuser = superuser;
     }
 
     /// The same for a program of PostgreSQL.

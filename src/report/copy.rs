@@ -20,6 +20,9 @@ pub struct Brought {
     pub url: String,
     /// Newest first.
     pub backups: Vec<BackupId>,
+    /// Likewise.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dumps: Vec<BackupId>,
     pub wal_files: u64,
     /// All that was written, WAL included.
     pub objects: u64,
@@ -48,8 +51,8 @@ impl Failed {
 
 impl Brought {
     pub fn new(name: &str, url: &str) -> Brought {
-        let (name, url) = (name.to_owned(), url.to_owned());
-        Brought { name, url, backups: Vec::new(), wal_files: 0, objects: 0, bytes: 0, failed: Vec::new() }
+        let (name, url, dumps) = (name.to_owned(), url.to_owned(), Vec::new());
+        Brought { name, url, backups: Vec::new(), dumps, wal_files: 0, objects: 0, bytes: 0, failed: Vec::new() }
     }
 
     /// Nothing came to it, for this reason.
@@ -68,7 +71,11 @@ impl Brought {
             (0, 0) => "has all that it should".to_owned(),
             (_, backups) => {
                 let (backups, wal) = (count(backups, "backup"), count(self.wal_files, "WAL file"));
-                format!("got {backups} and {wal}, {} in {}", bytes(self.bytes), count(self.objects, "object"))
+                let got = match self.dumps.len() as u64 {
+                    0 => format!("{backups} and {wal}"),
+                    dumps => format!("{backups}, {} and {wal}", count(dumps, "dump")),
+                };
+                format!("got {got}, {} in {}", bytes(self.bytes), count(self.objects, "object"))
             }
         };
         let hint = |failed: &Failed| failed.hint.as_ref().map(|hint| format!("hint: {hint}\n")).unwrap_or_default();

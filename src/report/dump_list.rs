@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::holds::Holds;
 use super::text::{bytes, count, facts, plain, table, utc, utc_and_local};
 use super::{Report, signature};
 use crate::model::key::BackupId;
@@ -16,6 +17,8 @@ const NAMES_SHOWN: usize = 4;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct List {
     pub repository: String,
+    /// Those that are not held were left out.
+    pub held_only: bool,
     /// Oldest first.
     pub dumps: Vec<Row>,
     pub next: String,
@@ -39,6 +42,11 @@ pub struct Row {
     pub stored_bytes: u64,
     pub labels: BTreeMap<String, String>,
     pub signature: Standing,
+    /// Where it lies, by name; empty where one repository is configured.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub repositories: Vec<String>,
+    #[serde(flatten)]
+    pub holds: Holds,
 }
 
 impl Row {
@@ -50,8 +58,10 @@ impl Row {
 
     fn remarks(&self) -> String {
         let schema = self.schema_only.then(|| "schema alone".to_owned());
+        let places = (!self.repositories.is_empty()).then(|| format!("in {}", self.repositories.join(" and ")));
         let labels = self.labels.iter().map(|(key, value)| format!("{key}={value}"));
-        schema.into_iter().chain(labels).collect::<Vec<_>>().join(", ")
+        let remarks = schema.into_iter().chain(places).chain(self.holds.words(&self.repositories)).chain(labels);
+        remarks.collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -60,7 +70,8 @@ impl Report for List {
 
     fn human(&self) -> String {
         if self.dumps.is_empty() {
-            return format!("{} holds no dump\n", self.repository);
+            let what = if self.held_only { "held dump" } else { "dump" };
+            return format!("{} holds no {what}\n", self.repository);
         }
         let row = |row: &Row| {
             vec![
@@ -99,6 +110,8 @@ pub struct ShownDatabase {
     pub name: String,
     pub owner: String,
     pub encoding: String,
+    /// It is as it was then.
+    pub taken: Timestamp,
     pub tables: Vec<ShownTable>,
 }
 
@@ -138,7 +151,10 @@ impl Report for Show {
             let table = |table: &ShownTable| vec![plain(&database.name), plain(&table.table), table.rows.to_string()];
             database.tables.iter().map(table)
         });
-        text + &table(&["database", "table", "rows"], &lines.collect::<Vec<_>>())
+        let moment = |database: &ShownDatabase| vec![plain(&database.name), utc(database.taken)];
+        let moments: Vec<_> = contents.iter().map(moment).collect();
+        text + &table(&["database", "as of"], &moments)
+            + &table(&["database", "table", "rows"], &lines.collect::<Vec<_>>())
     }
 
     fn next(&self) -> Option<String> {

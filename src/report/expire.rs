@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Report;
-use super::text::{bytes, count, table, utc, utc_and_local};
+use super::text::{bytes, count, plain, table, utc, utc_and_local};
 use crate::model::catalog::Summary;
+use crate::model::dump;
 use crate::model::key::BackupId;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -22,9 +23,15 @@ pub struct Expire {
     pub manner: Manner,
     /// `[retention]` is configured; without it everything is kept.
     pub retention: bool,
+    /// `[dump.retention]` is; without it every dump is kept.
+    pub dump_retention: bool,
     /// By system identifier, oldest first.
     pub backups: Vec<Row>,
     pub dropped: u64,
+    /// Likewise.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dumps: Vec<DumpRow>,
+    pub dropped_dumps: u64,
     /// Which is refused without `--yes`.
     pub more_than_half: bool,
     /// Gone now; in a dry run what would go at once.
@@ -68,20 +75,49 @@ impl Row {
     }
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DumpRow {
+    pub id: BackupId,
+    pub cluster: String,
+    pub system_identifier: String,
+    pub finished: Timestamp,
+    pub stored_bytes: u64,
+    pub kept: bool,
+    /// The rule that decided.
+    pub rule: String,
+}
+
+impl DumpRow {
+    pub fn new(summary: &dump::Summary, kept: bool, rule: String) -> DumpRow {
+        DumpRow {
+            id: summary.id.clone(),
+            cluster: summary.cluster.to_string(),
+            system_identifier: summary.system_identifier.to_string(),
+            finished: summary.finished,
+            stored_bytes: summary.totals.stored_bytes,
+            kept,
+            rule,
+        }
+    }
+}
+
+fn verdict(kept: bool) -> String {
+    if kept { "keep" } else { "drop" }.to_owned()
+}
+
 impl Report for Expire {
     const NAME: &'static str = "expire";
 
     fn human(&self) -> String {
-        let verdict = |row: &Row| if row.kept { "keep".to_owned() } else { "drop".to_owned() };
         let row = |row: &Row| {
-            vec![row.id.to_string(), utc(row.stopped), bytes(row.stored_bytes), verdict(row), row.rule.clone()]
+            vec![row.id.to_string(), utc(row.stopped), bytes(row.stored_bytes), verdict(row.kept), row.rule.clone()]
         };
         let rows: Vec<_> = self.backups.iter().map(row).collect();
         let table = match rows.is_empty() {
             true => format!("{} holds no backup\n", self.repository),
             false => table(&["backup", "usable from", "stored", "verdict", "rule"], &rows),
         };
-        table + &self.sum()
+        table + &self.dumps() + &self.sum()
     }
 
     fn next(&self) -> Option<String> {
@@ -90,11 +126,26 @@ impl Report for Expire {
 }
 
 impl Expire {
+    fn dumps(&self) -> String {
+        let row = |row: &DumpRow| {
+            vec![row.id.to_string(), utc(row.finished), bytes(row.stored_bytes), verdict(row.kept), plain(&row.rule)]
+        };
+        let rows: Vec<_> = self.dumps.iter().map(row).collect();
+        match rows.is_empty() {
+            true => String::new(),
+            false => format!("\n{}\n", table(&["dump", "finished", "stored", "verdict", "rule"], &rows)),
+        }
+    }
+
     fn sum(&self) -> String {
-        if !self.retention {
+        if !self.retention && !self.dump_retention {
             return "nothing expires: the configuration has no [retention]\n".to_owned();
         }
-        let backups = count(self.dropped, "backup");
+        let backups = match (self.retention, self.dumps.is_empty()) {
+            (true, true) => count(self.dropped, "backup"),
+            (true, false) => format!("{} and {}", count(self.dropped, "backup"), count(self.dropped_dumps, "dump")),
+            (false, _) => count(self.dropped_dumps, "dump"),
+        };
         let with = |size, wal_files| match wal_files {
             0 => bytes(size),
             some => format!("{} with {}", bytes(size), count(some, "WAL file")),
@@ -113,6 +164,7 @@ impl Expire {
             }
         };
         match self.window_from {
+            _ if !self.retention => sum,
             _ if self.only_backups => {
                 sum + "the end of each backup that stays can be restored, and no moment after it\n"
             }

@@ -51,7 +51,8 @@ impl Report for Held {
             self.not_held_in.iter().map(|it| format!("{} does not hold it; to do so: {}\n", it.name, it.command));
         let others: String = others.collect();
         format!(
-            "backup {} is held{} until {until}: {}\n{locked}{others}",
+            "{} {} is held{} until {until}: {}\n{locked}{others}",
+            self.id.noun(),
             self.id,
             within(self.name.as_deref()),
             self.reason
@@ -84,7 +85,8 @@ impl Report for Released {
             self.still_held_in.iter().map(|it| format!("{} holds it still; to end that: {}\n", it.name, it.command));
         let others: String = others.collect();
         format!(
-            "backup {} is held no more{} (it was: {})\n{others}",
+            "{} {} is held no more{} (it was: {})\n{others}",
+            self.id.noun(),
             self.id,
             within(self.name.as_deref()),
             self.reason
@@ -100,6 +102,7 @@ impl Report for Released {
 pub struct Undeleted {
     pub repository: String,
     pub id: BackupId,
+    /// When it was finished, for a dump.
     pub stopped: Timestamp,
     /// Up to then expiry keeps it; for ever where it was held already.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -111,9 +114,9 @@ impl Report for Undeleted {
     const NAME: &'static str = "undelete";
 
     fn human(&self) -> String {
-        let usable = utc_and_local(self.stopped);
-        let until = until(self.held_until);
-        format!("backup {} is back, usable from {usable}\nit is held until {until}\n", self.id)
+        let (id, stopped, until) = (&self.id, utc_and_local(self.stopped), until(self.held_until));
+        let usable = if id.is_dump() { "finished" } else { "usable from" };
+        format!("{} {id} is back, {usable} {stopped}\nit is held until {until}\n", id.noun())
     }
 
     fn next(&self) -> Option<String> {

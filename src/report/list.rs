@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::text::{bytes, count, table, utc, whole_second};
+use super::holds::Holds;
+use super::text::{bytes, count, table, utc};
 use super::{Report, signature};
 use crate::model::key::BackupId;
 use crate::model::lsn::Lsn;
@@ -48,11 +49,8 @@ pub struct Row {
     /// Where it lies, by name; empty where one repository is configured.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub repositories: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hold: Option<HoldRow>,
-    /// Where another repository holds it for another reason, or for another time.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub other_holds: Vec<HoldRow>,
+    #[serde(flatten)]
+    pub holds: Holds,
 }
 
 /// The same backup with another second line.
@@ -62,38 +60,7 @@ pub struct OtherSignature {
     pub signature: Standing,
 }
 
-/// Why expiry keeps it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct HoldRow {
-    pub reason: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub until: Option<Timestamp>,
-    /// Which repositories hold it so, by name; empty where one is configured.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub repositories: Vec<String>,
-}
-
-impl HoldRow {
-    /// `everywhere` are the repositories that have the backup.
-    pub fn words(&self, everywhere: &[String]) -> String {
-        let places = (self.repositories != everywhere).then(|| format!(" in {}", self.repositories.join(" and ")));
-        let until = self.until.map(|until| format!(" until {}", utc(whole_second(until))));
-        format!("held{}{}: {}", places.unwrap_or_default(), until.unwrap_or_default(), self.reason)
-    }
-}
-
 impl Row {
-    /// As the repository of this name holds it.
-    pub fn add_hold(&mut self, hold: HoldRow) {
-        let is_first = self.hold.is_none();
-        let mut same = self.hold.iter_mut().chain(&mut self.other_holds);
-        match same.find(|known| (&known.reason, known.until) == (&hold.reason, hold.until)) {
-            Some(known) => known.repositories.extend(hold.repositories),
-            None if is_first => self.hold = Some(hold),
-            None => self.other_holds.push(hold),
-        }
-    }
-
     fn remarks(&self) -> String {
         let mut remarks: Vec<String> = Vec::new();
         if self.flagged_pages > 0 {
@@ -105,7 +72,7 @@ impl Row {
         };
         remarks.extend(self.other_signatures.iter().map(other));
         remarks.extend(self.wal_broken_at.map(|lsn| format!("DAMAGED: WAL breaks at {lsn}")));
-        remarks.extend(self.hold.iter().chain(&self.other_holds).map(|hold| hold.words(&self.repositories)));
+        remarks.extend(self.holds.words(&self.repositories));
         remarks.extend(self.labels.iter().map(|(key, value)| format!("{key}={value}")));
         remarks.join(", ")
     }

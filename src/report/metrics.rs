@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Report;
-use super::status::{Repository, State, Status};
+use super::status::{LastDumpDrill, Repository, State, Status};
 use super::verdict::Told;
 
 /// Everything that is known, in the order of the tables below.
@@ -96,6 +96,17 @@ const OF_REPOSITORY: &[Row<Of>] = &[
     ("pgcairn_last_backup_stored_bytes", "What it takes in the repository.", |of| {
         Some(of.it.last_backup.as_ref()?.stored_bytes as f64)
     }),
+    ("pgcairn_dumps", "Dumps.", |of| number(of.it.dumps)),
+    ("pgcairn_dumps_unreadable", "Markers of dumps that cannot be read.", |of| number(of.it.unreadable_dumps)),
+    ("pgcairn_last_dump_timestamp_seconds", "When the newest dump was finished.", |of| {
+        Some(time(of.it.last_dump.as_ref()?.finished))
+    }),
+    ("pgcairn_last_dump_data_bytes", "What it has before compression.", |of| {
+        Some(of.it.last_dump.as_ref()?.data_bytes as f64)
+    }),
+    ("pgcairn_last_dump_stored_bytes", "What it takes in the repository.", |of| {
+        Some(of.it.last_dump.as_ref()?.stored_bytes as f64)
+    }),
     (
         "pgcairn_restorable_windows",
         "Windows of the newest timeline in which every moment can be restored; more than one where WAL is missing between them.",
@@ -120,13 +131,23 @@ const OF_REPOSITORY: &[Row<Of>] = &[
     ("pgcairn_last_drill_recovery_seconds", "How long its copy took until it could be used.", |of| {
         of.it.last_drill.as_ref()?.recovery_seconds
     }),
+    ("pgcairn_last_dump_drill_timestamp_seconds", "When the last drill of a dump in it began.", |of| {
+        Some(time(of.dump_drill()?.started))
+    }),
+    ("pgcairn_last_dump_drill_success", "Whether that one passed.", |of| Some(truth(of.dump_drill()?.passed))),
+    ("pgcairn_last_dump_drill_load_seconds", "How long its dump took to be fetched, loaded and counted.", |of| {
+        of.dump_drill()?.load_seconds
+    }),
     ("pgcairn_stored_bytes", "What the cluster takes in the repository, trash included.", |of| {
         Some(of.it.stored.as_ref()?.total_bytes as f64)
     }),
     ("pgcairn_stored_backup_bytes", "Backups in it.", |of| Some(of.it.stored.as_ref()?.backup_bytes as f64)),
     ("pgcairn_stored_wal_bytes", "WAL in it.", |of| Some(of.it.stored.as_ref()?.wal_bytes as f64)),
+    ("pgcairn_stored_dump_bytes", "Dumps in it.", |of| Some(of.it.stored.as_ref()?.dump_bytes as f64)),
     ("pgcairn_free_bytes", "Free on the repository's file system.", |of| number(of.it.stored.as_ref()?.free_bytes)),
-    ("pgcairn_behind_backups", "Backups that copy --all would bring.", |of| Some(of.it.behind?.backups as f64)),
+    ("pgcairn_behind_backups", "Backups and dumps that copy --all would bring.", |of| {
+        Some(of.it.behind?.backups as f64)
+    }),
     ("pgcairn_behind_wal_files", "WAL files that it would bring.", |of| Some(of.it.behind?.wal_files as f64)),
     ("pgcairn_behind_oldest_timestamp_seconds", "Since when the oldest of them is missing.", |of| {
         Some(before(of.at, of.it.behind?.seconds?))
@@ -158,6 +179,13 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 struct Of {
     at: Timestamp,
     it: Repository,
+}
+
+impl Of {
+    /// Of what is there no more nothing is said.
+    fn dump_drill(&self) -> Option<&LastDumpDrill> {
+        self.it.last_dump_drill.as_ref().filter(|_| self.it.has_dumps)
+    }
 }
 
 impl Metrics {

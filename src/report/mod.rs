@@ -13,6 +13,7 @@ pub mod dump_restore;
 pub mod event;
 pub mod expire;
 pub mod hold;
+pub mod holds;
 mod html;
 pub mod incident;
 pub mod init;

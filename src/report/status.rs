@@ -127,7 +127,17 @@ pub struct Repository {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_backup: Option<LastBackup>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub dumps: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unreadable_dumps: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_dump: Option<LastDump>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_drill: Option<LastDrill>,
+    #[serde(skip)]
+    pub has_dumps: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_dump_drill: Option<LastDumpDrill>,
     /// The last time that a key was shown to open it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_check: Option<KeyCheck>,
@@ -174,6 +184,16 @@ pub struct LastBackup {
     pub flagged_pages: u64,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LastDump {
+    pub id: BackupId,
+    pub finished: Timestamp,
+    pub age_seconds: u64,
+    /// Of all streams, before compression.
+    pub data_bytes: u64,
+    pub stored_bytes: u64,
+}
+
 /// What a restore that was tried has proven.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LastDrill {
@@ -186,6 +206,20 @@ pub struct LastDrill {
     /// Left out where it did not come to choosing one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backup: Option<BackupId>,
+}
+
+/// The same of a dump.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LastDumpDrill {
+    pub started: Timestamp,
+    pub age_seconds: u64,
+    pub passed: bool,
+    /// Fetched, loaded and counted; left out where it did not come to that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub load_seconds: Option<f64>,
+    /// Left out where it did not come to choosing one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dump: Option<BackupId>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -249,6 +283,7 @@ pub struct LastSegment {
 pub struct Stored {
     pub backup_bytes: u64,
     pub wal_bytes: u64,
+    pub dump_bytes: u64,
     /// With trash and all else of the cluster.
     pub total_bytes: u64,
     /// On the repository's file system.

@@ -110,11 +110,14 @@ fn message(reason: &Reason) -> String {
         Reason::RunFailed { command } => format!("the last \"{command}\" has failed"),
         Reason::NoBackup => "there is no backup".to_owned(),
         Reason::BackupOld { seconds } => format!("the last backup is {} old", age(*seconds)),
+        Reason::NoDump => "there is no dump".to_owned(),
+        Reason::DumpOld { seconds } => format!("the last dump is {} old", age(*seconds)),
         Reason::Unanswered => "no answer in time".to_owned(),
         Reason::Unreadable { message } => format!("cannot be read: {message}"),
         Reason::OtherCluster => "the newest backup is of another cluster than the one that runs".to_owned(),
         Reason::BackupsUnreadable { backups } => format!("{} UNREADABLE", count(*backups, "backup")),
         Reason::BackupsUntrusted { backups } => format!("{} NOT TRUSTED", count(*backups, "backup")),
+        Reason::DumpsUnreadable { dumps } => format!("{} UNREADABLE", count(*dumps, "dump")),
         Reason::PagesFlagged { pages } => format!("the last backup has {}", count(*pages, "damaged page")),
         Reason::NothingRestorable => "NOTHING can be restored".to_owned(),
         Reason::HoleInWal => "WAL is missing between backups".to_owned(),
@@ -141,6 +144,9 @@ fn message(reason: &Reason) -> String {
         Reason::DrillFailed { seconds } => format!("the last drill FAILED, {} ago", age(*seconds)),
         Reason::DrillOld { seconds } => format!("the last drill was {} ago", age(*seconds)),
         Reason::DrillNever => "no drill has proven that it can be restored".to_owned(),
+        Reason::DumpDrillFailed { seconds } => format!("the last drill of a dump FAILED, {} ago", age(*seconds)),
+        Reason::DumpDrillOld { seconds } => format!("the last drill of a dump was {} ago", age(*seconds)),
+        Reason::DumpDrillNever => "no drill has proven that a dump can be loaded".to_owned(),
         Reason::KeyNeverChecked { .. } => "no key was shown to open the backups on another host".to_owned(),
         Reason::SheetNeverMade => "no recovery sheet was made".to_owned(),
         Reason::SheetOutdated => "the recovery sheet is out of date".to_owned(),
@@ -173,12 +179,13 @@ fn remedy(reason: &Reason, repository: Option<&str>) -> String {
         Reason::RunFailed { command } => format!("pgcairn {command}"),
         Reason::NoBackup | Reason::BackupOld { .. } | Reason::OtherCluster => "pgcairn backup".to_owned(),
         Reason::NothingRestorable | Reason::NothingStored => "pgcairn backup".to_owned(),
+        Reason::NoDump | Reason::DumpOld { .. } => "pgcairn dump".to_owned(),
         Reason::Unanswered => "pgcairn status --wait 60s".to_owned(),
         Reason::VerifyFailed(Damage { needs_key: true, .. }) => {
             of("pgcairn verify", "--repository") + "   # with the key"
         }
         Reason::VerifyFailed(_) => of("pgcairn verify", "--repository"),
-        Reason::BackupsUnreadable { .. } => of("pgcairn verify", "--repository"),
+        Reason::BackupsUnreadable { .. } | Reason::DumpsUnreadable { .. } => of("pgcairn verify", "--repository"),
         Reason::BackupsUntrusted { .. } => of("pgcairn list", "--repository"),
         Reason::WindowShort { .. } => of("pgcairn list", "--repository"),
         Reason::PagesFlagged { .. } => of("pgcairn show latest", "--repository"),
@@ -192,6 +199,9 @@ fn remedy(reason: &Reason, repository: Option<&str>) -> String {
         Reason::SheetNeverMade | Reason::SheetOutdated => "pgcairn recovery-sheet".to_owned(),
         Reason::DrillFailed { .. } | Reason::DrillOld { .. } | Reason::DrillNever => {
             of("pgcairn drill", "--repository") + "   # with the key"
+        }
+        Reason::DumpDrillFailed { .. } | Reason::DumpDrillOld { .. } | Reason::DumpDrillNever => {
+            of("pgcairn drill --dump", "--repository") + "   # with the key"
         }
     }
 }

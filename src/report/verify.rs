@@ -22,6 +22,8 @@ pub struct Repository {
     /// How closely it was read.
     pub proof: Proof,
     pub backups: u64,
+    pub dumps: u64,
+    /// Of dumps too.
     pub backup_proofs: Vec<BackupProof>,
     /// Whose size, SHA-256 and name are as they must be.
     pub objects: u64,
@@ -51,7 +53,7 @@ pub struct Repository {
     pub wal_gaps: Vec<Gap>,
     /// Backups that no trusted key has signed.
     pub unvouched: Vec<Unvouched>,
-    /// What no backup needs: of one under way, of one that was dropped, or left by a killed run.
+    /// What no backup or dump needs: of one under way, of one that was dropped, or left by a killed run.
     pub unreferenced_objects: u64,
     pub unreferenced_bytes: u64,
 }
@@ -60,7 +62,7 @@ pub struct Repository {
 pub struct Damage {
     pub object: String,
     pub reason: String,
-    /// The backups that cannot be restored from here without it; a segment between backups hurts recovery past it.
+    /// The backups and dumps that cannot be restored from here without it; a segment between backups hurts recovery past it.
     pub hurts: Vec<BackupId>,
 }
 
@@ -105,6 +107,7 @@ impl Repository {
             url: url.to_owned(),
             proof: Proof::Object,
             backups: 0,
+            dumps: 0,
             backup_proofs: Vec::new(),
             objects: 0,
             bytes: 0,
@@ -130,6 +133,7 @@ impl Repository {
     /// What lies in the same repository and was read in the same way.
     pub fn add(&mut self, other: Repository) {
         self.backups += other.backups;
+        self.dumps += other.dumps;
         self.backup_proofs.extend(other.backup_proofs);
         self.objects += other.objects;
         self.bytes += other.bytes;
@@ -199,7 +203,8 @@ impl Repository {
             Proof::Content => "with what is in them",
         };
         let (name, size) = (&self.name, bytes(self.bytes));
-        let sound = format!("{name}: {backups}; sound, {proof}, are {objects} ({size}) and {wal}\n");
+        let dumps = if self.dumps > 0 { format!(" and {}", count(self.dumps, "dump")) } else { String::new() };
+        let sound = format!("{name}: {backups}{dumps}; sound, {proof}, are {objects} ({size}) and {wal}\n");
         let unvouched = self.unvouched.iter().map(|unvouched| match &unvouched.key {
             Some(key) => format!("  NOT TRUSTED: {} is signed by {key}\n", unvouched.backup),
             None => format!("  NOT SIGNED: {}\n", unvouched.backup),

@@ -3,6 +3,7 @@
 mod config;
 mod dump;
 mod exit;
+mod expire;
 mod help;
 mod incident;
 mod key;

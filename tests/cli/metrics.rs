@@ -105,7 +105,7 @@ fn bound(expression: &str, sign: &str) -> u64 {
 #[test]
 fn alerts_are_raised_where_status_warns() {
     // None may be forgotten. Whether a disk is full tomorrow no alert asks.
-    let Thresholds { wal_warning, wal_critical, backup, drill, full_warning, full_critical: _, slot, behind } =
+    let Thresholds { wal_warning, wal_critical, backup, dump: _, drill, full_warning, full_critical: _, slot, behind } =
         Thresholds::default();
     let alerts = alerts();
     for (name, sign, threshold) in [
@@ -113,6 +113,7 @@ fn alerts_are_raised_where_status_warns() {
         ("PgcairnArchivingStalled", "> ", wal_critical),
         ("PgcairnNoBackup", "> ", backup),
         ("PgcairnDrillOld", "> ", drill),
+        ("PgcairnDumpDrillOld", "> ", drill),
         ("PgcairnRepositoryFullSoon", ", ", full_warning),
         ("PgcairnSlotHoldsWal", "> ", slot),
         ("PgcairnRequiredRepositoryBehind", "> ", wal_critical),

@@ -13,6 +13,7 @@ use pgcairn::report::Report;
 use pgcairn::report::backup::{Backup, FlaggedPage};
 use pgcairn::report::check::{Check, Finding};
 use pgcairn::report::drill::{Restored, Span};
+use pgcairn::report::holds::Holds;
 use pgcairn::report::init::{Init, Recreated, Setting, Takes};
 use pgcairn::report::list::{List, Row};
 use pgcairn::report::restore::{Done, Plan, Restore, Started, Tablespace};
@@ -103,8 +104,7 @@ fn a_list() {
         labels: labels.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect::<BTreeMap<_, _>>(),
         flagged_pages,
         wal_broken_at: None,
-        hold: None,
-        other_holds: Vec::new(),
+        holds: Holds::default(),
         other_signatures: Vec::new(),
         signature,
     };

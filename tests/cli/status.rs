@@ -7,8 +7,8 @@ use pgcairn::model::verdict::{self, Judged, Level, NAMES, Reason, Thresholds};
 use pgcairn::model::verification::{Proof, Unsettled};
 use pgcairn::report::Report;
 use pgcairn::report::status::{
-    ArchiverFailure, Behind, Cost, Failure, Host, KeyOnHost, LastBackup, LastDrill, LastVerify, Monitored, Repository,
-    Restorable, Server, Slot, State, Status, Stored, Waiting,
+    ArchiverFailure, Behind, Cost, Failure, Host, KeyOnHost, LastBackup, LastDrill, LastDump, LastDumpDrill,
+    LastVerify, Monitored, Repository, Restorable, Server, Slot, State, Status, Stored, Waiting,
 };
 use pgcairn::report::verdict::Verdict;
 
@@ -40,12 +40,29 @@ fn local() -> Repository {
             stored_bytes: 12 << 30,
             flagged_pages: 0,
         }),
+        dumps: Some(7),
+        unreadable_dumps: Some(0),
+        last_dump: Some(LastDump {
+            id: "20261120T010000Z-dump-3mqz".parse().unwrap(),
+            finished: "2026-11-20T01:02:11Z".parse().unwrap(),
+            age_seconds: 18_000,
+            data_bytes: 2 << 30,
+            stored_bytes: 300 << 20,
+        }),
         last_drill: Some(LastDrill {
             started: "2026-11-15T05:00:00Z".parse().unwrap(),
             age_seconds: 432_000,
             passed: true,
             recovery_seconds: Some(95.5),
             backup: Some(id.clone()),
+        }),
+        has_dumps: true,
+        last_dump_drill: Some(LastDumpDrill {
+            started: "2026-11-15T05:20:00Z".parse().unwrap(),
+            age_seconds: 430_800,
+            passed: true,
+            load_seconds: Some(503.5),
+            dump: "20261115T030000Z-dump-7k3f".parse().ok(),
         }),
         last_verify: Some(LastVerify {
             started: "2026-11-18T05:00:00Z".parse().unwrap(),
@@ -59,7 +76,8 @@ fn local() -> Repository {
         stored: Some(Stored {
             backup_bytes: 444 << 30,
             wal_bytes: 30 << 30,
-            total_bytes: 474 << 30,
+            dump_bytes: 2 << 30,
+            total_bytes: 476 << 30,
             free_bytes: Some(500 << 30),
             added_bytes_per_day: Some(16 << 30),
             freed_bytes_per_day: Some(12 << 30),
@@ -163,12 +181,12 @@ fn read(status: &Status) -> String {
 fn a_status() {
     assert_snapshot!(read(&well()));
     assert_snapshot!(read(&badly()));
-    // Two repositories, and something wrong: one screen.
+    // Two repositories, and something wrong: one screen, and a line more where there are dumps.
     let mut two = well();
     two.repositories.push(Repository { name: "offsite".to_owned(), url: "s3://acme/pg".to_owned(), ..local() });
     let judged = [Judged { level: Level::Warning, repository: None, reason: Reason::BackupOld { seconds: 172_800 } }];
     two.verdict = Verdict::of(&judged, true);
-    assert!(read(&two).lines().count() - 1 <= 24, "{}", read(&two));
+    assert!(read(&two).lines().count() - 1 <= 25, "{}", read(&two));
     let mut down = well();
     let refused = Error::new(Code::Unreachable, "the server at /run does not answer: connection refused");
     down.server = Some(Server { state: State::Unreachable, ..Server::unknown(&refused) });
@@ -189,11 +207,14 @@ fn every_reason() {
         Reason::RunFailed { command: "copy --all --to offsite".to_owned() },
         Reason::NoBackup,
         Reason::BackupOld { seconds },
+        Reason::NoDump,
+        Reason::DumpOld { seconds },
         Reason::Unanswered,
         Reason::Unreadable { message: "file:///r is not a repository".to_owned() },
         Reason::OtherCluster,
         Reason::BackupsUnreadable { backups: 1 },
         Reason::BackupsUntrusted { backups: 2 },
+        Reason::DumpsUnreadable { dumps: 1 },
         Reason::PagesFlagged { pages: 14 },
         Reason::NothingRestorable,
         Reason::HoleInWal,
@@ -208,6 +229,9 @@ fn every_reason() {
         Reason::DrillFailed { seconds },
         Reason::DrillOld { seconds },
         Reason::DrillNever,
+        Reason::DumpDrillFailed { seconds },
+        Reason::DumpDrillOld { seconds },
+        Reason::DumpDrillNever,
         Reason::KeyNeverChecked { url: "s3://acme-backups/pg".to_owned() },
         Reason::SheetNeverMade,
         Reason::SheetOutdated,

@@ -115,7 +115,7 @@ pub const ALL: &[Case] = &[
         check(place)
     }),
     case("a required key is missing", |place| {
-        place.write("main.toml", "[postgres]\nconnection = \"host=/run\"\n");
+        place.write("main.toml", "[postgres]\n");
         check(place)
     }),
     case("no repository", |place| {
@@ -239,7 +239,12 @@ pub const ALL: &[Case] = &[
     case("a path that is not absolute", |place| check_with(place, "[backup]\ninclude = [\"postgresql\"]\n")),
     case("a rate that cannot be read", |place| check_with(place, "[backup]\nmax_rate = \"fast\"\n")),
     case("a number out of its range", |place| check_with(place, "[backup]\ncompression = 20\n")),
-    case("a connection that is none", |place| check_connection(place, "colour=red")),
+    case("a connection that is none", |place| check_connection(place, "red")),
+    case("a connection with a word that is none", |place| check_connection(place, "host=/run sslmod=disable")),
+    case("a connection with a word after a password", |place| check_connection(place, "password=my hush=x")),
+    case("a connection with a word that is libpq's alone", |place| {
+        check_connection(place, "host=db require_auth=none")
+    }),
     case("a repository's name is empty", |place| {
         place.write("main.toml", "[[repository]]\nname = \"\"\nurl = \"file:///r\"\n");
         check(place)
@@ -285,10 +290,14 @@ pub const ALL: &[Case] = &[
     case("--into with what is no connection string", |place| {
         place.refused(&["restore", "--table", "a.b.c", "--into", "h hunter2", "--to", "latest"])
     }),
+    case("--into with a word that is none", |place| {
+        place.refused(&["restore", "--table", "a.b.c", "--into", "host=h sslmod=disable", "--to", "latest"])
+    }),
     case("--into with tables of two databases", |place| {
         place.configure("");
         place.refused(&["restore", "--table", "a.b.c,d.e.f", "--into", "host=h", "--to", "latest"])
     }),
+    case("dump: a lock timeout beyond PostgreSQL's", |place| place.refused(&["dump", "--lock-timeout", "60d"])),
     case("a label that is none", |place| place.refused(&["backup", "--label", "ticket"])),
     case("expire --now alone", |place| {
         place.configure("");

@@ -21,7 +21,7 @@ use pgcairn::model::error::Code;
 use place::Place;
 
 /// Where rows are provoked that need a server or a repository; most of them in `refusals`.
-const ON_SERVERS: [&str; 7] = ["refusals", "archive", "timelines", "retention", "s3", "several", "started"];
+const ON_SERVERS: [&str; 8] = ["refusals", "archive", "timelines", "retention", "s3", "several", "started", "dump"];
 
 /// A bug, which no test can bring about; and what is told as a result, not as an error.
 const WITHOUT_A_ROW: [Code; 2] = [Code::Internal, Code::DrillFailed];

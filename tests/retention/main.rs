@@ -3,6 +3,7 @@
 //! repository, go through it all.
 
 mod copied;
+mod dumps;
 mod gate;
 #[path = "../store/layers.rs"]
 mod layers;

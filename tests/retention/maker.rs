@@ -16,7 +16,7 @@ use pgcairn::model::key::{BackupId, ClusterKeys, ClusterName, Key, Kind, PackId}
 use pgcairn::model::lsn::Lsn;
 use pgcairn::model::sha256::Sha256Sum;
 use pgcairn::model::wal_name::Segment;
-use pgcairn::operation::backup::in_time;
+use pgcairn::operation::in_time;
 use pgcairn::store::{Backend, Repository};
 
 use crate::memory::Memory;

@@ -213,7 +213,7 @@ fn undelete_at_any_moment() {
     between("undelete", |world| {
         for id in world.trash() {
             match world.undelete(world.store.clone(), &id) {
-                Ok(summary) => assert_eq!(summary.id, id),
+                Ok(stopped) => assert_eq!(stopped, world.committed[&id].stopped),
                 Err(error) => assert!([Code::NotFound, Code::Damaged].contains(&error.code), "{error}"),
             }
         }

@@ -14,7 +14,7 @@ use pgcairn::model::plan::retention::Policy;
 use pgcairn::model::record;
 use pgcairn::model::sha256::Sha256Sum;
 use pgcairn::operation::copy::{Route, What};
-use pgcairn::operation::expire::{Place, Request, undelete};
+use pgcairn::operation::expire::{Place, Policies, Request, undelete};
 use pgcairn::operation::hold;
 use pgcairn::report::Quiet;
 use pgcairn::report::copy::Brought;
@@ -57,7 +57,7 @@ pub struct World {
 }
 
 /// An empty one. To make one takes many threads, so it is made once.
-fn repository_at(now: Timestamp) -> Arc<Memory> {
+pub fn repository_at(now: Timestamp) -> Arc<Memory> {
     static MARKER: OnceLock<Vec<u8>> = OnceLock::new();
     let marker = MARKER.get_or_init(|| {
         let made = Arc::new(Memory::default());
@@ -163,7 +163,7 @@ impl World {
         self.hand(over).hold(id)
     }
 
-    pub fn undelete(&self, over: Arc<dyn Backend>, id: &BackupId) -> Result<Summary> {
+    pub fn undelete(&self, over: Arc<dyn Backend>, id: &BackupId) -> Result<Timestamp> {
         self.hand(over).undelete(id)
     }
 
@@ -354,7 +354,7 @@ impl Hand {
     pub fn expire(&self, request: Request, ahead: SignedDuration) -> Result<Expire> {
         let (repository, now) = (self.repository()?, self.store.now() + ahead);
         let place = Place { repository, cluster: None, now, interrupt: Interrupt::default() };
-        place.expire(Some(&self.policy), &request, &Quiet)
+        place.expire(Policies { backups: Some(&self.policy), dumps: None }, &request, &Quiet)
     }
 
     pub fn hold(&self, id: &BackupId) -> Result<()> {
@@ -363,7 +363,7 @@ impl Hand {
         hold::place(&self.repository()?, &self.keys, &hold)
     }
 
-    pub fn undelete(&self, id: &BackupId) -> Result<Summary> {
+    pub fn undelete(&self, id: &BackupId) -> Result<Timestamp> {
         Ok(undelete::bring_back(&self.repository()?, &self.keys, id, self.store.now())?.0)
     }
 
@@ -377,6 +377,7 @@ impl Hand {
             cluster: None,
             keep: None,
             retention: Some(self.policy.clone()),
+            dump_retention: None,
             jobs: 1,
             now: self.store.now() + ahead,
             interrupt: Interrupt::default(),

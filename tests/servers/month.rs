@@ -419,7 +419,9 @@ impl Month {
             self.nights(7)?;
         }
         assert_eq!(self.wrong, [""; 0]);
-        let untold: Vec<&str> = NAMES.into_iter().filter(|name| !self.told.contains(*name)).collect();
+        // Nobody dumps here.
+        let untold: Vec<&str> =
+            NAMES.into_iter().filter(|name| !self.told.contains(*name) && !name.contains("dump")).collect();
         assert_eq!(untold, [""; 0]);
         assert_eq!(self.server.value("select count(*) from t")?, self.rows.to_string());
         Ok(())

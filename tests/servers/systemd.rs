@@ -18,13 +18,16 @@ use crate::support::{Outcome, Scenario};
 /// Whom a drill runs as where the tests may choose: nobody else has this number.
 const DRILL_USER: u32 = 61_234;
 
-const UNITS: [(&str, &str); 9] = [
+const UNITS: [(&str, &str); 11] = [
     ("backup", include_str!("../../systemd/pgcairn-backup@.service")),
     ("copy", include_str!("../../systemd/pgcairn-copy@.service")),
     ("verify", include_str!("../../systemd/pgcairn-verify@.service")),
     ("expire", include_str!("../../systemd/pgcairn-expire@.service")),
     ("drill", include_str!("../../systemd/pgcairn-drill@.service")),
+    // After the drill: its user has a number here and no name, without which `initdb` does nothing.
+    ("dump", include_str!("../../systemd/pgcairn-dump@.service")),
     ("failed-backup", include_str!("../../systemd/pgcairn-failed-backup@.service")),
+    ("failed-dump", include_str!("../../systemd/pgcairn-failed-dump@.service")),
     ("failed-verify", include_str!("../../systemd/pgcairn-failed-verify@.service")),
     ("failed-expire", include_str!("../../systemd/pgcairn-failed-expire@.service")),
     ("failed-drill", include_str!("../../systemd/pgcairn-failed-drill@.service")),
@@ -50,7 +53,7 @@ fn units(install: &'static Installation) -> Outcome {
     let trusted = site.public_key()?;
     site.configure(&format!(
         "[signing]\ntrusted = [\"{trusted}\"]\n[[repository]]\nname = \"copies\"\nurl = \"file://{}\"\n\
-         required = false\n[retention]\n",
+         required = false\n[retention]\n[dump]\n",
         copies.display()
     ))?;
     site.init()?;

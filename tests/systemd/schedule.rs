@@ -239,7 +239,7 @@ fn secrets_that_are_not_there_are_named() {
     // A drill that nobody asked for waits for its key.
     let root = Root::new(LITTLE);
     assert_eq!(
-        root.json(0, &["print"])["jobs"][4]["reason"],
+        root.json(0, &["print"])["jobs"][5]["reason"],
         "its key is not at /etc/pgcairn/main.credentials/pgcairn-identity"
     );
     root.give("pgcairn-identity.cred");

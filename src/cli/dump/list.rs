@@ -12,15 +12,20 @@ use crate::operation;
 #[command(after_help = "\
 Examples:
   pgcairn dump list
+  pgcairn dump list --held
   pgcairn dump list --json | jq -r '.dumps[-1].id'")]
 pub struct List {
+    /// Only those that expiry must keep
+    #[arg(long)]
+    held: bool,
     #[command(flatten)]
     look: LookingArguments,
 }
 
 impl List {
     pub fn run(self, session: &Session) -> Status {
-        let outcome = operation::dump::list::run(&session.looking_context(&self.look)?, &session.output)?;
+        let request = operation::dump::list::Request { held: self.held };
+        let outcome = operation::dump::list::run(&session.looking_context(&self.look)?, request, &session.output)?;
         session.output.done(&outcome)
     }
 }

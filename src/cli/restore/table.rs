@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 
-use crate::model::connection_string::ConnectionString;
+use crate::cli::argument;
 use crate::model::error::{Code, Error, Result};
 use crate::model::table_name::TableName;
 use crate::operation::restore_table::Destination;
@@ -38,14 +38,11 @@ fn tables(text: &str) -> std::result::Result<Tables, String> {
 }
 
 impl TableArguments {
-    /// clap has seen to it that there is one. What is no connection string is not repeated: it may hold a password.
+    /// clap has seen to it that there is one.
     pub fn destination(&self) -> Result<Destination> {
         match (&self.output, &self.into) {
             (Some(file), _) => Ok(Destination::File(std::path::absolute(file).unwrap_or_else(|_| file.clone()))),
-            (None, Some(text)) => ConnectionString::new(text).map(Destination::Live).map_err(|error| {
-                Error::new(Code::Usage, format!("--into: {error}"))
-                    .hint("passwords come from the file that PGPASSFILE or passfile= names, or from a service")
-            }),
+            (None, Some(text)) => argument::connection("--into", text).map(Destination::Live),
             (None, None) => {
                 Err(Error::new(Code::Usage, "it is not said where the tables go").hint("pgcairn restore --help"))
             }

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::catalog::FORMAT;
@@ -14,7 +15,7 @@ pub enum Line {
     /// The first line.
     Contents { format: u32, dump: BackupId },
     /// Roles, tablespaces and their privileges: `pg_dumpall --globals-only`, for `psql`.
-    Globals { passwords: bool, stream: Stream },
+    Globals(Globals),
     /// What follows until the next such line belongs to it.
     Database(Database),
     /// `pg_dump` in custom format: sections pre-data and post-data.
@@ -38,6 +39,13 @@ pub struct Stream {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Globals {
+    /// Those of roles are among it.
+    pub passwords: bool,
+    pub stream: Stream,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Database {
     pub name: String,
     pub owner: String,
@@ -50,6 +58,8 @@ pub struct Database {
     pub comment: Option<String>,
     /// The snapshot that all of it was read under, as `pg_current_snapshot` prints it.
     pub snapshot: String,
+    /// When that was taken, by the server's clock.
+    pub taken: Timestamp,
 }
 
 /// As `pg_database` has it.
@@ -64,7 +74,7 @@ pub struct Locale {
     pub name: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct TableName {
     pub schema: String,
     pub name: String,
@@ -117,12 +127,14 @@ pub enum ContentsError {
     CutShort,
     #[error("line {0} belongs to no database")]
     Astray(usize),
+    #[error("line {0} says a second time what an earlier one has said")]
+    Twice(usize),
 }
 
 /// A dump as it is restored.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Contents {
-    pub globals: Option<Stream>,
+    pub globals: Option<Globals>,
     pub databases: Vec<Part>,
 }
 
@@ -163,12 +175,13 @@ impl Contents {
             let large = part.large.iter().flat_map(|large| &large.streams);
             [&part.schema].into_iter().chain(&part.rest).chain(large)
         });
-        self.globals.iter().chain(parts)
+        self.globals.iter().map(|globals| &globals.stream).chain(parts)
     }
 
     fn add(&mut self, line: Line, number: usize) -> Result<(), ContentsError> {
         match line {
-            Line::Globals { stream, .. } => self.globals = Some(stream),
+            Line::Globals(_) if self.globals.is_some() => return Err(ContentsError::Twice(number)),
+            Line::Globals(globals) => self.globals = Some(globals),
             Line::Database(database) => {
                 let (schema, rest) = (Stream::default(), None);
                 self.databases.push(Part { database, schema, rest, rows: Vec::new(), large: Vec::new() });
@@ -176,6 +189,8 @@ impl Contents {
             line => {
                 let part = self.databases.last_mut().ok_or(ContentsError::Astray(number))?;
                 match line {
+                    Line::Schema { .. } if !part.schema.pieces.is_empty() => return Err(ContentsError::Twice(number)),
+                    Line::Rest { .. } if part.rest.is_some() => return Err(ContentsError::Twice(number)),
                     Line::Schema { stream } => part.schema = stream,
                     Line::Rest { stream } => part.rest = Some(stream),
                     Line::Rows(rows) => part.rows.push(rows),
@@ -187,10 +202,10 @@ impl Contents {
         Ok(())
     }
 
-    /// What [`Contents::parse`] reads; `passwords` says whether the globals have those of roles.
-    pub fn format(&self, id: &BackupId, passwords: bool) -> Result<Vec<u8>, serde_json::Error> {
+    /// What [`Contents::parse`] reads.
+    pub fn format(&self, id: &BackupId) -> Result<Vec<u8>, serde_json::Error> {
         let mut lines = vec![Line::Contents { format: FORMAT, dump: id.clone() }];
-        lines.extend(self.globals.clone().map(|stream| Line::Globals { passwords, stream }));
+        lines.extend(self.globals.clone().map(Line::Globals));
         for part in &self.databases {
             lines.push(Line::Database(part.database.clone()));
             lines.push(Line::Schema { stream: part.schema.clone() });

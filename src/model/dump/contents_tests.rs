@@ -31,6 +31,7 @@ fn part() -> impl Strategy<Value = Part> {
             settings: vec!["work_mem=8MB".into()],
             comment: None,
             snapshot: "1:1:".into(),
+            taken: "2026-11-20T03:00:01Z".parse().unwrap(),
         },
         schema,
         rest,
@@ -41,9 +42,13 @@ fn part() -> impl Strategy<Value = Part> {
 
 proptest! {
     #[test]
-    fn come_back_as_they_were(globals in proptest::option::of(stream()), databases in proptest::collection::vec(part(), 0..3)) {
+    fn come_back_as_they_were(
+        globals in proptest::option::of((any::<bool>(), stream())),
+        databases in proptest::collection::vec(part(), 0..3),
+    ) {
+        let globals = globals.map(|(passwords, stream)| Globals { passwords, stream });
         let contents = Contents { globals, databases };
-        let text = contents.format(&id(), true).unwrap();
+        let text = contents.format(&id()).unwrap();
         prop_assert_eq!(Contents::parse(&text, &id()).unwrap(), contents);
         // Whatever line is the last, the end is missed.
         let lines: Vec<&[u8]> = text.split_inclusive(|b| *b == b'\n').collect();
@@ -62,9 +67,33 @@ proptest! {
 
 #[test]
 fn of_another_dump() {
-    let text = Contents::default().format(&id(), false).unwrap();
+    let text = Contents::default().format(&id()).unwrap();
     let other = "20261120T030000Z-dump-7k3g".parse().unwrap();
     assert_eq!(Contents::parse(&text, &other), Err(ContentsError::OtherDump(id())));
+}
+
+/// Each is refused for what it is, and by the number of its line.
+#[test]
+fn what_no_contents_are() {
+    let first = r#"{"contents":{"format":1,"dump":"20261120T030000Z-dump-7k3f"}}"#;
+    let globals = r#"{"globals":{"passwords":true,"stream":{"pieces":[1],"bytes":9}}}"#;
+    let database = r#"{"database":{"name":"a","owner":"o","encoding":"UTF8","locale":{"collate":"C","ctype":"C","provider":"c"},"settings":[],"snapshot":"1:1:","taken":"2026-11-20T03:00:01Z"}}"#;
+    let schema = r#"{"schema":{"stream":{"pieces":[2],"bytes":9}}}"#;
+    let rest = r#"{"rest":{"stream":{"pieces":[3],"bytes":9}}}"#;
+    let end = |lines: usize| format!(r#"{{"end":{{"lines":{lines}}}}}"#);
+    let read = |lines: &[&str]| Contents::parse(lines.join("\n").as_bytes(), &id()).map(drop);
+    assert_eq!(read(&[first, globals, database, schema, rest, &end(6)]), Ok(()));
+    assert_eq!(read(&[first, schema, &end(3)]), Err(ContentsError::Astray(2)));
+    assert_eq!(read(&[first, database, first, &end(4)]), Err(ContentsError::Astray(3)));
+    assert_eq!(read(&[&first.replace(":1,", ":2,"), &end(2)]), Err(ContentsError::TooNew(2)));
+    assert_eq!(read(&[first, globals, globals, &end(4)]), Err(ContentsError::Twice(3)));
+    assert_eq!(read(&[first, database, schema, schema, &end(5)]), Err(ContentsError::Twice(4)));
+    assert_eq!(read(&[first, database, rest, rest, &end(5)]), Err(ContentsError::Twice(4)));
+    assert!(matches!(read(&[first, &end(2), schema]), Err(ContentsError::Line(3, _))));
+    assert!(matches!(read(&[database, &end(2)]), Err(ContentsError::Line(1, _))));
+    assert!(matches!(read(&[first, r#"{"other":{}}"#, &end(3)]), Err(ContentsError::Line(2, _))));
+    assert_eq!(read(&[first, globals, &end(2)]), Err(ContentsError::CutShort));
+    assert_eq!(read(&[]), Err(ContentsError::CutShort));
 }
 
 #[test]

@@ -36,6 +36,11 @@ impl BackupId {
         self.0.split('-').nth(1) == Some(DUMP)
     }
 
+    /// What a person calls it.
+    pub fn noun(&self) -> &'static str {
+        if self.is_dump() { "dump" } else { "backup" }
+    }
+
     /// The time in the name, by the database server's clock; `None` where it is no time.
     pub fn started(&self) -> Option<jiff::Timestamp> {
         let civil = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", self.0.get(..16)?).ok()?;

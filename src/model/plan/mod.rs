@@ -1,6 +1,7 @@
 //! Plans: values that are computed, printed by `--plan`, then executed.
 
 pub mod coverage;
+pub mod dump_retention;
 pub mod growth;
 pub mod recovery_settings;
 pub mod required_settings;

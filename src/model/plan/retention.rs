@@ -58,19 +58,19 @@ impl Policy {
     /// another takes its place. Longer are kept: what is held, `minimum`, the last good one, and what stands for periods
     /// where some have no backup, for those do not count.
     pub fn longest(&self) -> Duration {
-        let days = |(period, number): (Period, u32)| period.most_days() * u64::from(number);
-        let days = self.periods().into_iter().map(days).max().unwrap_or_default();
-        self.recovery_window.max(Duration::from_secs(days * DAY)).saturating_add(BETWEEN_BACKUPS)
+        longest(self.recovery_window, &self.periods())
     }
 
     fn periods(&self) -> [(Period, u32); 4] {
-        [
-            (Period::Day, self.daily),
-            (Period::Week, self.weekly),
-            (Period::Month, self.monthly),
-            (Period::Year, self.yearly),
-        ]
+        Period::each([self.daily, self.weekly, self.monthly, self.yearly])
     }
+}
+
+/// [`Policy::longest`] of everything within `window` and of so many of these periods.
+pub(super) fn longest(window: Duration, periods: &[(Period, u32)]) -> Duration {
+    let days = |(period, number): &(Period, u32)| period.most_days() * u64::from(*number);
+    let days = periods.iter().map(days).max().unwrap_or_default();
+    window.max(Duration::from_secs(days * DAY)).saturating_add(BETWEEN_BACKUPS)
 }
 
 /// Everything the plan stands on: one system identifier's.

@@ -18,6 +18,10 @@ pub struct Facts {
     pub failed_runs: Vec<String>,
     /// Backups are made here, and are encrypted.
     pub needs_key: bool,
+    /// Of a server whose data directory is elsewhere there are only dumps.
+    pub dumps_only: bool,
+    /// Dumps are configured.
+    pub makes_dumps: bool,
     /// The one that backups are made into first.
     pub repositories: Vec<Repository>,
 }
@@ -71,6 +75,10 @@ pub struct Told {
     pub backups: u64,
     /// Age of the newest.
     pub backup_seconds: Option<u64>,
+    /// Of dumps.
+    pub dumps: u64,
+    pub dump_seconds: Option<u64>,
+    pub unreadable_dumps: u64,
     pub unreadable: u64,
     pub untrusted: u64,
     /// Of the newest backup.
@@ -93,6 +101,9 @@ pub struct Told {
     pub oldest_seconds: Option<u64>,
     /// The last one.
     pub drill: Option<Try>,
+    pub has_dumps: bool,
+    /// The last one of a dump.
+    pub dump_drill: Option<Try>,
     /// Found by a verification, and not proven to be gone since.
     pub damage: Option<Damage>,
     /// A key that opens new backups was tried on another host.

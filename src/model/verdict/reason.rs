@@ -24,6 +24,10 @@ pub enum Reason {
     BackupOld {
         seconds: u64,
     },
+    NoDump,
+    DumpOld {
+        seconds: u64,
+    },
     Unanswered,
     Unreadable {
         message: String,
@@ -34,6 +38,9 @@ pub enum Reason {
     },
     BackupsUntrusted {
         backups: u64,
+    },
+    DumpsUnreadable {
+        dumps: u64,
     },
     PagesFlagged {
         pages: u64,
@@ -65,6 +72,13 @@ pub enum Reason {
         seconds: u64,
     },
     DrillNever,
+    DumpDrillFailed {
+        seconds: u64,
+    },
+    DumpDrillOld {
+        seconds: u64,
+    },
+    DumpDrillNever,
     KeyNeverChecked {
         /// Of a repository to check it with.
         url: String,
@@ -74,7 +88,7 @@ pub enum Reason {
 }
 
 /// Every [`Reason::name`].
-pub const NAMES: [&str; 31] = [
+pub const NAMES: [&str; 37] = [
     "server-unreachable",
     "server-unknown",
     "wal-waits",
@@ -84,11 +98,14 @@ pub const NAMES: [&str; 31] = [
     "run-failed",
     "no-backup",
     "backup-old",
+    "no-dump",
+    "dump-old",
     "unanswered",
     "unreadable",
     "other-cluster",
     "backups-unreadable",
     "backups-untrusted",
+    "dumps-unreadable",
     "pages-flagged",
     "nothing-restorable",
     "hole-in-wal",
@@ -103,6 +120,9 @@ pub const NAMES: [&str; 31] = [
     "drill-failed",
     "drill-old",
     "drill-never",
+    "dump-drill-failed",
+    "dump-drill-old",
+    "dump-drill-never",
     "key-never-checked",
     "sheet-never-made",
     "sheet-outdated",
@@ -121,11 +141,14 @@ impl Reason {
             Reason::RunFailed { .. } => "run-failed",
             Reason::NoBackup => "no-backup",
             Reason::BackupOld { .. } => "backup-old",
+            Reason::NoDump => "no-dump",
+            Reason::DumpOld { .. } => "dump-old",
             Reason::Unanswered => "unanswered",
             Reason::Unreadable { .. } => "unreadable",
             Reason::OtherCluster => "other-cluster",
             Reason::BackupsUnreadable { .. } => "backups-unreadable",
             Reason::BackupsUntrusted { .. } => "backups-untrusted",
+            Reason::DumpsUnreadable { .. } => "dumps-unreadable",
             Reason::PagesFlagged { .. } => "pages-flagged",
             Reason::NothingRestorable => "nothing-restorable",
             Reason::HoleInWal => "hole-in-wal",
@@ -140,6 +163,9 @@ impl Reason {
             Reason::DrillFailed { .. } => "drill-failed",
             Reason::DrillOld { .. } => "drill-old",
             Reason::DrillNever => "drill-never",
+            Reason::DumpDrillFailed { .. } => "dump-drill-failed",
+            Reason::DumpDrillOld { .. } => "dump-drill-old",
+            Reason::DumpDrillNever => "dump-drill-never",
             Reason::KeyNeverChecked { .. } => "key-never-checked",
             Reason::SheetNeverMade => "sheet-never-made",
             Reason::SheetOutdated => "sheet-outdated",
@@ -148,7 +174,7 @@ impl Reason {
 
     /// Nothing has broken: the set-up is not complete yet.
     pub fn is_advice(&self) -> bool {
-        use Reason::{DrillNever, KeyNeverChecked, SheetNeverMade, SheetOutdated};
-        matches!(self, DrillNever | KeyNeverChecked { .. } | SheetNeverMade | SheetOutdated)
+        use Reason::{DrillNever, DumpDrillNever, KeyNeverChecked, SheetNeverMade, SheetOutdated};
+        matches!(self, DrillNever | DumpDrillNever | KeyNeverChecked { .. } | SheetNeverMade | SheetOutdated)
     }
 }

@@ -8,6 +8,7 @@ const THRESHOLDS: Thresholds = Thresholds {
     wal_warning: 300,
     wal_critical: 3600,
     backup: 90_000,
+    dump: 90_000,
     drill: 691_200,
     full_warning: 604_800,
     full_critical: 86_400,
@@ -21,6 +22,7 @@ fn well() -> Facts {
         server: Some(ServerState::Running),
         waiting: Some(Waiting { files: 1, seconds: THRESHOLDS.wal_warning }),
         needs_key: true,
+        makes_dumps: false,
         repositories: vec![repository("local", true), repository("offsite", false)],
         ..Facts::default()
     }
@@ -30,11 +32,15 @@ fn repository(name: &str, required: bool) -> Repository {
     let told = Told {
         backups: 3,
         backup_seconds: Some(THRESHOLDS.backup),
+        dumps: 1,
+        dump_seconds: Some(THRESHOLDS.dump),
         windows: 1,
         window_seconds: Some(604_800),
         promised_seconds: Some(604_800),
         oldest_seconds: Some(700_000),
         drill: Some(Try { seconds: THRESHOLDS.drill, passed: true }),
+        has_dumps: true,
+        dump_drill: Some(Try { seconds: THRESHOLDS.drill, passed: true }),
         key_checked: true,
         sheet_is_current: Some(true),
         ..Told::default()
@@ -171,6 +177,12 @@ fn of_a_catalog() {
     let drill = |seconds, passed| Some(Try { seconds, passed });
     assert_eq!(of_catalog(|told| told.drill = drill(691_201, true)), [(Level::Warning, "drill-old")]);
     assert_eq!(of_catalog(|told| told.drill = drill(0, false)), [(Level::Critical, "drill-failed")]);
+    assert_eq!(of_catalog(|told| told.dump_drill = None), [(Level::Warning, "dump-drill-never")]);
+    assert_eq!(of_catalog(|told| told.dump_drill = drill(691_201, true)), [(Level::Warning, "dump-drill-old")]);
+    assert_eq!(of_catalog(|told| told.dump_drill = drill(0, false)), [(Level::Critical, "dump-drill-failed")]);
+    // Of what is there no more nothing is said.
+    let without = |dump_drill| of_catalog(|told| (told.has_dumps, told.dump_drill) = (false, dump_drill));
+    assert_eq!((without(None), without(drill(0, false))), (vec![], vec![]));
 }
 
 #[test]
@@ -240,12 +252,17 @@ fn any_told() -> impl Strategy<Value = Option<Told>> {
     let set_up = (any::<bool>(), any::<Option<bool>>());
     let tries = || proptest::option::of((any::<u64>(), any::<bool>()));
     let later = (any::<Option<u64>>(), proptest::option::of((2..9u64, any::<u64>())), 0..2u64);
-    let told = (ages, numbers, any::<bool>(), tries(), tries(), set_up, later);
-    let told = told.prop_map(|(ages, numbers, is_of_another_cluster, drill, verify, set_up, later)| Told {
+    let drills = (tries(), any::<bool>(), tries());
+    let told = (ages, numbers, any::<bool>(), drills, tries(), set_up, later);
+    let tried = |drill: Option<(u64, bool)>| drill.map(|(seconds, passed)| Try { seconds, passed });
+    let told = told.prop_map(move |(ages, numbers, is_of_another_cluster, drills, verify, set_up, later)| Told {
         key_checked: set_up.0,
         sheet_is_current: set_up.1,
         backups: numbers.0,
         backup_seconds: ages.0.filter(|_| numbers.0 > 0),
+        dumps: numbers.1,
+        dump_seconds: ages.3.filter(|_| numbers.1 > 0),
+        unreadable_dumps: numbers.2,
         unreadable: numbers.1,
         untrusted: numbers.2,
         flagged_pages: numbers.3,
@@ -258,7 +275,9 @@ fn any_told() -> impl Strategy<Value = Option<Told>> {
         hole_seconds: later.0,
         wal_missing: later.1.map(|(files, seconds)| WalMissing { files, seconds }),
         lost_timelines: later.2,
-        drill: drill.map(|(seconds, passed)| Try { seconds, passed }),
+        drill: tried(drills.0),
+        has_dumps: drills.1,
+        dump_drill: tried(drills.2),
     });
     proptest::option::of(told)
 }
@@ -300,6 +319,8 @@ fn any_facts() -> impl Strategy<Value = Facts> {
             archiving_off,
             slots,
             needs_key: true,
+            dumps_only: false,
+            makes_dumps: archiving_off,
             server,
             waiting: waiting.map(|(files, seconds)| Waiting { files, seconds }),
             archiver_failed,
@@ -310,7 +331,7 @@ fn any_facts() -> impl Strategy<Value = Facts> {
 }
 
 fn any_thresholds() -> impl Strategy<Value = Thresholds> {
-    any::<[u64; 8]>().prop_map(|n| Thresholds {
+    any::<[u64; 9]>().prop_map(|n| Thresholds {
         wal_warning: n[0],
         wal_critical: n[1],
         backup: n[2],
@@ -319,7 +340,28 @@ fn any_thresholds() -> impl Strategy<Value = Thresholds> {
         full_critical: n[5],
         behind: n[6],
         slot: n[7],
+        dump: n[8],
     })
+}
+
+#[test]
+fn dumps_are_missed_where_they_are_configured() {
+    let told_of = |makes_dumps, change: fn(&mut Told)| {
+        let mut facts = Facts { makes_dumps, ..well() };
+        facts.repositories.iter_mut().for_each(|it| it.told.iter_mut().for_each(change));
+        told(&facts).into_iter().map(|(level, name, _)| (level, name)).collect::<Vec<_>>()
+    };
+    let old: fn(&mut Told) = |told| told.dump_seconds = Some(THRESHOLDS.dump + 1);
+    let none: fn(&mut Told) = |told| (told.dumps, told.dump_seconds) = (0, None);
+    assert_eq!(told_of(true, old), [(Level::Warning, "dump-old")]);
+    assert_eq!(told_of(true, none), [(Level::Warning, "no-dump")]);
+    assert_eq!([told_of(false, old), told_of(false, none)], [[], []]);
+    let mut only = Facts { dumps_only: true, ..well() };
+    only.repositories.iter_mut().for_each(|it| it.told = Some(Told { dumps: 1, ..Told::default() }));
+    let names: Vec<&str> = told(&only).iter().map(|(_, name, _)| *name).collect();
+    assert!(!names.contains(&"no-backup"), "{names:?}");
+    let unreadable: fn(&mut Told) = |told| told.unreadable_dumps = 1;
+    assert_eq!(told_of(false, unreadable), [(Level::Warning, "dumps-unreadable"); 2]);
 }
 
 proptest! {
@@ -343,6 +385,7 @@ proptest! {
             wal_warning: thresholds.wal_warning.saturating_add(more),
             wal_critical: thresholds.wal_critical.saturating_add(more),
             backup: thresholds.backup.saturating_add(more),
+            dump: thresholds.dump.saturating_add(more),
             drill: thresholds.drill.saturating_add(more),
             full_warning: thresholds.full_warning.saturating_sub(more),
             full_critical: thresholds.full_critical.saturating_sub(more),
@@ -366,6 +409,7 @@ proptest! {
         for repository in &mut later.repositories {
             if let Some(told) = &mut repository.told {
                 told.backup_seconds = told.backup_seconds.map(|age| age.saturating_add(longer));
+                told.dump_seconds = told.dump_seconds.map(|age| age.saturating_add(longer));
                 told.hole_seconds = told.hole_seconds.map(|age| age.saturating_add(longer));
             }
         }

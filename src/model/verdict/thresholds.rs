@@ -11,7 +11,9 @@ pub struct Thresholds {
     pub wal_critical: u64,
     /// How old the newest backup may be.
     pub backup: u64,
-    /// How old the last drill of a repository may be.
+    /// And the newest dump, where dumps are configured.
+    pub dump: u64,
+    /// How old the last drill of a repository may be, and that of its dumps.
     pub drill: u64,
     /// In how long a repository may be full.
     pub full_warning: u64,
@@ -23,12 +25,13 @@ pub struct Thresholds {
 }
 
 impl Default for Thresholds {
-    /// For a backup every night and a drill every week.
+    /// For a backup and a dump every night and a drill every week.
     fn default() -> Thresholds {
         Thresholds {
             wal_warning: 5 * 60,
             wal_critical: HOUR,
             backup: 25 * HOUR,
+            dump: 25 * HOUR,
             drill: 8 * DAY,
             full_warning: 7 * DAY,
             full_critical: DAY,

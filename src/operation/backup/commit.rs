@@ -5,7 +5,7 @@ use std::io::Cursor;
 
 use jiff::Timestamp;
 
-use super::{Prepared, Request, in_time};
+use super::{Prepared, Request};
 use crate::flow::outward::Copied;
 use crate::flow::part_writer::Numbers;
 use crate::model::catalog::{
@@ -15,7 +15,7 @@ use crate::model::control_file::DataChecksums;
 use crate::model::error::{Code, Error, Result};
 use crate::model::lsn::Lsn;
 use crate::model::sha256::Sha256Sum;
-use crate::operation::{Context, hold, objects_list};
+use crate::operation::{Context, hold, in_time, objects_list};
 use crate::postgres::Start;
 
 /// What is known only at the end.

@@ -10,6 +10,7 @@ pub(super) fn setting(config: &Config, path: &str) -> Option<(Value, Value)> {
     let time = |job: Job| (json!(config.schedule.word(job).unwrap_or(job.usual())), json!(job.usual()));
     Some(match path {
         "schedule.backup" => time(Job::Backup),
+        "schedule.dump" => time(Job::Dump),
         "schedule.expire" => time(Job::Expire),
         "schedule.copy" => time(Job::Copy),
         "schedule.verify" => time(Job::Verify),

@@ -12,6 +12,7 @@ pub(super) fn setting(config: &Config, path: &str) -> Option<(Value, Value)> {
         "status.wal_warning" => seconds(|thresholds| thresholds.wal_warning),
         "status.wal_critical" => seconds(|thresholds| thresholds.wal_critical),
         "status.backup" => seconds(|thresholds| thresholds.backup),
+        "status.dump" => seconds(|thresholds| thresholds.dump),
         "status.drill" => seconds(|thresholds| thresholds.drill),
         "status.full_warning" => seconds(|thresholds| thresholds.full_warning),
         "status.full_critical" => seconds(|thresholds| thresholds.full_critical),

@@ -40,9 +40,9 @@ impl Choice {
         let mut trashed: BTreeSet<BackupId> =
             trashed.iter().filter_map(|entry| keys.trashed_id_of(&entry.key)).collect();
         // What was brought back is held, and its trash stays.
-        let kept = hold::read_all(&to, &keys)?;
+        let kept = hold::of_backups(&to, &keys)?;
         trashed.retain(|id| !kept.get(id).is_some_and(|hold| hold.counts_at(route.now)));
-        let holds = hold::read_all(&from, &keys)?;
+        let holds = hold::of_backups(&from, &keys)?;
         // A backup that is there may rest on WAL that the others have dropped.
         let both = route.from.clone().besides([route.to.clone()]);
         let wal = Listed::read(&both.reader(), &keys)?;
@@ -127,8 +127,8 @@ impl Choice {
     }
 }
 
-fn dropped(route: &Route, id: &BackupId) -> Error {
+pub fn dropped(route: &Route, id: &BackupId) -> Error {
     let name = &route.name;
-    Error::new(Code::Conflict, format!("backup {id} was dropped from {name} within the last 7 days"))
+    Error::new(Code::Conflict, format!("{} {id} was dropped from {name} within the last 7 days", id.noun()))
         .hint(format!("bring it back: pgcairn undelete {id} --repository {name}"))
 }

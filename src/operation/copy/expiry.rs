@@ -2,8 +2,8 @@
 
 use super::Route;
 use super::transfer::Transfer;
-use crate::model::catalog::Summary;
 use crate::model::error::{Code, Error, Result};
+use crate::model::key::BackupId;
 use crate::operation::catalog::generations;
 use crate::operation::repository::Opened;
 
@@ -25,14 +25,14 @@ impl Expiry {
         Ok(Expiry { is_at_work: false })
     }
 
-    /// For what rests on objects that were there before anything told that this backup needs them.
-    pub fn refuse(&self, transfer: &Transfer<'_>, backup: &Summary) -> Result<()> {
+    /// For what rests on objects that were there before anything told that this backup or dump needs them.
+    pub fn refuse(&self, transfer: &Transfer<'_>, id: &BackupId) -> Result<()> {
         if !self.is_at_work {
             return Ok(());
         }
         let name = &transfer.route.name;
         let message =
             format!("an expiry at work in {name} may delete what lies there of it already; run it again later");
-        Err(Error::new(Code::Conflict, message).hint(format!("pgcairn copy {} --to {name}", backup.id)))
+        Err(Error::new(Code::Conflict, message).hint(format!("pgcairn copy {id} --to {name}")))
     }
 }

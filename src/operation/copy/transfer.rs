@@ -103,7 +103,8 @@ impl<'w> Transfer<'w> {
             true => Ok(()),
             false => {
                 let (size, sha256) = (body.size, body.sha256);
-                let due = format!("the backup lists {} and {}", line.size, line.sha256);
+                let noun = if self.keys.dump_part_of(&line.key).is_some() { "dump" } else { "backup" };
+                let due = format!("the {noun} lists {} and {}", line.size, line.sha256);
                 Err(damaged(&line.key, format!("it has {size} bytes and SHA-256 {sha256}, {due}")))
             }
         })

@@ -2,21 +2,20 @@
 
 use std::path::Path;
 
-use super::{Request, Target};
+use super::{Request, Subject, Target};
 use crate::model::shell_word::shell_word;
 use crate::model::timestamp::TimestampTz;
 use crate::operation::Context;
 use crate::operation::restore::moment;
 use crate::report::drill::Drill;
 
-pub fn next(context: &Context, request: &Request, report: &Drill, needs_key: bool) -> String {
+pub fn next(context: &Context, request: &Request, subject: &Subject, report: &Drill, needs_key: bool) -> String {
     if report.passed || report.kept.is_some() {
         return "status".to_owned();
     }
     let path = |path: &Path| shell_word(&path.to_string_lossy());
     let mut words = vec!["drill".to_owned()];
-    words.extend(target(request, report));
-    words.extend(request.backup.iter().map(|backup| format!("--backup {backup}")));
+    words.extend(what(subject, report));
     if context.config.drill.scratch.as_ref() != Some(&request.scratch) && request.scratch != std::env::temp_dir() {
         words.push(format!("--scratch {}", path(&request.scratch)));
     }
@@ -28,14 +27,29 @@ pub fn next(context: &Context, request: &Request, report: &Drill, needs_key: boo
         file => words.extend(file.iter().map(|file| format!("--identity {}", path(file)))),
     }
     // Before there is a copy there is nothing to be kept.
-    words.extend(report.restored.is_some().then(|| "--keep".to_owned()));
+    let is_copied =
+        report.restored.is_some() || report.loaded.as_ref().is_some_and(|loaded| loaded.postgresql.is_some());
+    words.extend(is_copied.then(|| "--keep".to_owned()));
     words.join(" ")
 }
 
-/// The moment that was chosen, rather than another one.
-fn target(request: &Request, report: &Drill) -> Option<String> {
-    match request.target {
-        Target::Latest => request.backup.is_some().then(|| "--to latest".to_owned()),
+/// The moment and the dump that were chosen, rather than others.
+fn what(subject: &Subject, report: &Drill) -> Vec<String> {
+    match subject {
+        Subject::Backup { asked, backup, .. } => {
+            let backup = backup.as_ref().map(|backup| format!("--backup {backup}"));
+            target(*asked, backup.is_some(), report).into_iter().chain(backup).collect()
+        }
+        Subject::Dump(which) => {
+            let loaded = report.loaded.as_ref().map(|loaded| loaded.dump.to_string());
+            vec![format!("--dump {}", loaded.unwrap_or_else(|| which.to_string()))]
+        }
+    }
+}
+
+fn target(asked: Target, names_backup: bool, report: &Drill) -> Option<String> {
+    match asked {
+        Target::Latest => names_backup.then(|| "--to latest".to_owned()),
         Target::Backup => None,
         Target::At(at) => Some(format!("--to {}", shell_word(&moment(at)))),
         Target::Random => {

@@ -86,7 +86,7 @@ pub fn checksums(restored: &Restored, copy: &StoppedCopy, place: &Place, deadlin
     })
 }
 
-fn is_available(server: &ScratchServer, extension: &str) -> Result<bool> {
+pub fn is_available(server: &ScratchServer, extension: &str) -> Result<bool> {
     server.client()?.query_one(IS_AVAILABLE, &[&extension]).and_then(|row| row.try_get(0)).map_err(said)
 }
 

@@ -2,12 +2,13 @@
 
 use std::io::{Cursor, Write};
 
-use super::Request;
+use super::Subject;
 use crate::codec::{Envelope, FrameWriter, Sealer};
-use crate::model::drill::{CheckRecord, Record};
+use crate::model::drill::{CheckRecord, DumpRecord, Record};
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::{ClusterKeys, Encryption, Key, Kind};
-use crate::model::record::{FORMAT, to_line};
+use crate::model::record::{FORMAT, Recorded, to_line};
+use crate::model::selector::Selector;
 use crate::operation::repository::{self, Opened};
 use crate::operation::{Context, chosen};
 use crate::report::drill::Drill;
@@ -18,20 +19,18 @@ const OPEN_TO_READERS: &str =
     "sudo pgcairn check   # lets members of the group pgcairn record drills, where it is the repository's group";
 
 /// The record, and beside it the whole result as `--json` has it, closed because it names tables. A drill that cannot be
-/// recorded has still proven what it has. `restored` is where the copy came from, if there was one.
+/// recorded has still proven what it has. `origin` is where the copy came from, if there was one.
 pub fn keep(
     context: &Context,
-    request: &Request,
+    subject: &Subject,
     report: &mut Drill,
-    restored: Option<&Opened>,
+    origin: Option<&Opened>,
     listener: &dyn Listener,
 ) {
-    let kept = place(context, request, report, restored).and_then(|(opened, key)| {
-        report.recorded = Some(key.to_string());
-        // The record last: what it says is there, is there.
-        create(&opened, &opened.keys.drill_report(&key), closed(context, &opened, &key, report)?)?;
-        create(&opened, &key, to_line(&of(report)))
-    });
+    let kept = match subject {
+        Subject::Backup { backup, .. } => keep_as(context, backup.as_ref(), report, origin, of_backup),
+        Subject::Dump(_) => keep_as(context, None, report, origin, of_dump),
+    };
     if let Err(error) = kept {
         report.recorded = None;
         let message = format!("the drill is not recorded: {}", error.message);
@@ -41,14 +40,23 @@ pub fn keep(
     }
 }
 
-fn place(context: &Context, request: &Request, report: &Drill, restored: Option<&Opened>) -> Result<(Opened, Key)> {
+fn keep_as<R: Recorded>(
+    context: &Context,
+    backup: Option<&Selector>,
+    report: &mut Drill,
+    origin: Option<&Opened>,
+    record: impl Fn(&Drill) -> R,
+) -> Result<()> {
     let repository = repository::open(&context.config)?;
-    let opened = match restored {
-        Some(restored) => Opened { repository, ..restored.clone() },
-        None => chosen::generation(&context.config, repository, request.backup.as_ref())?,
+    let opened = match origin {
+        Some(origin) => Opened { repository, ..origin.clone() },
+        None => chosen::generation(&context.config, repository, backup)?,
     };
-    let key = ClusterKeys::numbered(&opened.keys.drills(), report.started, rand::random());
-    Ok((opened, key))
+    let key = ClusterKeys::marked(&R::directory(&opened.keys), report.started, rand::random(), R::MARK);
+    report.recorded = Some(key.to_string());
+    // The record last: what it says is there, is there.
+    create(&opened, &opened.keys.drill_report(&key), closed(context, &opened, &key, report)?)?;
+    create(&opened, &key, to_line(&record(report)))
 }
 
 fn create(opened: &Opened, key: &Key, bytes: Vec<u8>) -> Result<()> {
@@ -72,8 +80,7 @@ fn sealer(context: &Context, opened: &Opened) -> Result<Sealer> {
     }
 }
 
-fn of(report: &Drill) -> Record {
-    let check = |check: &crate::report::drill::Check| CheckRecord { name: check.name.clone(), outcome: check.outcome };
+fn of_backup(report: &Drill) -> Record {
     Record {
         format: FORMAT,
         backup: report.restored.as_ref().map(|restored| restored.backup.clone()),
@@ -82,7 +89,26 @@ fn of(report: &Drill) -> Record {
         seconds: report.seconds,
         passed: report.passed,
         recovery_seconds: report.recovery_seconds(),
-        checks: report.checks.iter().map(check).collect(),
+        checks: checks(report),
         pgcairn: env!("CARGO_PKG_VERSION").to_owned(),
     }
+}
+
+fn of_dump(report: &Drill) -> DumpRecord {
+    DumpRecord {
+        format: FORMAT,
+        dump: report.loaded.as_ref().map(|loaded| loaded.dump.clone()),
+        started: report.started,
+        seconds: report.seconds,
+        passed: report.passed,
+        load_seconds: report.load_seconds(),
+        data_bytes: report.loaded.as_ref().map(|loaded| loaded.data_bytes),
+        checks: checks(report),
+        pgcairn: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+fn checks(report: &Drill) -> Vec<CheckRecord> {
+    let check = |check: &crate::report::drill::Check| CheckRecord { name: check.name.clone(), outcome: check.outcome };
+    report.checks.iter().map(check).collect()
 }

@@ -2,16 +2,16 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Request, Target as Wanted};
+use super::Target as Wanted;
 use crate::model::error::{Code, Error, Result};
 use crate::model::plan::target::Target;
 use crate::model::timestamp::TimestampTz;
 use crate::operation::{Context, status};
 use crate::report::status::Restorable;
 
-pub fn choose(context: &Context, request: &Request) -> Result<Target> {
+pub fn choose(context: &Context, wanted: Wanted) -> Result<Target> {
     let time = |at| Target::Time { at, inclusive: true };
-    match request.target {
+    match wanted {
         Wanted::Latest => Ok(Target::Latest),
         Wanted::Backup => Ok(Target::Immediate),
         Wanted::At(at) => Ok(time(at)),

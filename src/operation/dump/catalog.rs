@@ -2,9 +2,9 @@
 
 use std::io::Read;
 
-use crate::codec::FrameReader;
+use crate::codec::{FrameReader, Opener};
 use crate::model::catalog::{CatalogError, MAX_OBJECTS, ObjectList};
-use crate::model::dump::{Contents, Marker, Summary, parse_marker};
+use crate::model::dump::{Contents, MAX_CONTENTS, Marker, Summary, parse_marker};
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::{BackupId, ClusterKeys, Key};
 use crate::model::selector::Selector;
@@ -15,24 +15,30 @@ use crate::operation::repository::Opened;
 use crate::operation::{Context, objects_list};
 use crate::store::{Reader, Repository};
 
-/// Largest contents, decompressed: some millions of tables.
-const MAX_CONTENTS: u64 = 1 << 30;
-
-const OTHER_DUMP: &str = "use another dump: pgcairn dump list";
+pub const OTHER_DUMP: &str = "use another dump: pgcairn dump list";
 
 /// Oldest first.
 pub struct Dumps {
     pub dumps: Vec<Marker>,
-    pub unreadable: Vec<Error>,
+    pub unreadable: Vec<(BackupId, Error)>,
 }
 
 impl Dumps {
+    /// Readable or not.
+    pub fn has(&self, id: &BackupId) -> bool {
+        self.has_sound(id) || self.unreadable.iter().any(|(other, _)| other == id)
+    }
+
+    pub fn has_sound(&self, id: &BackupId) -> bool {
+        self.dumps.iter().any(|marker| marker.summary.id == *id)
+    }
+
     pub fn read(reader: &Reader, keys: &ClusterKeys) -> Result<Dumps> {
         let mut dumps = Dumps { dumps: Vec::new(), unreadable: Vec::new() };
-        for (_, marker) in markers(reader, keys)? {
+        for (id, marker) in markers(reader, keys)? {
             match marker {
                 Ok(marker) => dumps.dumps.push(marker),
-                Err(error) => dumps.unreadable.push(error),
+                Err(error) => dumps.unreadable.push((id, error)),
             }
         }
         dumps.dumps.sort_by_key(|marker| (marker.summary.finished, marker.summary.id.clone()));
@@ -118,13 +124,19 @@ pub fn objects(reader: &Reader, keys: &ClusterKeys, dump: &Summary) -> Result<Ob
 
 /// Takes the key.
 pub fn contents(context: &Context, opened: &Opened, dump: &Summary, objects: &ObjectList) -> Result<Contents> {
+    contents_with(&opened.opener(context)?, opened, dump, objects)
+}
+
+pub fn contents_with(opener: &Opener, opened: &Opened, dump: &Summary, objects: &ObjectList) -> Result<Contents> {
     let (key, reader) = (opened.keys.dump_contents(&dump.id), opened.repository.reader());
     let stream = crate::flow::stream_reader::sound(&reader, objects, &key)?;
     let fail = |error| object(&key, error);
-    let (_, body) = opened.opener(context)?.open(&key, stream.as_slice()).map_err(fail)?;
+    let (_, body) = opener.open(&key, stream.as_slice()).map_err(fail)?;
     let mut text = Vec::new();
-    let read = FrameReader::new(body).map_err(fail)?.take(MAX_CONTENTS).read_to_end(&mut text);
-    read.map_err(|error| fail(error.into()))?;
+    let read = FrameReader::new(body).map_err(fail)?.take(MAX_CONTENTS + 1).read_to_end(&mut text);
+    if read.map_err(|error| fail(error.into()))? as u64 > MAX_CONTENTS {
+        return Err(damaged(&key, format!("it is longer than {MAX_CONTENTS} bytes, the most that a dump may have")));
+    }
     Contents::parse(&text, &dump.id).map_err(|error| match error {
         crate::model::dump::ContentsError::TooNew(_) => {
             Error::new(Code::RepositoryTooNew, format!("{key}: {error}")).hint("install a newer pgcairn")

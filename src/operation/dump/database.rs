@@ -10,7 +10,9 @@ use crate::flow::stream_writer::StreamWriter;
 use crate::flow::workers::{each_with, lower_priority};
 use crate::model::dump::{Database, Large, Part, Stream, TableRows};
 use crate::model::error::Result;
-use crate::postgres::{Connection, CopyOut, DumpedDatabase, HeldSnapshot, LargeTable, Reach, Snapshot};
+use crate::postgres::{
+    COUNTED_AT_ONCE, Connection, CopyOut, DumpedDatabase, HeldSnapshot, LargeTable, Reach, Snapshot,
+};
 use crate::report::{Phase, Progress};
 
 /// How often the watch looks.
@@ -25,8 +27,6 @@ const RANGE: u64 = 64 << 20;
 enum Item {
     Schema,
     Rest,
-    /// Rows of what `Rest` has.
-    Counts,
     /// Of the large table of that number, its range of that number.
     Range {
         table: usize,
@@ -40,7 +40,6 @@ enum Item {
 struct Found {
     schema: Stream,
     rest: Option<Stream>,
-    rows: Vec<u64>,
     /// By table and range.
     ranges: Vec<(usize, usize, Stream, u64)>,
 }
@@ -52,14 +51,17 @@ struct Worker<'w> {
 }
 
 impl Run<'_> {
-    pub(super) fn database(&self, server: &Connection, database: &DumpedDatabase) -> Result<Part> {
-        let mut held = HeldSnapshot::begin(server, database, self.prepared.manner)?;
-        let (server, snapshot) = (server.reach(), held.snapshot.clone());
+    /// `later`: bytes of the databases that come after it, about.
+    pub(super) fn database(&self, first: &mut Connection, database: &DumpedDatabase, later: u64) -> Result<Part> {
+        let mut held = HeldSnapshot::begin(first, database, self.prepared.manner, &self.context.interrupt)?;
+        let (server, snapshot) = (first.reach(), held.snapshot.clone());
+        let total = self.read.load(Ordering::Relaxed) + snapshot.tables.bytes + later;
+        let total = (!self.prepared.manner.schema_only).then_some(total);
         let items = items(&snapshot, self.prepared.manner.schema_only);
-        let found = Mutex::new(Found::default());
+        let (found, mut counts) = (Mutex::new(Found::default()), Vec::new());
         std::thread::scope(|scope| {
             let work = scope.spawn(|| self.work(&server, database, &snapshot, items, &found));
-            let watched = self.watch(&mut held, &|| work.is_finished());
+            let watched = self.watch((first, &mut held), &mut counts, total, &|| work.is_finished());
             if watched.is_err() {
                 self.stop.raise();
             }
@@ -68,9 +70,9 @@ impl Run<'_> {
             worked?
         })?;
         // The locks have held until here.
-        held.heartbeat()?;
+        held.check_names()?;
         let found = found.into_inner().unwrap_or_else(|e| e.into_inner());
-        let part = part(database, &snapshot, found);
+        let part = part(database, &snapshot, found, counts);
         held.end()?;
         Ok(part)
     }
@@ -88,7 +90,7 @@ impl Run<'_> {
             let writer = StreamWriter::new(&self.pieces, &self.uploads)?;
             let place = (database.name.as_str(), database.encoding.as_str());
             let reads_rows = !self.prepared.manner.schema_only;
-            let session = reads_rows.then(|| CopyOut::begin(server, place, snapshot, self.prepared.manner));
+            let session = reads_rows.then(|| CopyOut::begin(server, place, snapshot));
             Ok(Worker { writer, session: session.transpose()? })
         };
         let take = |worker: &mut Worker<'_>, item| self.take(server, database, snapshot, worker, item, found);
@@ -108,20 +110,15 @@ impl Run<'_> {
         let found = || found.lock().unwrap_or_else(|e| e.into_inner());
         match item {
             Item::Schema => {
-                let stream = self.archive_into(programs.schema(server, name, snapshot, manner)?, &mut worker.writer)?;
+                let archive = programs.schema(server, name, snapshot, manner)?;
+                let stream = self.archive_into(archive, &mut worker.writer, &self.stop)?;
                 found().schema = stream;
             }
             Item::Rest => {
                 let in_recovery = self.prepared.server.in_recovery;
-                let archive = programs.rest(server, name, snapshot, manner, in_recovery)?;
-                let stream = self.archive_into(archive, &mut worker.writer)?;
+                let archive = programs.rest(server, (name, &database.encoding), snapshot, manner, in_recovery)?;
+                let stream = self.archive_into(archive, &mut worker.writer, &self.stop)?;
                 found().rest = Some(stream);
-            }
-            Item::Counts => {
-                if let Some(session) = &mut worker.session {
-                    let rows = session.count(&snapshot.tables.small, &self.stop)?;
-                    found().rows = rows;
-                }
             }
             Item::Range { table, range, blocks } => {
                 if let (Some(session), Some(large)) = (&mut worker.session, snapshot.tables.large.get(table)) {
@@ -135,19 +132,35 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn watch(&self, held: &mut HeldSnapshot, finished: &dyn Fn() -> bool) -> Result<()> {
+    /// Counts what the workers do not, and keeps the sessions awake.
+    fn watch(
+        &self,
+        (first, held): (&mut Connection, &mut HeldSnapshot),
+        counts: &mut Vec<u64>,
+        total: Option<u64>,
+        finished: &dyn Fn() -> bool,
+    ) -> Result<()> {
+        // Without their rows tables have none, which a restore can count like any other number.
+        let small = if self.prepared.manner.schema_only { Vec::new() } else { held.snapshot.tables.small.clone() };
+        let mut uncounted = small.chunks(COUNTED_AT_ONCE);
         let mut heartbeat = Instant::now();
-        while !finished() {
-            std::thread::sleep(WATCH);
+        loop {
+            match uncounted.next().filter(|_| !self.stop.is_raised()) {
+                Some(some) => counts.extend(held.count(some)?),
+                None if finished() => return Ok(()),
+                None => std::thread::sleep(WATCH),
+            }
             self.context.interrupt.check()?;
             if heartbeat.elapsed() >= HEARTBEAT {
                 held.heartbeat()?;
+                first.heartbeat()?;
                 heartbeat = Instant::now();
             }
             let bytes_done = self.read.load(Ordering::Relaxed);
-            self.listener.progress(Progress { bytes_done, ..Progress::new(Phase::Copying) });
+            // The text of rows may be longer than they are on disk.
+            let bytes_total = total.map(|total| total.max(bytes_done));
+            self.listener.progress(Progress { bytes_done, bytes_total, ..Progress::new(Phase::Copying) });
         }
-        Ok(())
     }
 }
 
@@ -162,7 +175,6 @@ fn items(snapshot: &Snapshot, schema_only: bool) -> Vec<Item> {
     for (table, large) in tables {
         items.extend(ranges(large).into_iter().enumerate().map(|(range, blocks)| Item::Range { table, range, blocks }));
     }
-    items.push(Item::Counts);
     items
 }
 
@@ -175,7 +187,7 @@ fn ranges(table: &LargeTable) -> Vec<Option<(u64, Option<u64>)>> {
     (0..number).map(|part| Some((at(part), (part + 1 < number).then(|| at(part + 1))))).collect()
 }
 
-fn part(database: &DumpedDatabase, snapshot: &Snapshot, mut found: Found) -> Part {
+fn part(database: &DumpedDatabase, snapshot: &Snapshot, mut found: Found, counts: Vec<u64>) -> Part {
     found.ranges.sort_by_key(|(table, range, ..)| (*table, *range));
     let mut large: Vec<Large> = snapshot
         .tables
@@ -189,9 +201,11 @@ fn part(database: &DumpedDatabase, snapshot: &Snapshot, mut found: Found) -> Par
             large.streams.push(stream);
         }
     }
-    let rows = snapshot.tables.small.iter().cloned().zip(found.rows).map(|(table, rows)| TableRows { table, rows });
-    let DumpedDatabase { name, owner, encoding, locale, settings, comment } = database.clone();
-    let database = Database { name, owner, encoding, locale, settings, comment, snapshot: snapshot.words.clone() };
+    let counts = counts.into_iter().chain(std::iter::repeat(0));
+    let rows = snapshot.tables.small.iter().cloned().zip(counts).map(|(table, rows)| TableRows { table, rows });
+    let DumpedDatabase { name, owner, encoding, locale, settings, comment, .. } = database.clone();
+    let (taken, snapshot) = (snapshot.taken, snapshot.words.clone());
+    let database = Database { name, owner, encoding, locale, settings, comment, snapshot, taken };
     Part { database, schema: found.schema, rest: found.rest, rows: rows.collect(), large }
 }
 
@@ -204,6 +218,8 @@ mod tests {
     fn ranges_cover_a_table_once() {
         let table = |bytes: u64, blocks: Option<u64>| LargeTable {
             name: TableName { schema: "s".into(), name: "t".into() },
+            oid: 1,
+            pattern: Vec::new(),
             columns: vec!["a".into()],
             bytes,
             blocks,

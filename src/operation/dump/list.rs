@@ -2,31 +2,67 @@
 //! which do.
 
 use super::catalog::{self, Dumps};
-use crate::model::dump::Marker;
+use crate::model::deletion::Hold;
+use crate::model::dump::{Database, Marker};
 use crate::model::error::Result;
 use crate::model::selector::Selector;
 use crate::operation::catalog::generations;
 use crate::operation::repository::{self, Opened};
-use crate::operation::{Context, chosen::Found};
+use crate::operation::{Context, chosen::Found, hold};
 use crate::report::Listener;
 use crate::report::dump_list::{List, Row, Show, ShownDatabase, ShownTable};
+use crate::report::holds::{HoldRow, Holds};
+use crate::store::Repository;
 
-pub fn run(context: &Context, listener: &dyn Listener) -> Result<List> {
-    let repository = repository::open_all(&context.config, listener)?;
-    let mut dumps = Vec::new();
-    for Opened { keys, .. } in generations(&repository, context.config.name.as_ref())? {
-        let found = Dumps::read(&repository.reader(), &keys)?;
-        found.unreadable.into_iter().for_each(|error| listener.warning(error));
-        dumps.extend(found.dumps.iter().map(|marker| row(context, marker)));
-    }
-    let next = match dumps.last() {
-        Some(newest) => context.command(&format!("dump show {}", newest.id)),
-        None => context.command("dump"),
-    };
-    Ok(List { repository: repository.url().to_owned(), dumps, next })
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Request {
+    /// Only those that are held.
+    pub held: bool,
 }
 
-fn row(context: &Context, Marker { summary, signed }: &Marker) -> Row {
+pub fn run(context: &Context, request: Request, listener: &dyn Listener) -> Result<List> {
+    let opened = repository::open_each(&context.config, listener)?;
+    let several = context.config.repositories().count() > 1;
+    let mut dumps: Vec<Row> = Vec::new();
+    for (named, repository) in &opened {
+        let name = several.then(|| named.name.clone());
+        for mut row in rows(context, repository, listener)? {
+            let hold = row.holds.hold.take();
+            let at = dumps.iter().position(|other| other.id == row.id).unwrap_or(dumps.len());
+            if at == dumps.len() {
+                dumps.push(row);
+            }
+            if let Some(hold) = hold {
+                dumps[at].holds.add(HoldRow { repositories: name.iter().cloned().collect(), ..hold });
+            }
+            dumps[at].repositories.extend(name.clone());
+        }
+    }
+    dumps.sort_by_key(|row| (row.finished, row.id.clone()));
+    dumps.retain(|row| !request.held || row.holds.is_held());
+    let next = match dumps.last() {
+        Some(newest) => context.command(&format!("dump show {}", newest.id)),
+        None if request.held => context.command("dump list"),
+        None => context.command("dump"),
+    };
+    let urls: Vec<&str> = opened.iter().map(|(_, repository)| repository.url()).collect();
+    Ok(List { repository: urls.join(", "), held_only: request.held, dumps, next })
+}
+
+/// Of one repository.
+fn rows(context: &Context, repository: &Repository, listener: &dyn Listener) -> Result<Vec<Row>> {
+    let (reader, mut rows) = (repository.reader(), Vec::new());
+    for Opened { keys, .. } in generations(repository, context.config.name.as_ref())? {
+        let found = Dumps::read(&reader, &keys)?;
+        found.unreadable.into_iter().for_each(|(_, error)| listener.warning(error));
+        let mut holds = hold::of_dumps(&reader, &keys)?;
+        holds.retain(|_, hold| hold.counts_at(context.now));
+        rows.extend(found.dumps.iter().map(|marker| row(context, marker, holds.get(&marker.summary.id))));
+    }
+    Ok(rows)
+}
+
+fn row(context: &Context, Marker { summary, signed }: &Marker, hold: Option<&Hold>) -> Row {
     Row {
         id: summary.id.clone(),
         cluster: summary.cluster.to_string(),
@@ -42,17 +78,24 @@ fn row(context: &Context, Marker { summary, signed }: &Marker) -> Row {
         stored_bytes: summary.totals.stored_bytes,
         labels: summary.labels.clone(),
         signature: signed.standing(&context.trusted),
+        repositories: Vec::new(),
+        holds: Holds::of(hold),
     }
 }
 
 pub fn show(context: &Context, dump: &Selector, listener: &dyn Listener) -> Result<Show> {
     let repository = repository::open_all(&context.config, listener)?;
-    let Found { opened, what: marker, .. } = catalog::find(context, &repository, dump)?;
+    let Found { id, opened, what: marker } = catalog::find(context, &repository, dump)?;
+    let hold = hold::read(&repository.reader(), &opened.keys, &id)?.filter(|hold| hold.counts_at(context.now));
     let has_key = context.identities.is_some() || opened.opener(context).is_ok();
     let databases = if has_key { Some(databases(context, &opened, &marker).map_err(catalog::of_dump)?) } else { None };
-    let id = &marker.summary.id;
     let next = context.command(&format!("dump restore {id} --into 'host=/var/run/postgresql user=postgres' --plan"));
-    Ok(Show { repository: repository.url().to_owned(), dump: row(context, &marker), contents: databases, next })
+    Ok(Show {
+        repository: repository.url().to_owned(),
+        dump: row(context, &marker, hold.as_ref()),
+        contents: databases,
+        next,
+    })
 }
 
 fn databases(context: &Context, opened: &Opened, marker: &Marker) -> Result<Vec<ShownDatabase>> {
@@ -63,7 +106,10 @@ fn databases(context: &Context, opened: &Opened, marker: &Marker) -> Result<Vec<
         let large = part.large.into_iter().map(|table| ShownTable { table: table.table.to_string(), rows: table.rows });
         let mut tables: Vec<ShownTable> = small.chain(large).collect();
         tables.sort_by(|a, b| a.table.cmp(&b.table));
-        ShownDatabase { name: part.database.name, owner: part.database.owner, encoding: part.database.encoding, tables }
+        {
+            let Database { name, owner, encoding, taken, .. } = part.database;
+            ShownDatabase { name, owner, encoding, taken, tables }
+        }
     });
     Ok(shown.collect())
 }

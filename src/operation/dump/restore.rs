@@ -1,35 +1,59 @@
-//! `dump restore`: databases out of a dump. Each is made under a name of its own, filled by several sessions at once,
-//! counted against what was dumped, and gets its name when all of it is there.
+//! `dump restore`: databases out of a dump, or parts of one. Each is made under a name of its own, filled by several sessions
+//! at once, counted against what was dumped, and gets its name when all of it is there. What goes into a database that
+//! is there goes in one transaction.
 
+mod analyze;
+mod archive;
+mod existing;
+mod globals;
 mod load;
 mod plan;
+mod programs;
+mod tablespaces;
+mod transaction;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
+
+use jiff::Timestamp;
 
 use super::catalog;
 use crate::flow::memory::share;
 use crate::flow::stream_reader::StreamReader;
-use crate::model::dump::{Contents, Part};
+use crate::model::connection_string::ConnectionString;
+use crate::model::dump::Part;
+use crate::model::dump::selection::Wish;
 use crate::model::error::{Code, Error, Result};
 use crate::model::interrupt::Interrupt;
 use crate::model::selector::Selector;
 use crate::operation::chosen::Found;
 use crate::operation::{Context, healed, repository, trust};
+pub use programs::SETS_TRANSACTION_TIMEOUT;
+
 pub use crate::postgres::Owners;
 use crate::postgres::{ClientPrograms, Connection, NewDatabase, Reach};
 use crate::report::Listener;
-use crate::report::dump_restore::{DumpRestore, RestoredDatabase};
+use crate::report::dump_restore::{DumpRestore, RestoredDatabase, RestoredGlobals};
+use archive::Selected;
+use existing::Existing;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     pub dump: Selector,
     /// libpq's words for any database of the server.
-    pub into: String,
+    pub into: ConnectionString,
     /// From the name in the dump to the one it gets; none stands for all of them.
     pub databases: Vec<(String, String)>,
     pub globals: bool,
+    /// Below it tablespaces are made, wherever they were.
+    pub tablespaces_below: Option<PathBuf>,
     pub owners: Owners,
+    /// What of it.
+    pub wish: Wish,
+    /// Into databases that are there.
+    pub existing: bool,
+    /// What has the name of something that is restored is dropped first; rows, where only rows are.
+    pub clean: bool,
     /// A database of that name is kept under another one.
     pub replace: bool,
     pub agreed: bool,
@@ -52,30 +76,34 @@ fn restore(context: &Context, request: &Request, listener: &dyn Listener) -> Res
     let Found { opened, what: marker, .. } = catalog::find(context, &all, &request.dump)?;
     let (keys, summary) = (&opened.keys, &marker.summary);
     let trusted = &context.trusted;
-    let (what, key) = (("dump", &summary.id), keys.dump(&summary.id));
-    trust::refuse_signed(what, &key, &marker.signed, trusted, request.accept_unsigned)?;
+    let (thing, key) = (trust::Thing::dump(&summary.id), keys.dump(&summary.id));
+    let signature = trust::refuse_signed(thing, &key, &marker.signed, trusted, request.accept_unsigned)?;
+    trust::doubt(thing, &signature).into_iter().for_each(|doubt| listener.notice(doubt));
     let reader = opened.repository.reader();
     let objects = catalog::objects(&reader, keys, summary)?;
     let contents = catalog::contents(context, &opened, summary, &objects)?;
-    let mut server = Connection::open(&request.into)?;
-    let wanted = plan::wanted(request, summary, &contents, &mut server)?;
+    let opener = opened.opener(context)?;
+    let streams = StreamReader { reader: &reader, keys, dump: &summary.id, objects: &objects, opener: &opener };
+    let mut server = Connection::open(request.into.text())?;
+    server.caution().into_iter().for_each(|caution| listener.warning(caution));
+    let wanted = plan::wanted(request, summary, &contents, &streams, &mut server)?;
+    let globals = request.globals.then(|| globals::of(&contents)).transpose()?;
     let mut report = DumpRestore {
         dump: summary.id.clone(),
+        signature,
         planned: request.plan,
         server: server.version().to_string(),
-        databases: wanted.iter().map(|wanted| RestoredDatabase::planned(wanted.part, &wanted.name)).collect(),
-        globals: request.globals,
+        schema_only: summary.schema_only,
+        databases: wanted.iter().map(|wanted| wanted.planned(context.now)).collect(),
+        globals: globals.map(|globals| RestoredGlobals::planned(globals.passwords)),
         seconds: 0.0,
         next: String::new(),
     };
+    let programs = programs::find(&server, summary, request.bindir.as_deref())?;
     if request.plan {
         report.next = plan::without_plan(context, request, summary);
         return Ok(report);
     }
-    let programs =
-        ClientPrograms::find(server.version().major().max(summary.pg_dump_major), request.bindir.as_deref())?;
-    let opener = opened.opener(context)?;
-    let streams = StreamReader { reader: &reader, keys, dump: &summary.id, objects: &objects, opener: &opener };
     let stop = Interrupt::default();
     let work = Work {
         context,
@@ -85,21 +113,28 @@ fn restore(context: &Context, request: &Request, listener: &dyn Listener) -> Res
         streams: &streams,
         owners: request.owners,
         has_roles: request.globals,
+        tablespaces_below: request.tablespaces_below.as_deref(),
         jobs: share(request.jobs.unwrap_or_else(|| context.config.backup.jobs())).jobs,
         stop: &stop,
     };
-    if request.globals {
-        work.globals(&contents)?;
+    if let (Some(globals), Some(told)) = (globals, &mut report.globals) {
+        work.globals(&mut server, globals, told)?;
     }
     for (wanted, told) in wanted.iter().zip(&mut report.databases) {
         let since = Instant::now();
         listener.notice(format!("dump restore: database {}", wanted.name));
-        told.kept_as = work.database(&mut server, wanted)?;
+        match &wanted.choice {
+            Some(Choice { selected, existing: Some(existing) }) => work.load_existing(wanted, selected, existing)?,
+            _ => told.kept_as = work.database(&mut server, wanted)?,
+        }
         told.seconds = since.elapsed().as_secs_f64();
     }
     healed::say(&reader, listener);
     report.seconds = began.elapsed().as_secs_f64();
-    report.next = plan::then(&wanted, &request.into);
+    let names = wanted.iter().map(|wanted| wanted.name.as_str());
+    // In one that is there others are at work, with what is known by now.
+    let how = if request.existing { "--analyze-only" } else { "--analyze-in-stages" };
+    report.next = analyze::commands(request.into.text(), names, how);
     Ok(report)
 }
 
@@ -107,8 +142,35 @@ fn restore(context: &Context, request: &Request, listener: &dyn Listener) -> Res
 pub struct Wanted<'c> {
     pub part: &'c Part,
     pub name: String,
-    /// One of this name is there.
+    /// One of this name is there, and goes out of its way.
     pub replaces: bool,
+    /// Where it is not simply all of it.
+    pub choice: Option<Choice>,
+}
+
+/// What of a database is restored, and whereto.
+pub struct Choice {
+    pub selected: Selected,
+    /// Of the database that is there.
+    pub existing: Option<Existing>,
+}
+
+impl Wanted<'_> {
+    /// What the one that is there is called from then on.
+    fn kept_as(&self, now: Timestamp) -> Option<String> {
+        self.replaces.then(|| plan::aside(&self.name, now))
+    }
+
+    fn planned(&self, now: Timestamp) -> RestoredDatabase {
+        let kept_as = self.kept_as(now);
+        let mut planned = RestoredDatabase { kept_as, ..RestoredDatabase::planned(self.part, &self.name) };
+        if let Some(choice) = &self.choice {
+            choice.selected.tell(self.part, &mut planned);
+            planned.is_new = choice.existing.is_none();
+            planned.replaced = choice.existing.iter().flat_map(|existing| existing.replaced.clone()).collect();
+        }
+        planned
+    }
 }
 
 /// What all databases are restored with.
@@ -121,6 +183,7 @@ struct Work<'w> {
     owners: Owners,
     /// Those of the dump.
     has_roles: bool,
+    tablespaces_below: Option<&'w Path>,
     jobs: usize,
     /// Raised when one of the workers has failed, or the run is to end.
     stop: &'w Interrupt,
@@ -129,41 +192,33 @@ struct Work<'w> {
 impl Work<'_> {
     fn database(&self, server: &mut Connection, wanted: &Wanted<'_>) -> Result<Option<String>> {
         let mut new = NewDatabase::create(server, &wanted.part.database)?;
-        let filled = self.fill(&new.name, wanted.part).and_then(|()| match self.owners.no_owner {
+        let selected = wanted.choice.as_ref().map(|choice| &choice.selected);
+        let filled = self.fill(&new.name, wanted.part, selected).and_then(|()| match self.owners.no_owner {
             true => Ok(()),
             false => new.give_to(&wanted.part.database.owner),
         });
-        if let Err(error) = filled.and_then(|()| self.context.interrupt.check()) {
+        let described = filled.and_then(|()| new.describe(&wanted.part.database));
+        if let Err(error) = described.and_then(|()| self.context.interrupt.check()) {
             return Err(new.drop_again(self.about_roles(error)));
         }
-        let aside = wanted.replaces.then(|| plan::aside(&wanted.name, self.context.now));
-        match new.publish(&wanted.name, aside.as_deref()) {
-            Ok(()) => Ok(aside),
-            Err(error) => Err(new.drop_again(error)),
-        }
+        let aside = wanted.kept_as(self.context.now);
+        new.publish(&wanted.name, aside.as_deref()).map(|()| aside)
     }
 
-    /// What most often fails another server's programs.
+    /// What most often fails another server's programs, beside what they say themselves.
     fn about_roles(&self, error: Error) -> Error {
-        let names_roles = !self.owners.no_owner || !self.owners.no_privileges;
-        match error.code {
-            Code::Dump | Code::BackupSession if names_roles && !self.has_roles => {
-                error.hint("roles that it names must be there: --globals; or do without: --no-owner --no-privileges")
-            }
-            _ => error,
+        let Owners { no_owner, no_privileges, no_tablespaces } = self.owners;
+        let flags = [
+            (no_owner || self.has_roles, "--no-owner"),
+            (no_privileges || self.has_roles, "--no-privileges"),
+            (no_tablespaces, "--no-tablespaces"),
+        ];
+        let without: Vec<&str> = flags.into_iter().filter(|(is_given, _)| !is_given).map(|(_, flag)| flag).collect();
+        if without.is_empty() || !matches!(error.code, Code::Dump | Code::BackupSession) {
+            return error;
         }
-    }
-
-    /// Roles that are there already are no failure.
-    fn globals(&self, contents: &Contents) -> Result<()> {
-        let stream = contents.globals.as_ref().ok_or_else(|| Error::new(Code::NotFound, "the dump has no roles"))?;
-        let mut psql = self.programs.globals_in(&self.reach)?;
-        self.streams.read(stream, |bytes| psql.feed(bytes, &self.context.interrupt))?;
-        for line in psql.finish_with_words(&self.context.interrupt)? {
-            if !line.contains("already exists") {
-                self.listener.warning(Error::new(Code::Flagged, format!("psql says: {line}")));
-            }
-        }
-        Ok(())
+        let first = error.hint.clone().map(|hint| format!("{hint}; ")).unwrap_or_default();
+        let globals = if self.has_roles { "" } else { "--globals, or " };
+        error.hint(format!("{first}where it lacks a role or a tablespace: {globals}{}", without.join(" ")))
     }
 }

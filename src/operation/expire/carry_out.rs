@@ -11,19 +11,17 @@ use super::freed::Freed;
 use super::needs::Doomed;
 use super::observed::Observed;
 use super::trash;
-use crate::model::catalog::Summary;
 use crate::model::error::Result;
 use crate::model::interrupt::Interrupt;
 use crate::model::key::{BackupId, ClusterKeys, Key};
-use crate::model::plan::retention::{Plan, Policy, WalObject};
+use crate::model::plan::retention::{Plan, Policy};
 use crate::operation::catalog::read_small;
 use crate::operation::hold;
 use crate::report::Listener;
-use crate::store::{self, Repository};
+use crate::store::{self, Entry, Repository};
 
 pub struct Work<'w> {
     pub repository: &'w Repository,
-    pub policy: &'w Policy,
     /// The earlier of the store's clock and this host's.
     pub now: Timestamp,
     /// No grace time, and where nothing can be written it does without.
@@ -39,50 +37,40 @@ pub struct Work<'w> {
 impl<'w> Work<'w> {
     pub fn new(
         repository: &'w Repository,
-        policy: &'w Policy,
         now: Timestamp,
         at_once: bool,
         interrupt: &'w Interrupt,
         listener: &'w dyn Listener,
     ) -> Work<'w> {
-        Work {
-            repository,
-            policy,
-            now,
-            at_once,
-            interrupt,
-            listener,
-            gone: RefCell::default(),
-            owed: RefCell::default(),
-        }
+        Work { repository, now, at_once, interrupt, listener, gone: RefCell::default(), owed: RefCell::default() }
     }
 
-    pub fn run(&self, observed: &Observed, plan: &Plan) -> Result<Freed> {
-        self.bring_back_held(observed)?;
+    pub fn run(&self, observed: &Observed, plan: &Plan, policy: &Policy) -> Result<Freed> {
+        let trash = observed.trash.iter().filter(|(id, _)| !observed.is_there(id));
+        self.bring_back_held(&observed.keys, trash.filter(|(id, _)| observed.is_held(id, self.now)))?;
         for id in plan.dropped() {
             self.interrupt.check()?;
             self.drop_into_trash(&observed.keys, id)?;
         }
         hold::sweep(self.repository, observed, self.now)?;
-        let mut freed = condemned::purge(self, &observed.keys)?;
-        for (id, marker) in self.owed.take() {
-            self.put_back(&observed.keys, &id, &marker)?;
-        }
+        let mut freed = condemned::purge(self, &observed.keys, policy)?;
+        self.pay(&observed.keys)?;
         if !self.at_once {
-            freed += condemned::condemn(self, &observed.keys)?;
+            freed += condemned::condemn(self, &observed.keys, policy)?;
         }
         Ok(freed)
     }
 
-    /// A run was killed after it had dropped a backup and before it had seen the hold.
-    fn bring_back_held(&self, observed: &Observed) -> Result<()> {
-        for (id, entries) in observed.trash.iter().filter(|(id, _)| !observed.is_there(id)) {
-            if !observed.is_held(id, self.now) {
-                continue;
-            }
+    /// A run was killed after it had dropped these and before it had seen their holds.
+    pub fn bring_back_held<'t>(
+        &self,
+        keys: &ClusterKeys,
+        trash: impl Iterator<Item = (&'t BackupId, &'t Vec<Entry>)>,
+    ) -> Result<()> {
+        for (id, entries) in trash {
             for entry in entries {
-                if let Some(marker) = trash::read(self.repository, &observed.keys, &entry.key, id)? {
-                    self.put_back_or_owe(&observed.keys, id, marker)?;
+                if let Some(marker) = trash::read(self.repository, keys, &entry.key, id)? {
+                    self.put_back_or_owe(keys, id, marker)?;
                     break;
                 }
             }
@@ -90,9 +78,17 @@ impl<'w> Work<'w> {
         Ok(())
     }
 
+    /// There is room now.
+    pub fn pay(&self, keys: &ClusterKeys) -> Result<()> {
+        for (id, marker) in self.owed.take() {
+            self.put_back(keys, &id, &marker)?;
+        }
+        Ok(())
+    }
+
     /// The hold is looked for twice: `hold` creates it and then looks for the backup, so one of both sees the other.
-    fn drop_into_trash(&self, keys: &ClusterKeys, id: &BackupId) -> Result<()> {
-        let Some(marker) = read_small(&self.repository.reader(), &keys.backup(id))? else { return Ok(()) };
+    pub fn drop_into_trash(&self, keys: &ClusterKeys, id: &BackupId) -> Result<()> {
+        let Some(marker) = read_small(&self.repository.reader(), &keys.marker_of(id))? else { return Ok(()) };
         if self.is_held(keys, id)? {
             return Ok(());
         }
@@ -100,7 +96,7 @@ impl<'w> Work<'w> {
         let written = self.create(&trash, &marker);
         let is_written = written.is_ok();
         self.unless_full(written)?;
-        self.repository.remover().remove(&keys.backup(id))?;
+        self.repository.remover().remove(&keys.marker_of(id))?;
         if self.is_held(keys, id)? {
             // Another run may have emptied the trash before there was a hold, and deletes what the backup needs.
             let is_safe = !is_written || self.repository.reader().stat_if_there(&trash)?.is_some();
@@ -122,8 +118,8 @@ impl<'w> Work<'w> {
 
     /// The trash stays: another run may be about to delete the commit marker once more.
     fn put_back(&self, keys: &ClusterKeys, id: &BackupId, marker: &[u8]) -> store::Result<()> {
-        self.create(&keys.backup(id), marker)?;
-        self.listener.notice(format!("backup {id} is held, and was brought back"));
+        self.create(&keys.marker_of(id), marker)?;
+        self.listener.notice(format!("{} {id} is held, and was brought back", id.noun()));
         Ok(())
     }
 
@@ -153,10 +149,6 @@ impl<'w> Work<'w> {
 
     pub fn observe(&self, keys: &ClusterKeys) -> Result<Observed> {
         Observed::read(&self.repository.reader(), keys.clone())
-    }
-
-    pub fn unneeded_wal(&self, observed: &Observed, besides: &[Summary]) -> Vec<WalObject> {
-        Plan::unneeded_wal_of_all(&observed.input(self.policy, self.now), besides)
     }
 
     pub fn delete(&self, doomed: &[Doomed], freed: &mut Freed) -> Result<()> {

@@ -4,7 +4,6 @@ use std::io::Cursor;
 
 use jiff::Timestamp;
 
-use super::observed::Observed;
 use super::{Request, refuse};
 use crate::model::deletion::{GRACE, MAX_CLOCK_SKEW, RunMarker};
 use crate::model::error::Result;
@@ -19,9 +18,14 @@ pub struct Clock {
 
 impl Clock {
     /// With `--now` a full disk must not stop it: then this host's clock has to do.
-    pub fn begin(repository: &Repository, observed: &[Observed], now: Timestamp, request: &Request) -> Result<Clock> {
-        let Some(first) = observed.first() else { return Ok(Clock { marker: None, store: None }) };
-        let key = ClusterKeys::numbered(&first.keys.runs(), now, rand::random());
+    pub fn begin(
+        repository: &Repository,
+        keys: Option<&ClusterKeys>,
+        now: Timestamp,
+        request: &Request,
+    ) -> Result<Clock> {
+        let Some(keys) = keys else { return Ok(Clock { marker: None, store: None }) };
+        let key = ClusterKeys::numbered(&keys.runs(), now, rand::random());
         let marker = RunMarker {
             format: record::FORMAT,
             command: "expire".to_owned(),
@@ -40,7 +44,7 @@ impl Clock {
             clock.end(repository)?;
             return Err(refuse::clock_skew(store, now));
         }
-        sweep(repository, &first.keys, store)?;
+        sweep(repository, keys, store)?;
         Ok(clock)
     }
 

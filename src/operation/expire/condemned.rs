@@ -13,25 +13,26 @@ use crate::model::catalog::Summary;
 use crate::model::deletion::{Condemned, GRACE, MAX_CONDEMNED, MAX_CONDEMNED_KEYS};
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::{ClusterKeys, Key};
+use crate::model::plan::retention::{Plan, Policy};
 use crate::model::record;
 use crate::operation::failure;
 use crate::report::{Listener, Quiet};
 use crate::store::{Entry, Reader};
 
 /// Deletes what was condemned long enough ago, or at once all that nothing needs.
-pub fn purge(work: &Work<'_>, keys: &ClusterKeys) -> Result<Freed> {
+pub fn purge(work: &Work<'_>, keys: &ClusterKeys, policy: &Policy) -> Result<Freed> {
     let (reader, remover) = (work.repository.reader(), work.repository.remover());
     let is_due = |entry: &Entry| work.at_once || work.now.duration_since(entry.modified) >= GRACE;
     let due: Vec<Entry> = reader.list(&keys.condemned())?.into_iter().filter(is_due).collect();
     // Before the backups are read: `undelete` creates the commit marker and then looks for the trash.
-    trash::empty(work, keys)?;
+    trash::empty(work, keys, |id| !id.is_dump())?;
     let mut freed = Freed::default();
     if due.is_empty() && !work.at_once {
         return Ok(freed);
     }
     let observed = work.observe(keys)?;
     let trash = trash::summaries(&reader, &observed)?;
-    let doomed = doomed(work, &observed, &trash)?;
+    let doomed = doomed(work, &observed, policy, &trash)?;
     if work.at_once {
         work.delete(&doomed, &mut freed)?;
         due.iter().try_for_each(|entry| remover.remove(&entry.key).map(drop))?;
@@ -53,17 +54,17 @@ pub fn purge(work: &Work<'_>, keys: &ClusterKeys) -> Result<Freed> {
 }
 
 /// What neither a backup needs that is there, nor one that can be brought back.
-fn doomed(work: &Work<'_>, observed: &Observed, trash: &[Summary]) -> Result<Vec<Doomed>> {
+fn doomed(work: &Work<'_>, observed: &Observed, policy: &Policy, trash: &[Summary]) -> Result<Vec<Doomed>> {
     let kept: Vec<&Summary> = observed.backups.iter().chain(trash).collect();
-    let wal = work.unneeded_wal(observed, trash);
+    let wal = Plan::unneeded_wal_of_all(&observed.input(policy, work.now), trash);
     needs::garbage(&work.repository.reader(), observed, &work.gone.borrow(), &kept, &wal, work.now)
 }
 
 /// Names what nothing needs and what is not named yet.
-pub fn condemn(work: &Work<'_>, keys: &ClusterKeys) -> Result<Freed> {
+pub fn condemn(work: &Work<'_>, keys: &ClusterKeys, policy: &Policy) -> Result<Freed> {
     let observed = work.observe(keys)?;
     let named = named(work.listener, &work.repository.reader(), &observed.condemned)?;
-    let mut new = doomed(work, &observed, &[])?;
+    let mut new = doomed(work, &observed, policy, &[])?;
     new.retain(|one| !named.contains(&one.key));
     for some in new.chunks(MAX_CONDEMNED_KEYS) {
         let of_these = some.iter().map(|one| one.key.clone()).collect();

@@ -16,6 +16,10 @@ impl Amount {
         self.wal_files += u64::from(doomed.is_wal);
     }
 
+    pub fn of_bytes(bytes: u64) -> Amount {
+        Amount { bytes, wal_files: 0 }
+    }
+
     pub fn of<'d>(doomed: impl IntoIterator<Item = &'d Doomed>) -> Amount {
         let mut amount = Amount::default();
         doomed.into_iter().for_each(|one| amount.add(one));

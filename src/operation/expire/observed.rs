@@ -44,10 +44,11 @@ impl Observed {
         let mut trashed = reader.list(&keys.trash())?;
         let condemned = reader.list(&keys.condemned())?;
         let backups = committed(reader, &keys)?;
-        let holds = hold::read_all(reader, &keys)?;
+        let holds = hold::of_backups(reader, &keys)?;
         trashed.extend(reader.list(&keys.trash())?);
         let wal = listed.archive(&backups);
-        let trash = newest_first(&keys, trashed);
+        let mut trash = newest_first(&keys, trashed);
+        trash.retain(|id, _| !id.is_dump());
         let proven = drills::newest_proven(reader, &keys, &backups)?;
         Ok(Observed { keys, backups, holds, trash, condemned, parts, wal, proven })
     }
@@ -69,18 +70,18 @@ impl Observed {
         self.backups.iter().filter(|backup| !dropped.contains(&&backup.id)).collect()
     }
 
-    pub fn rows(&self, plan: &Plan) -> Vec<Row> {
+    /// Without a plan everything is kept.
+    pub fn rows(&self, plan: Option<&Plan>) -> Vec<Row> {
+        let Some(plan) = plan else {
+            let everything = || "everything is kept: there is no [retention]".to_owned();
+            return self.backups.iter().map(|backup| Row::new(backup, true, everything())).collect();
+        };
         let summary = |id: &BackupId| self.backups.iter().find(|backup| backup.id == *id);
         let row = |verdict: &crate::model::plan::retention::Verdict| {
             let rule = verdict.rule.as_ref().map_or("no rule keeps it".to_owned(), ToString::to_string);
             Some(Row::new(summary(&verdict.id)?, verdict.rule.is_some(), rule))
         };
         plan.verdicts.iter().filter_map(row).collect()
-    }
-
-    pub fn rows_of_all(&self) -> Vec<Row> {
-        let everything = || "everything is kept: there is no [retention]".to_owned();
-        self.backups.iter().map(|backup| Row::new(backup, true, everything())).collect()
     }
 }
 

@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::Request;
+use super::{Planned, Request};
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::BackupId;
-use crate::model::plan::retention::Plan;
+use crate::model::plan::retention::Verdict;
 use crate::operation::catalog::{GIVE_UP, Unreadable};
 
 pub fn unconfirmed(request: &Request) -> Result<()> {
@@ -16,13 +16,19 @@ pub fn unconfirmed(request: &Request) -> Result<()> {
     Err(Error::new(Code::Refused, message).hint("see what that is: pgcairn expire --dry-run --now, then add --yes"))
 }
 
-pub fn more_than_half(plans: &[Plan]) -> Result<()> {
-    let all: usize = plans.iter().map(|plan| plan.verdicts.len()).sum();
-    let dropped: usize = plans.iter().map(|plan| plan.dropped().count()).sum();
+pub(super) fn more_than_half(all: &[Planned]) -> Result<()> {
+    let backups = all.iter().filter_map(|planned| planned.backups.as_ref()).flat_map(|plan| &plan.verdicts);
+    few_dropped("backups", backups)?;
+    few_dropped("dumps", all.iter().flat_map(|planned| &planned.dump_verdicts))
+}
+
+fn few_dropped<'v>(noun: &str, verdicts: impl Iterator<Item = &'v Verdict>) -> Result<()> {
+    let (dropped, kept): (Vec<&Verdict>, Vec<&Verdict>) = verdicts.partition(|verdict| verdict.rule.is_none());
+    let (dropped, all) = (dropped.len(), dropped.len() + kept.len());
     if 2 * dropped <= all {
         return Ok(());
     }
-    let message = format!("{dropped} of {all} backups would be dropped, more than half");
+    let message = format!("{dropped} of {all} {noun} would be dropped, more than half");
     Err(Error::new(Code::Refused, message)
         .hint("see which: pgcairn expire --dry-run; if that is meant: pgcairn expire --yes"))
 }

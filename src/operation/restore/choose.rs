@@ -94,7 +94,9 @@ pub fn choose(source: &Source<'_>, request: &Request, listener: &dyn Listener) -
             }
         };
         passed_over.into_iter().for_each(|warning| listener.warning(warning));
-        trust::doubt(marker, &signature).into_iter().for_each(|doubt| listener.notice(doubt));
+        trust::doubt(trust::Thing::backup(&marker.summary.id), &signature)
+            .into_iter()
+            .for_each(|doubt| listener.notice(doubt));
         let (backup, histories) = (backup.clone(), timeline::histories(&timeline, &archive));
         return Ok(Chosen { backup, signature, timeline, stop, scanned, histories });
     }

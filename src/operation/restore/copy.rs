@@ -9,7 +9,6 @@ use crate::model::error::Result;
 use crate::model::plan::required_settings::RequiredSettings;
 use crate::model::plan::settings_file::Setting;
 use crate::model::relation::CAPTURED_CONFIGURATION;
-use crate::model::shell_word::shell_word;
 use crate::postgres::{Environment, Installation, Launch, Origin, Room, ScratchServer, USUAL_SUPERUSER};
 
 /// PostgreSQL cuts a `cluster_name` after this many bytes (`NAMEDATALEN`).
@@ -75,25 +74,13 @@ impl StoppedCopy {
         }
     }
 
-    /// A command for a person. `restart` starts with the same command line again (`read_post_opts` in pg_ctl.c), also a
-    /// server that was stopped.
+    /// A command for a person.
     pub fn pg_ctl(&self, log: &Path, action: &str) -> String {
-        let path = |path: &Path| shell_word(&path.to_string_lossy());
-        let log = if action == "stop" { String::new() } else { format!(" -l {}", path(log)) };
-        format!("{} -D {}{log} {action}", self.program("pg_ctl"), path(&self.data))
+        self.installation.pg_ctl(&self.data, log, action)
     }
 
-    /// A setting of a database beats those that the server was started with, and triggers of a login are the origin's
-    /// code.
     pub fn psql(&self, server: &ScratchServer) -> String {
-        let quiet = if self.installation.major() >= 17 { "PGOPTIONS='-c event_triggers=off' " } else { "" };
-        format!("{quiet}{} {} -d {}", self.program("psql"), server.psql_words(), server.database())
-    }
-
-    /// With its path where it is there: packages keep it out of `PATH`.
-    fn program(&self, name: &str) -> String {
-        let path = self.installation.program(name);
-        if path.is_file() { shell_word(&path.to_string_lossy()) } else { name.to_owned() }
+        self.installation.psql(server)
     }
 }
 

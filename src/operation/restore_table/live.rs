@@ -11,12 +11,11 @@ use crate::model::error::{Code, Error, Result};
 use crate::model::interrupt::Interrupt;
 use crate::model::table_name::{TableName, quoted};
 use crate::operation::restore::StoppedCopy;
-use crate::postgres::{Installation, LiveDatabase, ScratchServer, Script};
+use crate::postgres::{Installation, LiveDatabase, ScratchServer, Script, counted_commit};
 use crate::report::restore::Plan;
 
-/// Begins a line of an answer that is for us; the dump's own statements answer too.
+/// Begins a line of an answer that is for us.
 const MARK: &str = "pgcairn";
-const COMMITTED: &str = "pgcairn committed";
 
 pub struct Live {
     connection: ConnectionString,
@@ -163,12 +162,14 @@ impl Live {
             dump.argument(option);
         }
         dump.argument(format!("--schema={}", self.schema));
-        let script = Script { before: "BEGIN;\n".to_owned(), after: end(expected) };
+        let tables = expected.iter().map(|(member, rows)| (member.in_database(), *rows));
+        let after = counted_commit::end(&tables.collect::<Vec<_>>());
+        let script = Script { before: "BEGIN;\n".to_owned(), after };
         let answer = self
             .open(&copy.installation)
             .load(&mut dump, &script, interrupt)
             .map_err(|error| self.unfinished(copy, error))?;
-        let counted = counted(&answer);
+        let counted = counted_commit::counted(&answer);
         let differing = expected.iter().zip(&counted).find(|((_, rows), counted)| rows != *counted);
         if let Some(((member, rows), counted)) = differing {
             return Err(nothing_loaded(Error::new(
@@ -176,7 +177,7 @@ impl Live {
                 format!("of {rows} rows of {} {counted} arrived", quoted(&member.name)),
             )));
         }
-        if counted.len() != expected.len() || !answer.iter().any(|line| line == COMMITTED) {
+        if counted.len() != expected.len() || !counted_commit::is_committed(&answer) {
             return Err(nothing_loaded(Error::new(Code::TableLoad, "the live server did not take all of it")));
         }
         Ok(counted)
@@ -246,34 +247,9 @@ fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// Counts, says what it counted, and commits where that is what the copy has.
-fn end(expected: &[(Member, u64)]) -> String {
-    let mut text = "\nSET search_path = pg_catalog;\n".to_owned();
-    for (number, (member, _)) in expected.iter().enumerate() {
-        let table = member.in_database();
-        text += &format!("SELECT count(*) AS c{number} FROM ONLY {table} \\gset\n\\echo {MARK} {number} :c{number}\n");
-    }
-    text += "\\set same true\n";
-    for (number, (_, rows)) in expected.iter().enumerate() {
-        text += &format!("SELECT :'same'::bool AND :c{number} = {rows} AS same \\gset\n");
-    }
-    text + &format!("\\if :same\nCOMMIT;\n\\echo {COMMITTED}\n\\endif\n")
-}
-
-fn counted(answer: &[String]) -> Vec<u64> {
-    let number = |line: &String| line.strip_prefix(MARK)?.split_whitespace().nth(1)?.parse().ok();
-    answer.iter().filter_map(number).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_was_counted_is_read_in_order_among_other_answers() {
-        let answer = ["", "7", "pgcairn 0 1000", "pgcairn 1 0", COMMITTED].map(str::to_owned);
-        assert_eq!(counted(&answer), [1000, 0]);
-    }
 
     #[test]
     fn names_stay_names() {

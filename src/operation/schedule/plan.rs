@@ -153,8 +153,10 @@ fn reason_against(config: &Config, job: Job, facts: &Facts) -> Option<String> {
         return Some("the configuration says never".to_owned());
     }
     match job {
-        Job::Backup if config.postgres.is_none() => Some("there is no [postgres]".to_owned()),
-        Job::Expire if !config.repositories().any(|one| config.retention_of(one).is_some()) => {
+        Job::Backup if config.postgres.is_none() => Some("there is no [postgres] data_dir".to_owned()),
+        Job::Dump if config.postgres.is_none() && config.remote.is_none() => Some("there is no [postgres]".to_owned()),
+        Job::Dump if config.dump.is_none() => Some("there is no [dump]".to_owned()),
+        Job::Expire if !config.repositories().any(|one| expires(config, one)) => {
             Some("there is no [retention]: everything is kept".to_owned())
         }
         Job::Copy if config.others.is_empty() => Some("there is only one [[repository]]".to_owned()),
@@ -163,6 +165,11 @@ fn reason_against(config: &Config, job: Job, facts: &Facts) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// Where only some backups go there are no dumps.
+fn expires(config: &Config, repository: &Repository) -> bool {
+    config.retention_of(repository).is_some() || config.dump_retention().is_some() && repository.keep.is_none()
 }
 
 fn missing(config: &Config, jobs: &[Planned], facts: &Facts) -> Vec<PathBuf> {
@@ -205,8 +212,8 @@ fn service(config: &Config, job: Job, facts: &Facts) -> DropIn {
 pub fn further_repositories(config: &Config, job: Job) -> impl Iterator<Item = &str> {
     let is_meant = move |one: &&Repository| match job {
         Job::Drill => true,
-        Job::Expire => config.retention_of(one).is_some(),
-        Job::Backup | Job::Copy | Job::Verify => false,
+        Job::Expire => expires(config, one),
+        Job::Backup | Job::Dump | Job::Copy | Job::Verify => false,
     };
     config.others.iter().filter(is_meant).map(|one| one.name.as_str())
 }

@@ -15,7 +15,7 @@ use crate::model::error::{Code, Error, Result};
 use crate::model::interrupt::Interrupt;
 use crate::model::plan::target::Target;
 use crate::model::recovery_log::RecoveryLog;
-use crate::postgres::{End, Failure, LONGEST_SILENCE, ScratchServer};
+use crate::postgres::{End, Failure, Installation, LONGEST_SILENCE, ScratchServer};
 use crate::report;
 use crate::report::Listener;
 
@@ -91,6 +91,11 @@ pub fn reached(target: &Target, restored: &Restored, recovery: &RecoveryLog) -> 
         true => Ok(stopped),
         false => Err(format!("the target was not reached; the log says: {stopped}")),
     }
+}
+
+/// How a copy that was kept is started again, and entered.
+pub fn enter(installation: &Installation, place: &Place, server: &ScratchServer) -> Vec<String> {
+    vec![installation.pg_ctl(&place.data(), &server.room().log(), "restart"), installation.psql(server)]
 }
 
 /// A statement on the copy failed.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::leftover;
 use crate::model::error::{Code, Error, Result};
+use crate::operation::failure::cannot;
 use crate::operation::own_directory::OwnDirectory;
 use crate::postgres::Room;
 use crate::report::Listener;
@@ -53,6 +54,21 @@ impl Place {
 
     pub fn room(&self) -> Result<Room> {
         Room::make(&self.directory.path().join("server"))
+    }
+
+    /// The room there is below it.
+    pub fn refuse_less_than(&self, needed: u64) -> Result<()> {
+        let path = self.directory.path().parent().unwrap_or(self.directory.path());
+        let stat = rustix::fs::statvfs(path).map_err(|error| cannot("look at", path.display(), error.into()))?;
+        let free = stat.f_bavail * stat.f_frsize;
+        match free >= needed {
+            true => Ok(()),
+            false => {
+                let message = format!("{} needs {needed} bytes, {free} are free", path.display());
+                Err(Error::new(Code::DiskSpace, message)
+                    .hint("free space, or make the copy on another disk: --scratch DIR"))
+            }
+        }
     }
 
     /// What a program said.

@@ -9,21 +9,26 @@ use super::{Answer, COMPARISON, no_answer};
 use crate::config;
 use crate::model::catalog::{CommitMarker, Summary};
 use crate::model::deletion::MAX_CLOCK_SKEW;
-use crate::model::drill::Record;
+use crate::model::drill::{DumpRecord, Record};
+use crate::model::dump;
 use crate::model::error::{Code, Error, Result};
 use crate::model::key::ClusterKeys;
+use crate::model::plan::dump_retention::{self, DumpInput};
 use crate::model::plan::growth::{Growth, SPAN};
 use crate::model::plan::retention::{Archive, Input, Plan, Window};
 use crate::model::verification::{self, Record as Verification, Unsettled};
 use crate::model::wal_name::{Segment, SegmentName, TimelineId, WalName};
 use crate::operation::catalog::{Catalog, generations};
 use crate::operation::copy;
+use crate::operation::dump::catalog::Dumps;
 use crate::operation::expire;
 use crate::operation::hold;
 use crate::operation::repository::{self, Opened};
 use crate::operation::wal::archived::{self, Listed};
 use crate::operation::{Context, catalog, drills, records, set_up, trust, verifications};
-use crate::report::status::{self, LastBackup, LastDrill, LastSegment, LastVerify, Repository, Restorable};
+use crate::report::status::{
+    self, LastBackup, LastDrill, LastDump, LastDumpDrill, LastSegment, LastVerify, Repository, Restorable,
+};
 use crate::store::{Entry, Reader, Space};
 
 pub use crate::operation::copy::Behind;
@@ -39,10 +44,14 @@ pub struct Catalogued {
     system_identifier: u64,
     backups: Vec<Summary>,
     unreadable: u64,
+    dumps: Vec<dump::Summary>,
+    unreadable_dumps: u64,
     /// Which a restore refuses by their signatures.
     untrusted: u64,
     restorable: Vec<Restorable>,
     last_drill: Option<Record>,
+    has_dumps: bool,
+    last_dump_drill: Option<DumpRecord>,
     last_verify: Option<Verification>,
     damage_found: Option<Unsettled>,
     lost_timelines: u64,
@@ -80,17 +89,24 @@ pub fn catalog(context: &Context, wanted: &config::Repository) -> Result<Catalog
     let restorable =
         windows.iter().map(|window| restorable(&opened, window, &trusted, whole)).collect::<Result<_>>()?;
     let last_drill = records::latest(records::newest(&reader, &opened.keys)?)?;
+    let last_dump_drill = records::latest(records::newest(&reader, &opened.keys)?)?;
+    let has_dumps = reader.list(&opened.keys.dumps())?.iter().any(|it| opened.keys.dump_id_of(&it.key).is_some());
     let verifications = verifications::last(&reader, &opened.keys)?;
     let damage_found = verification::unsettled(&verifications);
     let last_verify = last_verify(verifications);
     let (key_check, recovery_sheet) = set_up::read(context, &opened)?;
+    let dumps = Dumps::read(&reader, &opened.keys)?;
     Ok(Catalogued {
         system_identifier: opened.system_identifier,
         backups,
         unreadable,
+        unreadable_dumps: dumps.unreadable.len() as u64,
+        dumps: dumps.dumps.into_iter().map(|marker| marker.summary).collect(),
         untrusted,
         restorable,
         last_drill,
+        has_dumps,
+        last_dump_drill,
         last_verify,
         damage_found,
         lost_timelines,
@@ -155,6 +171,7 @@ fn commit_in(opened: &Opened, segment: SegmentName) -> Result<Option<Timestamp>>
 pub struct Stored {
     backup_bytes: u64,
     wal_bytes: u64,
+    dump_bytes: u64,
     /// Trash, holds and such.
     other_bytes: u64,
     growth: Option<Growth>,
@@ -168,6 +185,7 @@ pub fn stored(context: &Context, wanted: &config::Repository) -> Result<Stored> 
     let mut stored = Stored {
         backup_bytes: 0,
         wal_bytes: 0,
+        dump_bytes: 0,
         other_bytes: 0,
         growth: None,
         space: repository.space()?,
@@ -181,6 +199,7 @@ pub fn stored(context: &Context, wanted: &config::Repository) -> Result<Stored> 
         }
         objects.extend(entries.iter().map(|entry| (entry.modified, entry.size)));
         freed += freed_within(context, wanted, &repository.reader(), &keys, &entries)?;
+        freed += freed_dumps(context, wanted, &repository.reader(), &keys)?;
     }
     stored.oldest = objects.iter().map(|(created, _)| *created).min();
     stored.growth = Growth::of(objects.into_iter(), freed, context.now);
@@ -192,14 +211,23 @@ impl Stored {
         let is_part = || keys.parts().iter().chain([&keys.backups()]).any(|prefix| key.starts_with(prefix));
         match key.starts_with(&keys.wal()) {
             true => &mut self.wal_bytes,
+            false if key.starts_with(&keys.dumps()) => &mut self.dump_bytes,
             false if is_part() => &mut self.backup_bytes,
             false => &mut self.other_bytes,
         }
     }
 
     fn total(&self) -> u64 {
-        self.backup_bytes + self.wal_bytes + self.other_bytes
+        self.backup_bytes + self.wal_bytes + self.dump_bytes + self.other_bytes
     }
+}
+
+/// Likewise of dumps.
+fn freed_dumps(context: &Context, wanted: &config::Repository, reader: &Reader, keys: &ClusterKeys) -> Result<u64> {
+    let Some(policy) = context.config.dump_retention().filter(|_| wanted.keep.is_none()) else { return Ok(0) };
+    let (dumps, holds) = (Dumps::read(reader, keys)?.dumps, hold::of_dumps(reader, keys)?);
+    let input = DumpInput { policy, dumps: &dumps, holds: &holds, proven: None, now: context.now };
+    Ok(dump_retention::freed_within(&input, SPAN))
 }
 
 /// What expiry will drop; nothing without retention, or where it stops at what it cannot read.
@@ -212,7 +240,7 @@ fn freed_within(
 ) -> Result<u64> {
     let Some(policy) = context.config.retention_of(wanted) else { return Ok(0) };
     let Ok(backups) = expire::committed(reader, keys) else { return Ok(0) };
-    let holds = hold::read_all(reader, keys)?;
+    let holds = hold::of_backups(reader, keys)?;
     let Ok(listed) = Listed::among(entries, reader, keys)?.whole() else { return Ok(0) };
     let wal = listed.archive(&backups);
     let proven = drills::newest_proven(reader, keys, &backups)?;
@@ -275,6 +303,17 @@ impl Repository {
             stored_bytes: backup.totals.stored_bytes,
             flagged_pages: backup.flagged.count,
         });
+        self.dumps = Some(known.dumps.len() as u64);
+        self.unreadable_dumps = Some(known.unreadable_dumps);
+        let past = known.dumps.iter().filter(|dump| dump.finished <= now + MAX_CLOCK_SKEW).max_by_key(|d| d.finished);
+        let newest = past.or_else(|| known.dumps.iter().max_by_key(|dump| dump.finished));
+        self.last_dump = newest.map(|dump| LastDump {
+            id: dump.id.clone(),
+            finished: dump.finished,
+            age_seconds: seconds_since(dump.finished, now),
+            data_bytes: dump.totals.data_bytes,
+            stored_bytes: dump.totals.stored_bytes,
+        });
         self.restorable = Some(known.restorable);
         self.last_drill = known.last_drill.map(|drill| LastDrill {
             age_seconds: seconds_since(drill.started, now),
@@ -282,6 +321,14 @@ impl Repository {
             passed: drill.passed,
             recovery_seconds: drill.recovery_seconds,
             backup: drill.backup,
+        });
+        self.has_dumps = known.has_dumps;
+        self.last_dump_drill = known.last_dump_drill.map(|drill| LastDumpDrill {
+            age_seconds: seconds_since(drill.started, now),
+            started: drill.started,
+            passed: drill.passed,
+            load_seconds: drill.load_seconds,
+            dump: drill.dump,
         });
         (self.damage_found, self.unreadable_timelines) = (known.damage_found, Some(known.lost_timelines));
         (self.key_check, self.recovery_sheet) = (known.key_check, known.recovery_sheet);
@@ -300,6 +347,7 @@ impl Repository {
         self.stored = Some(status::Stored {
             backup_bytes: stored.backup_bytes,
             wal_bytes: stored.wal_bytes,
+            dump_bytes: stored.dump_bytes,
             total_bytes: total,
             free_bytes: stored.space.map(|space| space.free),
             added_bytes_per_day: stored.growth.map(|growth| growth.added),

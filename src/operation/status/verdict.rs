@@ -34,6 +34,8 @@ fn facts(config: &Config, status: &Status) -> Facts {
         slots: server.map(|server| server.inactive_slots.clone()).unwrap_or_default(),
         failed_runs: failed_runs(config),
         needs_key: !config.recipients.is_empty(),
+        dumps_only: config.remote.is_some(),
+        makes_dumps: config.dump.is_some(),
         repositories: status.repositories.iter().map(|it| repository(status, it)).collect(),
     }
 }
@@ -70,6 +72,9 @@ fn told(status: &Status, repository: &Repository, backups: u64) -> Told {
     Told {
         backups,
         backup_seconds: repository.last_backup.as_ref().map(|last| last.age_seconds),
+        dumps: repository.dumps.unwrap_or(0),
+        dump_seconds: repository.last_dump.as_ref().map(|last| last.age_seconds),
+        unreadable_dumps: repository.unreadable_dumps.unwrap_or(0),
         unreadable: repository.unreadable_backups.unwrap_or(0),
         untrusted: repository.untrusted_backups.unwrap_or(0),
         flagged_pages: repository.last_backup.as_ref().map_or(0, |last| last.flagged_pages),
@@ -82,6 +87,8 @@ fn told(status: &Status, repository: &Repository, backups: u64) -> Told {
         promised_seconds: repository.recovery_window_seconds,
         oldest_seconds: repository.stored.as_ref().and_then(|stored| stored.oldest_seconds),
         drill: repository.last_drill.as_ref().map(|it| Try { seconds: it.age_seconds, passed: it.passed }),
+        has_dumps: repository.has_dumps,
+        dump_drill: repository.last_dump_drill.as_ref().map(|it| Try { seconds: it.age_seconds, passed: it.passed }),
         key_checked: repository.key_check.as_ref().is_some_and(|check| check.counts),
         sheet_is_current: repository.recovery_sheet.as_ref().map(|sheet| sheet.current),
         damage: repository

@@ -79,6 +79,12 @@ impl<'d> Due<'d> {
         candidates.0.push((self.turn(key, seen, known), bytes));
     }
 
+    /// Those of a list that are there.
+    pub fn candidates(&self, candidates: &mut Candidates, lines: &[Sighted]) {
+        let there = lines.iter().filter_map(|(line, seen)| Some((&line.key, (*seen)?)));
+        there.for_each(|(key, seen)| self.candidate(candidates, key, seen, seen.size));
+    }
+
     /// So many of the first that they are the share that is wanted.
     pub fn take(&mut self, Candidates(mut candidates): Candidates) {
         let How::Sample(share) = self.how else { return };

@@ -1,4 +1,4 @@
-//! One object of a backup: whether it is there, is what the list says, and says of itself what it is.
+//! One object of a backup or dump: whether it is there, is what the list says, and says of itself what it is.
 
 use std::io::Read;
 
@@ -6,9 +6,9 @@ use sha2::{Digest, Sha256};
 
 use super::tally::Tally;
 use crate::codec::{MAX_HEADER, peek};
-use crate::model::catalog::{ObjectLine, Summary};
+use crate::model::catalog::ObjectLine;
 use crate::model::error::Result;
-use crate::model::key::Encryption;
+use crate::model::key::{BackupId, Encryption};
 use crate::model::sha256::Sha256Sum;
 use crate::operation::failure;
 use crate::report::verify::Damage;
@@ -21,7 +21,7 @@ pub fn verify(
     reader: &Reader,
     encryption: Encryption,
     line: &ObjectLine,
-    backup: &Summary,
+    of: &BackupId,
     tally: &Tally,
 ) -> Result<bool> {
     match flaw(reader, encryption, line)? {
@@ -30,7 +30,7 @@ pub fn verify(
             Ok(true)
         }
         Some(reason) => {
-            tally.damage(Damage { object: line.key.to_string(), reason, hurts: vec![backup.id.clone()] });
+            tally.damage(Damage { object: line.key.to_string(), reason, hurts: vec![of.clone()] });
             Ok(false)
         }
     }

@@ -53,18 +53,23 @@ impl Advice {
         let hurt: BTreeSet<&BackupId> = harmed.damaged.iter().flat_map(|damage| &damage.hurts).collect();
         for id in hurt.iter().take(NAMED) {
             self.lines.push(match all.iter().find(|other| other.name != harmed.name && other.has_sound(id)) {
+                Some(other) if id.is_dump() => {
+                    let restore = format!("dump restore {id} --repository {} --into CONNECTION", other.name);
+                    format!("{id} is sound in {}: {}", other.name, context.command(&restore))
+                }
                 Some(other) => {
                     let restore = format!("restore --repository {} --backup {id} --target-dir DIR", other.name);
                     format!("{id} is sound in {}: {}", other.name, context.command(&restore))
                 }
-                None => format!("{id} was found sound nowhere: make another with {}", context.command("backup")),
+                None => format!("{id} was found sound nowhere: make another with {}", context.command(id.noun())),
             });
         }
         if hurt.len() > NAMED {
-            self.lines.push(format!("and {} more backups are hurt, see --json", hurt.len() - NAMED));
+            self.lines.push(format!("and {} more are hurt, see --json", hurt.len() - NAMED));
         }
         let is_elsewhere = |id: &&BackupId| all.iter().any(|other| other.name != harmed.name && other.has_sound(id));
-        let backup = context.command("backup");
+        let all_dumps = !hurt.is_empty() && hurt.iter().all(|id| id.is_dump());
+        let backup = context.command(if all_dumps { "dump" } else { "backup" });
         if !is_one_of_several(context, harmed) {
             self.next = Some(backup);
             return;

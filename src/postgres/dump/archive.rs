@@ -1,7 +1,9 @@
 //! `pg_dump` and `pg_dumpall`, whose output is a stream like any other. Their exit status counts before its end does.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, Stdio};
@@ -27,20 +29,28 @@ pub struct ClientPrograms {
     pub major: u32,
 }
 
+/// How new they must be, and why.
+pub struct Need<'n> {
+    pub major: u32,
+    /// As a person is told.
+    pub because: &'n str,
+    pub program: &'static str,
+}
+
 impl ClientPrograms {
-    /// Of the server's major, else of the next newer one: an older `pg_dump` refuses.
-    pub fn find(server_major: u32, bindir: Option<&Path>) -> Result<ClientPrograms> {
+    /// Of the major that is needed, else of the next newer one: an older program refuses.
+    pub fn find(need: &Need<'_>, bindir: Option<&Path>) -> Result<ClientPrograms> {
+        let Need { major, because, program } = need;
         let places = bindir.map_or_else(usual_places, |bindir| vec![bindir.to_owned()]);
         let found: Vec<ClientPrograms> = places.iter().filter_map(|place| ClientPrograms::at(place)).collect();
-        let fits = found.iter().filter(|programs| programs.major >= server_major);
+        let fits = found.iter().filter(|programs| programs.major >= *major);
         fits.min_by_key(|programs| programs.major).cloned().ok_or_else(|| {
             let there: Vec<String> = found.iter().map(|programs| programs.major.to_string()).collect();
             let there =
                 if there.is_empty() { "none was found".to_owned() } else { format!("there is {}", there.join(", ")) };
-            let message =
-                format!("the server is PostgreSQL {server_major}, and takes a pg_dump as new or newer; {there}");
+            let message = format!("{because}, and takes a {program} as new or newer; {there}");
             Error::new(Code::Refused, message)
-                .hint(format!("apt-get install postgresql-client-{server_major}, or --bindir DIR where pg_dump is"))
+                .hint(format!("apt-get install postgresql-client-{major}, or --bindir DIR where {program} is"))
         })
     }
 
@@ -52,10 +62,17 @@ impl ClientPrograms {
         Some(ClientPrograms { bindir, major: major_of(version)? })
     }
 
+    /// A program that reaches no server.
+    pub fn alone(&self, program: &str) -> Command {
+        let mut command = clean_command(&self.bindir.join(program));
+        command.stdin(Stdio::null()).process_group(0);
+        command
+    }
+
     /// A program that reaches the same server as `server` says, and has no secret of ours beside its password.
     pub fn command(&self, program: &str, server: &Reach, database: &str) -> Command {
-        let mut command = clean_command(&self.bindir.join(program));
-        command.stdin(Stdio::null()).process_group(0).envs(server.program_environment(database));
+        let mut command = self.alone(program);
+        command.envs(server.program_environment(database));
         command
     }
 
@@ -63,7 +80,7 @@ impl ClientPrograms {
         let mut command = self.command("pg_dump", server, database);
         command.args(["--format=custom", "--compress=0", "--no-password"]);
         command.arg(format!("--snapshot={}", snapshot.id));
-        command.arg(format!("--lock-wait-timeout={}", manner.lock_timeout.as_millis()));
+        command.arg(format!("--lock-wait-timeout={}", manner.program_wait()));
         command
     }
 
@@ -81,27 +98,37 @@ impl ClientPrograms {
     pub fn rest(
         &self,
         server: &Reach,
-        database: &str,
+        (database, encoding): (&str, &str),
         snapshot: &Snapshot,
         manner: Manner,
         in_recovery: bool,
     ) -> Result<Archive> {
         let mut command = self.pg_dump(server, database, snapshot, manner);
-        command.arg("--section=data");
+        // Its arguments are read in it, too, whatever the role's own is. Subscriptions have no rows, and that a role may not
+        // read them is told with the schema.
+        command.env("PGCLIENTENCODING", encoding).args(["--section=data", "--no-subscriptions"]);
         if in_recovery {
             // A standby has none.
             command.arg("--no-unlogged-table-data");
         }
         for table in &snapshot.tables.large {
             // In quotes nothing is a wildcard.
-            command.arg(format!("--exclude-table-data={}", table.name.quoted()));
+            let pattern = [b"--exclude-table-data=", table.pattern.as_slice()].concat();
+            command.arg(OsStr::from_bytes(&pattern));
         }
         Archive::start("pg_dump", command)
     }
 
-    /// Roles and tablespaces. Only a superuser sees passwords.
-    pub fn globals(&self, server: &Reach, passwords: bool) -> Result<Archive> {
+    /// Roles and tablespaces. Only a superuser sees passwords. `--lock-wait-timeout` would be for the `pg_dump` that
+    /// `pg_dumpall` runs for each database (`runPgDump` in pg_dumpall.c); its own session takes what libpq is told. Nor does it tell the server that it is ended: a session
+    /// that waits has to look (`client_connection_check_interval`).
+    pub fn globals(&self, server: &Reach, passwords: bool, manner: Manner) -> Result<Archive> {
         let mut command = self.command("pg_dumpall", server, server.database());
+        let own = server.options().map(|options| format!("{options} ")).unwrap_or_default();
+        command.env(
+            "PGOPTIONS",
+            format!("{own}-c client_connection_check_interval=2s -c lock_timeout={}", manner.lock_timeout.as_millis()),
+        );
         command.args(["--globals-only", "--no-password"]).arg(format!("--database={}", server.database()));
         if !passwords {
             command.arg("--no-role-passwords");
@@ -130,8 +157,8 @@ impl Archive {
         }
     }
 
-    /// Hands out all of its output; an error of the program comes after it.
-    pub fn read(mut self, interrupt: &Interrupt, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    /// Hands out all of its output; an error of the program comes after it. Returns what it says that it left out.
+    pub fn read(mut self, interrupt: &Interrupt, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<Vec<String>> {
         let cannot =
             |error: std::io::Error| Error::new(Code::Io, format!("the output of a program cannot be read: {error}"));
         let mut buffer = vec![0; READ];
@@ -151,6 +178,9 @@ impl Archive {
             }
         }
         let status = self.running.wait(interrupt)?;
-        if status.success() { Ok(()) } else { Err(said::failure(self.name, &mut self.said, &status.to_string())) }
+        match status.success() {
+            true => Ok(said::left_out(&mut self.said)),
+            false => Err(said::failure(self.name, &mut self.said, &status.to_string())),
+        }
     }
 }

@@ -19,11 +19,17 @@ fn databases(major: u32) -> String {
     format!(
         "SELECT d.datname, pg_get_userbyid(d.datdba), pg_encoding_to_char(d.encoding), d.datcollate::text, \
          d.datctype::text, {provider}, {locale}::text, coalesce(s.setconfig, '{{}}'), \
-         shobj_description(d.oid, 'pg_database') FROM pg_database d \
+         shobj_description(d.oid, 'pg_database'), has_database_privilege(d.oid, 'CONNECT'), current_user::text, \
+         CASE WHEN has_database_privilege(d.oid, 'CONNECT') THEN coalesce(pg_database_size(d.oid), 0) ELSE 0 END \
+         FROM pg_database d \
          LEFT JOIN pg_db_role_setting s ON s.setdatabase = d.oid AND s.setrole = 0 \
-         WHERE d.datallowconn AND NOT d.datistemplate ORDER BY d.datname"
+         WHERE d.datallowconn AND NOT d.datistemplate AND NOT ({LEFTOVER}) ORDER BY d.datname"
     )
 }
+
+/// Nobody can connect to one whose `DROP` was cut off (`DATCONNLIMIT_INVALID_DB` in pg_database.h), and one of our own
+/// names is a restore that is not complete.
+const LEFTOVER: &str = "d.datconnlimit = -2 OR d.datname ~ '^pgcairn_[0-9a-f]{16}$'";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DumpServer {
@@ -41,6 +47,11 @@ pub struct DumpedDatabase {
     pub locale: Locale,
     pub settings: Vec<String>,
     pub comment: Option<String>,
+    pub may_connect: bool,
+    /// The role that may or may not.
+    pub asked_by: String,
+    /// On disk, indexes included; 0 where the role may not connect.
+    pub bytes: u64,
 }
 
 impl Connection {
@@ -53,16 +64,27 @@ impl Connection {
         Ok(DumpServer { version: self.version(), system_identifier, in_recovery, now: self.now()? })
     }
 
+    pub fn has_database(&mut self, name: &str) -> Result<bool> {
+        Ok(self.query_opt("SELECT FROM pg_database WHERE datname = $1", &[&name])?.is_some())
+    }
+
     /// Whether the role may read `pg_authid`.
     pub fn sees_passwords(&mut self) -> Result<bool> {
         let row = self.query_one("SELECT has_table_privilege('pg_catalog.pg_authid', 'SELECT')", &[])?;
         self.column(&row, 0)
     }
 
-    /// Those that can be connected to, templates left out; in the order of their names.
+    /// Names of those that are half dropped or half restored.
+    pub fn leftover_databases(&mut self) -> Result<Vec<String>> {
+        let rows = self.query(&format!("SELECT datname FROM pg_database d WHERE {LEFTOVER} ORDER BY 1"), &[])?;
+        rows.iter().map(|row| self.column(row, 0)).collect()
+    }
+
+    /// Those that can be connected to, templates and leftovers left out; in the order of their names.
     pub fn dumped_databases(&mut self) -> Result<Vec<DumpedDatabase>> {
         let rows = self.query(&databases(self.version().major()), &[])?;
         let database = |row: &::postgres::Row| {
+            let bytes: i64 = self.column(row, 11)?;
             Ok(DumpedDatabase {
                 name: self.column(row, 0)?,
                 owner: self.column(row, 1)?,
@@ -75,6 +97,9 @@ impl Connection {
                 },
                 settings: self.column(row, 7)?,
                 comment: self.column(row, 8)?,
+                may_connect: self.column(row, 9)?,
+                asked_by: self.column(row, 10)?,
+                bytes: bytes.unsigned_abs(),
             })
         };
         rows.iter().map(database).collect()

@@ -7,20 +7,29 @@ use futures_util::SinkExt;
 
 use super::super::reach::Reach;
 use super::super::row_session::RowSession;
+use super::super::timeouts;
 use crate::model::dump::{Large, TableName, quoted};
 use crate::model::error::{Error, Result};
 use crate::model::interrupt::Interrupt;
 
 /// What the text of a dump means.
-const SETTINGS: &str = "SET statement_timeout = 0; SET lock_timeout = 0; SET search_path = pg_catalog; \
-     SET DateStyle = 'ISO'; SET IntervalStyle = 'postgres'; SET row_security = off; \
-     SET session_replication_role = DEFAULT; SET check_function_bodies = off; SET xmloption = content";
+const SETTINGS: &str = "SET search_path = pg_catalog; SET DateStyle = 'ISO'; SET IntervalStyle = 'postgres'; \
+     SET row_security = off; \
+     SELECT set_config('session_replication_role', 'origin', false) WHERE current_setting('session_replication_role') <> 'origin'; \
+     SET check_function_bodies = off; SET xmloption = content";
+
+/// That takes rows as they were dumped.
+pub(super) fn copy(table: &Large, encoding: &str) -> String {
+    let columns: Vec<String> = table.columns.iter().map(|name| quoted(name)).collect();
+    let (name, columns) = (table.table.quoted(), columns.join(", "));
+    format!("COPY {name} ({columns}) FROM STDIN WITH (FORMAT text, ENCODING '{encoding}')")
+}
 
 pub struct CopyIn(RowSession);
 
 impl CopyIn {
     pub fn begin(server: &Reach, database: &str) -> Result<CopyIn> {
-        Ok(CopyIn(RowSession::open(server, database, &[SETTINGS.to_owned()])?))
+        Ok(CopyIn(RowSession::open(server, database, &[timeouts::none(server.version), SETTINGS.to_owned()])?))
     }
 
     /// One `COPY` of all that `feed` hands out; returns how many rows it was. Without its end nothing is loaded.
@@ -31,12 +40,7 @@ impl CopyIn {
         interrupt: &Interrupt,
         feed: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>,
     ) -> Result<u64> {
-        let columns: Vec<String> = table.columns.iter().map(|name| quoted(name)).collect();
-        let sql = format!(
-            "COPY {} ({}) FROM STDIN WITH (FORMAT text, ENCODING '{encoding}')",
-            table.table.quoted(),
-            columns.join(", ")
-        );
+        let sql = copy(table, encoding);
         let named = |error: Error| Error { message: format!("table {}: {}", table.table, error.message), ..error };
         let session = &self.0;
         let sink = session.wait(session.client.copy_in::<_, Bytes>(&sql), interrupt).map_err(named)?;

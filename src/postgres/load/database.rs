@@ -14,14 +14,11 @@ const LISTS: [&str; 6] = [
     "unix_socket_directories",
 ];
 
-pub fn there_is(connection: &mut Connection, name: &str) -> Result<bool> {
-    Ok(connection.query_opt("SELECT FROM pg_database WHERE datname = $1", &[&name])?.is_some())
-}
-
-/// Dropped without [`NewDatabase::publish`], by [`NewDatabase::drop_again`].
+/// What is not complete goes away by [`NewDatabase::drop_again`].
 pub struct NewDatabase<'c> {
+    /// Idle for as long as the database is filled, which may be hours: see [`NewDatabase::execute`].
     connection: &'c mut Connection,
-    /// Until it is complete.
+    /// Until it is published.
     pub name: String,
 }
 
@@ -39,51 +36,66 @@ impl<'c> NewDatabase<'c> {
             let message = format!("a database like {} cannot be made: {}", like.name, error.message);
             Error::new(Code::Dump, message).hint(error.hint.unwrap_or_default())
         })?;
-        let mut new = NewDatabase { connection, name };
-        match new.describe(like) {
-            Ok(()) => Ok(new),
-            Err(error) => Err(new.drop_again(error)),
-        }
+        Ok(NewDatabase { connection, name })
     }
 
-    fn describe(&mut self, like: &Database) -> Result<()> {
+    /// By another session where something has ended the first one meanwhile.
+    fn execute(&mut self, sql: &str) -> Result<()> {
+        if self.connection.heartbeat().is_err() {
+            let database = self.connection.reach().database().to_owned();
+            *self.connection = self.connection.open_database(&database)?;
+        }
+        self.connection.execute_all(sql)
+    }
+
+    /// Comment and settings, which would have been those of the sessions that fill it.
+    pub fn describe(&mut self, like: &Database) -> Result<()> {
         let name = quoted(&self.name);
         if let Some(comment) = &like.comment {
-            self.connection.execute_all(&format!("COMMENT ON DATABASE {name} IS {}", literal(comment)))?;
+            self.execute(&format!("COMMENT ON DATABASE {name} IS {}", literal(comment)))?;
         }
         for (setting, value) in like.settings.iter().filter_map(|setting| setting.split_once('=')) {
             let value = if LISTS.contains(&setting) { value.to_owned() } else { literal(value) };
             let value = if value.is_empty() { "''".to_owned() } else { value };
             let setting = setting.split('.').map(quoted).collect::<Vec<_>>().join(".");
-            self.connection.execute_all(&format!("ALTER DATABASE {name} SET {setting} TO {value}"))?;
+            self.execute(&format!("ALTER DATABASE {name} SET {setting} TO {value}"))?;
         }
         Ok(())
     }
 
     /// Whose it will be.
     pub fn give_to(&mut self, owner: &str) -> Result<()> {
-        let sql = format!("ALTER DATABASE {} OWNER TO {}", quoted(&self.name), quoted(owner));
-        self.connection.execute_all(&sql)
+        self.execute(&format!("ALTER DATABASE {} OWNER TO {}", quoted(&self.name), quoted(owner)))
     }
 
     /// Gives it its name. What had it before, where that is wanted, is kept under `aside`: both at once, or neither.
+    /// Where that fails it stays as it is, complete.
     pub fn publish(&mut self, name: &str, aside: Option<&str>) -> Result<()> {
         let rename = |from: &str, to: &str| format!("ALTER DATABASE {} RENAME TO {};", quoted(from), quoted(to));
         let away: String = aside.map(|aside| rename(name, aside)).into_iter().collect();
+        let to_name = rename(&self.name, name);
         // Statements that are sent together are one transaction.
-        self.connection.execute_all(&[away, rename(&self.name, name)].concat()).map_err(|error| {
-            let message = format!("the database cannot be called {name}: {}", error.message);
-            Error::new(Code::Dump, message).hint(format!(
-                "end its sessions: select pg_terminate_backend(pid) from pg_stat_activity where datname = {}; then run the same command again",
-                literal(name)
-            ))
+        self.execute(&[away.as_str(), &to_name].concat()).map_err(|error| {
+            let own = &self.name;
+            let message = format!("{own} is complete, and cannot be called {name}: {}", error.message);
+            let nobody = aside.map(|aside| {
+                let (old, aside) = (quoted(name), quoted(aside));
+                let shut = format!("ALTER DATABASE {old} ALLOW_CONNECTIONS false;");
+                let end = format!(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {};",
+                    literal(name)
+                );
+                format!("{shut} {end} {away} ALTER DATABASE {aside} ALLOW_CONNECTIONS true; ")
+            });
+            let hint = format!("give it its name by hand: {}{to_name}", nobody.unwrap_or_default());
+            Error::new(Code::Dump, message).hint(hint)
         })
     }
 
     /// After a failure: what is not complete goes away. Where it cannot, that is said beside it.
-    pub fn drop_again(self, error: Error) -> Error {
+    pub fn drop_again(mut self, error: Error) -> Error {
         let sql = format!("DROP DATABASE {} WITH (FORCE)", quoted(&self.name));
-        match self.connection.execute_all(&sql) {
+        match self.execute(&sql) {
             Ok(()) => error,
             Err(_) => {
                 let hint = error.hint.clone().map(|hint| format!("{hint}; ")).unwrap_or_default();
@@ -93,7 +105,8 @@ impl<'c> NewDatabase<'c> {
     }
 }
 
-fn literal(text: &str) -> String {
+/// A string as a statement takes it.
+pub fn literal(text: &str) -> String {
     let doubled = text.replace('\'', "''");
     if text.contains('\\') { format!("E'{}'", doubled.replace('\\', "\\\\")) } else { format!("'{doubled}'") }
 }

@@ -37,7 +37,7 @@ const OF_ALL: &[Line] = &[
     ("lc_messages", "C", EVERY),
 ];
 
-/// For a restored copy, which must neither reach nor run anything of the origin's, nor hide damage. Logical
+/// For a copy, which must neither reach nor run anything of the origin's, nor hide damage. Logical
 /// replication would use up the origin's slots, commands and libraries are the origin's, and so are triggers that fire
 /// at a login. Autovacuum would change what is there to be looked at, and spend time on it; so would summaries of WAL.
 const OF_COPIES: &[Line] = &[
@@ -76,7 +76,7 @@ const OF_COPIES: &[Line] = &[
 pub enum Origin {
     /// Made by `initdb` for us.
     Ours,
-    /// Restored from a backup of somebody's server.
+    /// Holds what is somebody's: restored from a backup, or loaded from a dump.
     Restored,
 }
 

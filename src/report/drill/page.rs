@@ -1,6 +1,6 @@
 //! The result as one page for a browser.
 
-use super::{Check, Database, Drill, Span, Table};
+use super::{Check, Database, Drill, Of, Span, Table};
 use crate::model::drill::Outcome;
 use crate::report::html::{self, escaped};
 use crate::report::text::{bytes, count, grouped, seconds, utc, utc_and_local, whole_second};
@@ -8,20 +8,36 @@ use crate::report::text::{bytes, count, grouped, seconds, utc, utc_and_local, wh
 const STYLE: &str = include_str!("page.css");
 
 pub fn page(drill: &Drill) -> String {
-    let title = format!("Drill of {}", drill.cluster.as_deref().unwrap_or("a cluster"));
+    let title = title(drill);
     let verdict = if drill.passed { "passed" } else { "failed" };
     let content = format!(
-        "<header><h1>{}</h1><p class=\"verdict {verdict}\">{verdict}</p></header>\n{}{}{}{}\
-         <footer>pgcairn {}, {}</footer>\n",
-        escaped(&title),
-        facts(drill),
-        time_line(drill),
-        checks(&drill.checks),
-        drill.databases.iter().map(database).collect::<String>(),
+        "{}{}<footer>pgcairn {}, {}</footer>\n",
+        part(drill),
+        drill.newest_dump.iter().map(|dump| part(dump)).collect::<String>(),
         env!("CARGO_PKG_VERSION"),
         utc(whole_second(drill.started)),
     );
     html::page(&format!("{title}: {verdict}"), STYLE, &content)
+}
+
+fn title(drill: &Drill) -> String {
+    let cluster = drill.cluster.as_deref().unwrap_or("a cluster");
+    match drill.of {
+        Of::Backup => format!("Drill of {cluster}"),
+        Of::Dump => format!("Drill of {cluster}, a dump"),
+    }
+}
+
+fn part(drill: &Drill) -> String {
+    let verdict = drill.verdict();
+    format!(
+        "<header><h1>{}</h1><p class=\"verdict {verdict}\">{verdict}</p></header>\n{}{}{}{}",
+        escaped(&title(drill)),
+        facts(drill),
+        time_line(drill),
+        checks(&drill.checks),
+        drill.databases.iter().map(database).collect::<String>(),
+    )
 }
 
 fn facts(drill: &Drill) -> String {
@@ -39,6 +55,14 @@ fn facts(drill: &Drill) -> String {
             "Restored",
             format!("{} of data, {} of WAL", bytes(restored.data_bytes), bytes(restored.wal_bytes)),
         ));
+    }
+    if let Some(loaded) = &drill.loaded {
+        rows.push(("Dump", format!("<code>{}</code>", escaped(loaded.dump.as_str()))));
+        rows.push(("Made", escaped(&utc_and_local(whole_second(loaded.finished)))));
+        let into = loaded.postgresql.iter().map(|version| format!(", loaded into {version}")).collect::<String>();
+        rows.push(("PostgreSQL", escaped(&format!("{}{into}", loaded.dumped_major))));
+        let (data, stored) = (bytes(loaded.data_bytes), bytes(loaded.stored_bytes));
+        rows.push(("Has", format!("{}, {data}, stored as {stored}", count(loaded.databases, "database"))));
     }
     if let Some(stop) = drill.recovery.as_ref().and_then(|recovery| recovery.stop.as_ref()) {
         rows.push(("The log says", escaped(&stop.words)));

@@ -49,6 +49,8 @@ fn numbers(status: &Status) -> String {
         let stored = repository.stored.as_ref();
         numbers.extend(number("last_backup", repository.last_backup.as_ref().map(|last| last.age_seconds), "s"));
         numbers.extend(number("last_drill", repository.last_drill.as_ref().map(|last| last.age_seconds), "s"));
+        let of_dumps = repository.last_dump_drill.as_ref().map(|last| last.age_seconds);
+        numbers.extend(number("last_dump_drill", of_dumps, "s"));
         numbers.extend(number("stored", stored.map(|stored| stored.total_bytes), "B"));
         numbers.extend(number("free", stored.and_then(|stored| stored.free_bytes), "B"));
     }

@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 
 use super::{
-    ArchiverFailure, Failure, KeyOnHost, LastDrill, LastVerify, Repository, Restorable, Server, Slot, State, Status,
-    Waiting,
+    ArchiverFailure, Failure, KeyOnHost, LastDrill, LastDump, LastDumpDrill, LastVerify, Repository, Restorable,
+    Server, Slot, State, Status, Waiting,
 };
 use crate::model::error::Code;
+use crate::model::key::BackupId;
 use crate::report::Report;
 use crate::report::text::{age, bytes, count, narrow_facts, percent, utc, wrapped};
 use crate::report::verdict::lag;
@@ -15,7 +16,8 @@ impl Report for Status {
     const NAME: &'static str = "status";
 
     fn human(&self) -> String {
-        let repositories: String = self.repositories.iter().map(Repository::lines).collect();
+        let mut shown = None;
+        let repositories: String = self.repositories.iter().map(|repository| repository.lines(&mut shown)).collect();
         self.verdict.lines() + &self.about_host() + &repositories
     }
 
@@ -130,7 +132,8 @@ impl ArchiverFailure {
 const WINDOWS: usize = 3;
 
 impl Repository {
-    fn lines(&self) -> String {
+    /// `shown` is the dump that was told of last: it goes to all of them.
+    fn lines<'s>(&'s self, shown: &mut Option<&'s BackupId>) -> String {
         let heading = match self.name == self.url {
             true => format!("\n{}\n", self.url),
             false => format!("\n{}, {}\n", self.name, self.url),
@@ -139,6 +142,7 @@ impl Repository {
         let known = [
             self.about_backups(),
             self.about_moments(),
+            self.about_dumps(shown),
             self.about_drill(),
             self.about_verify(),
             self.about_size(),
@@ -162,6 +166,20 @@ impl Repository {
         vec![("backups", format!("{number}{flaws}{}", last.unwrap_or_default()))]
     }
 
+    /// Nothing where there are none, nor where the last was told of already.
+    fn about_dumps<'s>(&'s self, shown: &mut Option<&'s BackupId>) -> Vec<(&'static str, String)> {
+        let unreadable = self.unreadable_dumps.filter(|n| *n > 0).map(|n| format!(", {n} UNREADABLE"));
+        let id = self.last_dump.as_ref().map(|last| &last.id);
+        let is_known = unreadable.is_none() && *shown == id;
+        let Some(number) = self.dumps.filter(|_| !is_known) else { return Vec::new() };
+        *shown = id;
+        let words = |last: &LastDump| {
+            format!(", the last {} ago, {}, {}", age(last.age_seconds), last.id, bytes(last.data_bytes))
+        };
+        let last = self.last_dump.as_ref().map(words).unwrap_or_default();
+        vec![("dumps", format!("{number}{}{last}", unreadable.unwrap_or_default()))]
+    }
+
     fn about_moments(&self) -> Vec<(&'static str, String)> {
         let Some(restorable) = &self.restorable else { return Vec::new() };
         if restorable.is_empty() {
@@ -180,12 +198,18 @@ impl Repository {
     }
 
     fn about_drill(&self) -> Vec<(&'static str, String)> {
-        let words = match (&self.last_drill, self.backups) {
-            (Some(drill), _) => drill.words(),
-            (None, None | Some(0)) => return Vec::new(),
-            (None, Some(_)) => "none has proven anything yet".to_owned(),
+        let of_backups = match (&self.last_drill, self.backups) {
+            (Some(drill), _) => Some(drill.words()),
+            (None, None | Some(0)) => None,
+            (None, Some(_)) => Some("none has proven anything yet".to_owned()),
         };
-        vec![("drill", words)]
+        let of_dumps = match (&self.last_dump_drill, self.has_dumps) {
+            (Some(drill), true) => Some(drill.words(of_backups.is_none())),
+            (None, true) => Some("of a dump none yet".to_owned()),
+            (_, false) => None,
+        };
+        let words: Vec<String> = of_backups.into_iter().chain(of_dumps).collect();
+        if words.is_empty() { Vec::new() } else { vec![("drill", words.join("; "))] }
     }
 
     fn about_verify(&self) -> Vec<(&'static str, String)> {
@@ -234,10 +258,23 @@ impl LastVerify {
 
 impl LastDrill {
     fn words(&self) -> String {
-        let outcome = if self.passed { "passed" } else { "FAILED" };
-        let of = self.backup.as_ref().map(|backup| format!(", of {backup}")).unwrap_or_default();
-        format!("{outcome} {} ago{of}", age(self.age_seconds))
+        drilled(self.passed, self.age_seconds) + &self.backup.iter().map(|id| format!(", of {id}")).collect::<String>()
     }
+}
+
+impl LastDumpDrill {
+    /// Behind what is said of backups there is less room.
+    fn words(&self, alone: bool) -> String {
+        match (alone, self.passed) {
+            (true, passed) => drilled(passed, self.age_seconds) + ", of a dump",
+            (false, true) => format!("dump {} ago", age(self.age_seconds)),
+            (false, false) => format!("dump FAILED {} ago", age(self.age_seconds)),
+        }
+    }
+}
+
+fn drilled(passed: bool, age_seconds: u64) -> String {
+    format!("{} {} ago", if passed { "passed" } else { "FAILED" }, age(age_seconds))
 }
 
 impl Restorable {

@@ -82,7 +82,8 @@ impl Cluster {
     }
 
     pub fn unencrypted_place(&self) -> Outcome<Place> {
-        Place::new(self.server.install, self.server.data(), self.plain.fork()?)
+        let place = Place::new(self.server.install, self.server.data(), self.plain.fork()?)?;
+        Ok(Place { encrypted: false, ..place })
     }
 
     /// The clone's data directory, configured for the same repository as `origin`.
@@ -97,6 +98,7 @@ impl Cluster {
 pub struct Place {
     pub site: Site,
     pub data: PathBuf,
+    pub encrypted: bool,
     _scratch: Scratch,
 }
 
@@ -114,7 +116,7 @@ impl Place {
             account().write(&own.join("pg_wal").join(entry.file_name()), fs::read(entry.path())?, 0o600)?;
         }
         site.point_at(&Server::adopt(install, &own)?)?;
-        Ok(Place { site, data: own, _scratch: scratch })
+        Ok(Place { site, data: own, encrypted: true, _scratch: scratch })
     }
 
     /// A file of pg_wal.

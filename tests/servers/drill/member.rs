@@ -36,10 +36,15 @@ pub fn by_a_member(install: &'static Installation) -> Outcome {
     let told = place.stage.site.run(&["status", "--json"])?.json()?;
     assert_eq!(told["repositories"][0]["last_drill"]["passed"], true, "{told}");
 
+    // Of a dump too.
+    place.stage.dump(&[])?;
+    assert_eq!(place.drill()?.ok()?.stdout.matches("PASSED").count(), 2);
+    assert_eq!(drilled_by(&place)?, [MEMBER; 6]);
+
     // Another's records are not the member's, and nothing else is either.
     place.stage.drill(&[])?.ok()?;
     place.takes_nothing()?;
-    assert_eq!(drilled_by(&place)?.len(), 4);
+    assert_eq!(drilled_by(&place)?.len(), 10);
     // What a member puts there stands in nobody's way.
     let cluster = drills.display();
     let junk = format!(
@@ -94,6 +99,10 @@ impl Place {
             .filter(|line| !line.starts_with("pgcairn:"))
             .fold(String::new(), |all, line| all + line + "\n");
         fs::write(&groups, format!("{known}pgcairn:x:{READERS}:\n"))?;
+        // initdb asks for its user's name.
+        let users = fs::read_to_string("/etc/passwd")?;
+        let line = format!("member:x:{MEMBER}:{READERS}::/nonexistent:/bin/sh\n");
+        fs::write(stage.site.path("passwd"), users + &line)?;
         fs::create_dir(&home)?;
         fs::copy(stage.site.identity(), home.join("identity"))?;
         for path in [&home, &home.join("identity")] {
@@ -126,7 +135,9 @@ impl Place {
 
     /// A shell of somebody's, where the group exists; what is mounted there, nobody else sees.
     fn shell(&self, who: &str, script: &str) -> Outcome<Run> {
-        let view = format!("mount --bind {} /etc/group; exec setpriv {who} sh -c \"$0\"", self.groups.display());
+        let (groups, users) = (self.groups.display(), self.stage.site.path("passwd"));
+        let mounts = format!("mount --bind {groups} /etc/group; mount --bind {} /etc/passwd", users.display());
+        let view = format!("{mounts}; exec setpriv {who} sh -c \"$0\"");
         let mut command = Command::new(UNSHARE);
         command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("TZ", "UTC").current_dir("/");
         command.env("STATE_DIRECTORY", "/nonexistent/state");

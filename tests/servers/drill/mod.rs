@@ -1,6 +1,7 @@
 //! `drill`: what it proves of a sound backup, and that each way in which a restore can be worth nothing makes it fail,
 //! with its reason.
 
+mod dumps;
 mod fails;
 mod member;
 mod passes;
@@ -25,5 +26,10 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "drill::out_of_space", run: fails::out_of_space },
         Scenario { name: "drill::time_and_signals", run: fails::time_and_signals },
         Scenario { name: "drill::killed", run: fails::killed },
+        Scenario { name: "drill::dump_passes", run: dumps::passes },
+        Scenario { name: "drill::dump_fails", run: dumps::fails },
+        Scenario { name: "drill::dump_elsewhere", run: dumps::elsewhere },
+        Scenario { name: "drill::dump_ends", run: dumps::ends },
+        Scenario { name: "drill::everything", run: dumps::everything },
     ]
 }

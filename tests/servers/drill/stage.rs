@@ -19,6 +19,16 @@ pub struct Stage {
 
 impl Stage {
     pub fn new(install: &'static Installation) -> Outcome<Stage> {
+        let mut stage = Stage::without_backup(install)?;
+        stage.site.archive_from(&stage.server)?;
+        let made = stage.site.run(&["backup", "--json"])?.ok()?.result()?;
+        stage.backup = made["id"].as_str().unwrap_or_default().to_owned();
+        stage.server.sql("insert into orders values (1001)")?;
+        stage.server.archive_all()?;
+        Ok(stage)
+    }
+
+    pub fn without_backup(install: &'static Installation) -> Outcome<Stage> {
         let server = Server::builder(install).segment_mib(1).setting("archive_mode", "on").start()?;
         server.sql("create table orders as select generate_series(1, 1000) as n")?;
         server.sql("create index on orders (n)")?;
@@ -26,13 +36,15 @@ impl Stage {
         server.sql("create table \"odd \"\"name\" as select generate_series(1, 7) as n")?;
         let site = Site::new(&server)?;
         site.init()?;
-        site.archive_from(&server)?;
         account().make_dir(&site.path("scratch"))?;
-        let made = site.run(&["backup", "--json"])?.ok()?.result()?;
-        let backup = made["id"].as_str().unwrap_or_default().to_owned();
-        server.sql("insert into orders values (1001)")?;
-        server.archive_all()?;
-        Ok(Stage { server, site, backup })
+        Ok(Stage { server, site, backup: String::new() })
+    }
+
+    /// Its id.
+    pub fn dump(&self, words: &[&str]) -> Outcome<String> {
+        let bindir = self.bindir();
+        let made = self.site.run(&[&["dump", "--bindir", &bindir, "--json"], words].concat())?.ok()?.result()?;
+        Ok(made["id"].as_str().ok_or("a dump has an id")?.to_owned())
     }
 
     pub fn scratch(&self) -> PathBuf {

@@ -3,6 +3,16 @@
 mod by_hand;
 mod consistency;
 mod damage;
+mod existing;
+mod kept;
+mod meanwhile;
+mod parts;
+mod remote;
+mod sources;
+mod target;
+mod tls;
+mod verified;
+mod waits;
 mod whole;
 
 use serde_json::Value;
@@ -20,8 +30,30 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "dump::consistent", run: consistency::consistent },
         Scenario { name: "dump::emptied", run: consistency::emptied },
         Scenario { name: "dump::fails", run: consistency::fails },
+        Scenario { name: "dump::existing", run: existing::objects },
+        Scenario { name: "dump::leftovers", run: sources::leftovers },
+        Scenario { name: "dump::limited", run: sources::limited },
+        Scenario { name: "dump::overtaken", run: waits::overtaken },
+        Scenario { name: "dump::parts", run: parts::parts },
+        Scenario { name: "dump::rows", run: existing::rows },
+        Scenario { name: "dump::standby", run: sources::standby },
+        Scenario { name: "dump::waits", run: waits::waits },
         Scenario { name: "dump::damage", run: damage::damage },
         Scenario { name: "dump::killed", run: damage::killed },
+        Scenario { name: "dump::kept", run: kept::kept },
+        Scenario { name: "dump::verified", run: verified::verified },
+        Scenario { name: "dump::encoding", run: meanwhile::encoding },
+        Scenario { name: "dump::audited", run: meanwhile::audited },
+        Scenario { name: "dump::swapped", run: meanwhile::swapped },
+        Scenario { name: "dump::relabelled", run: meanwhile::relabelled },
+        Scenario { name: "dump::waiter", run: meanwhile::waiter },
+        Scenario { name: "dump::tls", run: tls::tls },
+        Scenario { name: "dump::ways_in", run: tls::ways_in },
+        Scenario { name: "dump::remote", run: remote::remote },
+        Scenario { name: "dump::globals", run: target::globals },
+        Scenario { name: "dump::settings", run: target::settings },
+        Scenario { name: "dump::tablespaces", run: target::tablespaces },
+        Scenario { name: "dump::too_new", run: target::too_new },
         Scenario { name: "dump::by_hand", run: by_hand::by_hand },
     ]
 }

@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::{LARGE, Place, SCHEMA, content_of, schema_of, script};
+use crate::refusals::Document;
 use crate::support::account::account;
 use crate::support::majors::Installation;
 use crate::support::server::Server;
@@ -20,8 +21,13 @@ pub fn whole(install: &'static Installation) -> Outcome {
     script(server, "other", "create table t as select 1 as a")?;
     script(server, "Shop = ä", "create database latin encoding 'LATIN1' locale 'C' template template0")?;
     script(server, "latin", "create table t as select U&'\\00e4' as a from generate_series(1, 1000000)")?;
-    let made = place.dump(&["--json", "--exclude", "post*"], 0)?.result()?;
+    let run = place.dump(&["--json", "--exclude", "post*"], 0)?;
+    let made = run.result()?;
     assert_eq!(made["databases"], 3, "{made}");
+    // How much there is to read is known when the first rows are.
+    let events = run.stdout.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let totals: Vec<u64> = events.filter_map(|event| event["bytes_total"].as_u64()).collect();
+    assert!(totals.first().is_some_and(|total| *total > 100 << 20), "{totals:?}");
 
     let shown = place.site.run_with_identity(&["dump", "show", "latest", "--json"])?.ok()?.json()?;
     let rows = |table: &str| {
@@ -31,6 +37,9 @@ pub fn whole(install: &'static Installation) -> Outcome {
     assert_eq!(rows("public.account"), Some(200_000.into()), "{shown}");
     assert_eq!(rows("public.customer"), Some(500.into()), "{shown}");
     assert_eq!(rows("Büro №1.Täble \"x\""), Some(20.into()), "{shown}");
+    let moments: Vec<&str> = (0..3).filter_map(|at| shown["contents"][at]["taken"].as_str()).collect();
+    let [began, ended] = ["started", "finished"].map(|name| shown[name].as_str().unwrap_or_default());
+    assert!(moments.len() == 3 && moments.is_sorted() && began < moments[0] && moments[2] < ended, "{shown}");
     // Without the key nobody learns of tables.
     let shut = place.site.run(&["dump", "show", "latest"])?.ok()?.stdout;
     assert!(!shut.contains("account") && shut.contains("--identity"), "{shut}");
@@ -53,20 +62,35 @@ pub fn whole(install: &'static Installation) -> Outcome {
 
     // A second time the names are taken.
     place.restore(&other, &[], 4)?.says(&["already", "--database"])?;
-    // While somebody is there a database keeps its name, and what would have had it is gone again.
+    place.restore(&other, &["--plan"], 4)?.says(&["already", "--database"])?;
+    let replace = ["--database", "other", "--replace", "--yes"];
+    place.restore(&other, &[&replace[..], &["--plan"]].concat(), 0)?.says(&["the old one would be other_before_"])?;
+    // While somebody is there a database keeps its name, and what would have had it is complete beside it.
     let there = Place::databases(&other)?;
     let busy = other.client_of("other")?;
-    place.restore(&other, &["--database", "other", "--replace", "--yes"], 1)?.says(&["pg_terminate_backend"])?;
-    assert_eq!(Place::databases(&other)?, there);
+    let run = place.restore(&other, &[&replace[..], &["--json"]].concat(), 1)?;
+    let error = run.result()?;
+    let mut document = Document::new();
+    document.compare("dump restore: somebody is connected to what is replaced", &place.site, run)?;
+    document.end()?;
+    let by_hand = error["error"]["hint"].as_str().and_then(|hint| hint.split_once("by hand: ")).ok_or("no hint")?.1;
+    let beside: Vec<String> = Place::databases(&other)?.into_iter().filter(|name| !there.contains(name)).collect();
+    assert!(beside.len() == 1 && beside[0].starts_with("pgcairn_"), "{beside:?}");
+    script(&other, "postgres", by_hand)?;
     drop(busy);
-    place.restore(&other, &["--database", "other", "--replace", "--yes"], 0)?;
-    let names = Place::databases(&other)?;
-    assert!(names.iter().any(|name| name.starts_with("other_before_")), "{names:?}");
+    assert_eq!(content_of(&other, "other")?, content_of(server, "other")?);
+    place.restore(&other, &replace, 0)?;
+    let kept = Place::databases(&other)?.into_iter().filter(|name| name.starts_with("other_before_")).count();
+    assert_eq!(kept, 2);
+    let refused =
+        other.sql_in("other", "select datname from pg_database where not datallowconn and not datistemplate")?;
+    assert!(refused.is_empty(), "{refused:?}");
     place.restore(&other, &["--database", "other=Anders", "--no-owner", "--no-privileges"], 0)?;
     assert_eq!(content_of(&other, "Anders")?, content_of(server, "other")?);
 
-    place.dump(&["other", "--schema-only"], 0)?;
-    place.restore(&other, &["--database", "other=bare"], 0)?;
+    let bare = place.dump(&["other", "--schema-only", "--json"], 0)?.result()?;
+    assert_eq!((&bare["tables"], &bare["rows"]), (&1.into(), &0.into()), "{bare}");
+    place.restore(&other, &["--database", "other=bare"], 0)?.says(&["NONE: schema alone"])?;
     assert_eq!(other.sql_in("bare", "select count(*)::text from t")?, [["0"]]);
     Ok(())
 }

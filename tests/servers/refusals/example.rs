@@ -18,7 +18,7 @@ pub fn of(refusal: Refusal) -> Refusal {
 type Is = fn(&str) -> bool;
 
 /// A kind of value, and examples of it.
-const KINDS: [(Is, &[&str]); 13] = [
+const KINDS: [(Is, &[&str]); 15] = [
     (|w| w.parse::<BackupId>().is_ok(), &["20261120T030000Z-full-7k3f", "20261120T040000Z-full-2m9d"]),
     (|w| numbered(w, |id| id.parse::<BackupId>().is_ok()), &["20261120T030000Z-full-7k3f-1f0c9a3e"]),
     (|w| numbered(w, |time| time.len() == 16 && time.ends_with('Z')), &["20261127T031000Z-1f0c9a3e"]),
@@ -28,6 +28,8 @@ const KINDS: [(Is, &[&str]); 13] = [
     (|w| w.len() == 32 && hex(w) && !digits(w), &["6f1d3c5a90b24e7788c2d4015be3f96a"]),
     (|w| w.len() == 24 && hex(w), &["000000010000000000000005", "000000010000000000000006"]),
     (|w| (17..=20).contains(&w.len()) && digits(w), &["7461093382717234431", "7502218840172993618"]),
+    (|w| w.strip_prefix("pgcairn_").is_some_and(|id| id.len() == 16 && hex(id)), &["pgcairn_6f1d3c5a90b24e77"]),
+    (|w| w.split_once("_before_").is_some_and(|(_, at)| at.ends_with('Z')), &["other_before_20261120T050000Z"]),
     (|w| w.starts_with("PG_1"), &["PG_18_202506291"]),
     (is_date, &["2026-11-20"]),
     (|w| w.len() > 9 && w.matches(':').count() == 2 && w.contains('+'), &["03:05:07.123456+00"]),

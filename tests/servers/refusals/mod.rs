@@ -24,6 +24,7 @@ mod single_table;
 mod start;
 mod tablespaces;
 mod timelines;
+mod tls;
 
 #[allow(dead_code)] // the table of codes needs no server
 #[path = "../../errors_doc/table.rs"]
@@ -62,6 +63,7 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "refusals::drill", run: drill::refusals },
         Scenario { name: "refusals::single_table", run: single_table::refusals },
         Scenario { name: "refusals::dump", run: dump::refusals },
+        Scenario { name: "refusals::tls", run: tls::refusals },
         Scenario { name: "refusals::start", run: start::refusals },
         Scenario { name: "refusals::disk", run: disk::refusals },
         Scenario { name: "refusals::retention", run: retention::refusals },

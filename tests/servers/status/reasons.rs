@@ -62,8 +62,9 @@ pub fn becomes(place: &Place, lines: &str, wanted: &str) -> Outcome {
     wait_for(wanted, || Ok(reasons(place, lines)?.contains(wanted).then_some(())))
 }
 
-/// A drill as its record tells of it.
+/// A drill as its record tells of it, of a backup or of a dump.
 fn drilled(place: &Place, repository: &Path, id: &str, days_ago: i64, passed: bool) -> Outcome {
+    let (of, mark) = if id.contains("-dump-") { ("dump", "-dump") } else { ("backup", "") };
     let backup = objects(repository, "/backups/")?.remove(0);
     let directory = backup.parent().and_then(Path::parent).ok_or("a backup lies below its cluster")?.join("drills");
     if !directory.exists() {
@@ -71,8 +72,8 @@ fn drilled(place: &Place, repository: &Path, id: &str, days_ago: i64, passed: bo
     }
     let started = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second() - days_ago * DAY)?;
     let number = objects(&place.site.repository(), "/drills/")?.len();
-    let name = format!("{}-{number:08x}.json", started.strftime("%Y%m%dT%H%M%SZ"));
-    let record = serde_json::json!({"format": 1, "backup": id, "target": "latest", "started": started,
+    let name = format!("{}-{number:08x}{mark}.json", started.strftime("%Y%m%dT%H%M%SZ"));
+    let record = serde_json::json!({"format": 1, of: id, "target": "latest", "started": started,
         "seconds": 60.0, "passed": passed, "recovery_seconds": 40.0, "checks": [], "pgcairn": "0.1.0"});
     Ok(account().write(&directory.join(name), format!("{record}\n"), 0o640)?)
 }
@@ -101,11 +102,34 @@ pub fn of_backups(install: &'static Installation) -> Outcome {
     is(&place, "", &["critical drill-failed local"])?;
     drilled(&place, &local, &id, 0, true)?;
     is(&place, "", &[])?;
+    of_dumps(&place, &local, &offsite)?;
 
     becomes(&place, "[status]\nbackup = \"1s\"\n", "critical backup-old")?;
     verified(&place)?;
     of_objects(&place, &local)?;
     of_sizes(&place, &local)
+}
+
+/// Where they are configured; a drill of a backup proves nothing of a dump, and the other way round.
+fn of_dumps(place: &Place, local: &Path, offsite: &Path) -> Outcome {
+    is(place, "[dump]\n", &["warning no-dump"])?;
+    let bindir = place.server.install.bin().display().to_string();
+    let made = place.site.run(&["dump", "--bindir", &bindir, "--json"])?.ok()?.result()?;
+    let id = made["id"].as_str().ok_or("a dump has an id")?;
+    is(place, "[dump]\n", &["warning dump-drill-never local", "warning dump-drill-never offsite"])?;
+    drilled(place, offsite, id, 0, true)?;
+    drilled(place, local, id, 9, true)?;
+    is(place, "", &["warning dump-drill-old local"])?;
+    drilled(place, local, id, 1, false)?;
+    is(place, "", &["critical dump-drill-failed local"])?;
+    drilled(place, local, id, 0, true)?;
+    is(place, "[dump]\n", &[])?;
+    becomes(place, "[dump]\n[status]\ndump = \"1s\"\n", "warning dump-old")?;
+    let marker = place.site.object(&format!("/dumps/{id}.json"))?;
+    let sound = fs::read(&marker)?;
+    damage::replace(&marker, b"{}")?;
+    is(place, "", &["warning dumps-unreadable local"])?;
+    damage::replace(&marker, &sound)
 }
 
 /// The last verification of everything counts.

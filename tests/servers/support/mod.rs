@@ -3,6 +3,7 @@
 #![allow(dead_code)] // a helper may be used by the trials of one major or one privilege only
 
 pub mod account;
+pub mod authority;
 pub mod clock;
 pub mod damage;
 pub mod document;
@@ -24,6 +25,7 @@ pub mod small;
 pub mod sql;
 pub mod summary;
 pub mod time;
+pub mod tls_server;
 pub mod wait;
 
 use std::fmt::Display;

@@ -38,6 +38,8 @@ pub struct Site {
     repository_id: Option<String>,
     /// What the configuration says of the repository in place of the URL of a directory.
     place: Option<String>,
+    /// The configuration names no data directory.
+    is_remote: bool,
     /// Lines added to the configuration, whole tables included.
     extra: String,
     pub clock: Option<Clock>,
@@ -68,6 +70,7 @@ impl Site {
             recipient,
             repository_id: None,
             place: None,
+            is_remote: false,
             extra: String::new(),
             clock: None,
         };
@@ -145,6 +148,18 @@ impl Site {
         self.write_config()
     }
 
+    /// The same, by a connection string.
+    pub fn connect(&mut self, connection: &str) -> Outcome {
+        self.connection = connection.to_owned();
+        self.write_config()
+    }
+
+    /// The same of a server whose files are not at hand.
+    pub fn connect_only(&mut self, connection: &str) -> Outcome {
+        self.is_remote = true;
+        self.connect(connection)
+    }
+
     /// Changes what follows host and port of the connection.
     pub fn connect_as(&mut self, who: &str) -> Outcome {
         let place = self.connection.split(" user=").next().unwrap_or_default();
@@ -177,11 +192,11 @@ impl Site {
         let id = self.repository_id.iter().map(|id| format!("id = {id:?}\n")).collect::<String>();
         let local = || format!("url = \"file://{}\"\n", self.repository().display());
         let place = self.place.clone().unwrap_or_else(local);
+        let data = if self.is_remote { String::new() } else { format!("data_dir = {:?}\n", self.data) };
         let text = format!(
-            "name = \"main\"\nstate_dir = {:?}\n[postgres]\ndata_dir = {:?}\nconnection = {:?}\n[encryption]\nrecipients = [{recipients}]\n\
+            "name = \"main\"\nstate_dir = {:?}\n[postgres]\n{data}connection = {:?}\n[encryption]\nrecipients = [{recipients}]\n\
              [[repository]]\nname = \"local\"\n{place}{id}{}",
             self.state_dir(),
-            self.data,
             self.connection,
             self.extra
         );
@@ -203,6 +218,7 @@ impl Site {
             recipient: self.recipient.clone(),
             repository_id: self.repository_id.clone(),
             place: self.place.clone(),
+            is_remote: self.is_remote,
             extra: self.extra.clone(),
             clock: self.clock.clone(),
         };

@@ -15,6 +15,12 @@ pub enum Period {
 }
 
 impl Period {
+    /// With how many of each count.
+    pub fn each(counts: [u32; 4]) -> [(Period, u32); 4] {
+        let [daily, weekly, monthly, yearly] = counts;
+        [(Period::Day, daily), (Period::Week, weekly), (Period::Month, monthly), (Period::Year, yearly)]
+    }
+
     /// `2026-11-20`, `2026-W47`, `2026-11`, `2026`.
     pub fn of(self, moment: Timestamp) -> String {
         let date = moment.to_zoned(TimeZone::UTC).date();
@@ -56,6 +62,8 @@ pub enum Rule {
     },
     /// It was made within the window.
     Window,
+    /// Of a dump: it is young.
+    Within,
     /// The window's first moments are restored from it.
     WindowRestsOnIt,
     Period {
@@ -63,6 +71,10 @@ pub enum Rule {
         name: String,
     },
     Minimum,
+    /// Of a dump: one of the newest that has this database, or one that its marker does not name.
+    MinimumOf {
+        database: Option<String>,
+    },
     /// The newest that a drill restored.
     Proven,
     /// The last one that is good.
@@ -75,9 +87,11 @@ impl fmt::Display for Rule {
             Rule::Hold { reason, until: None } => write!(f, "hold: {reason}"),
             Rule::Hold { reason, until: Some(until) } => write!(f, "hold: {reason} until {until}"),
             Rule::Window => f.write_str("window"),
+            Rule::Within => f.write_str("within"),
             Rule::WindowRestsOnIt => f.write_str("window rests on it"),
             Rule::Period { period, name } => write!(f, "{} {name}", period.adverb()),
-            Rule::Minimum => f.write_str("minimum"),
+            Rule::Minimum | Rule::MinimumOf { database: None } => f.write_str("minimum"),
+            Rule::MinimumOf { database: Some(database) } => write!(f, "minimum of {database}"),
             Rule::Proven => f.write_str("newest proven by a drill"),
             Rule::LastGood => f.write_str("last good one"),
         }

@@ -4,12 +4,15 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use super::{Request, Wanted};
-use crate::model::dump::{Contents, Summary};
+use super::archive::SchemaArchive;
+use super::{Choice, Request, Wanted, existing};
+use crate::flow::stream_reader::StreamReader;
+use crate::model::dump::{Contents, Part, Summary};
 use crate::model::error::{Code, Error, Result};
+use crate::model::selector::Selector;
 use crate::model::shell_word::shell_word;
 use crate::operation::Context;
-use crate::postgres::{Connection, there_is};
+use crate::postgres::{Connection, ThereDatabase};
 
 /// As long as a name may be (`NAMEDATALEN` less one).
 const MAX_NAME: usize = 63;
@@ -18,6 +21,7 @@ pub fn wanted<'c>(
     request: &Request,
     summary: &Summary,
     contents: &'c Contents,
+    streams: &StreamReader<'_>,
     server: &mut Connection,
 ) -> Result<Vec<Wanted<'c>>> {
     if server.in_recovery()? {
@@ -29,15 +33,24 @@ pub fn wanted<'c>(
         return Err(Error::new(Code::Refused, format!("the dump is of PostgreSQL {ours}, and the server is {theirs}"))
             .hint("--into a server of that major or a newer one"));
     }
-    let mut wanted = Vec::new();
-    for (from, name) in names(request, contents) {
+    let (names, mut wanted) = (names(request, contents), Vec::new());
+    if names.len() > 1 && (request.wish.names_some() || request.existing) {
+        let message = "parts of a dump, or what goes into a database that is there, are of one database";
+        return Err(Error::new(Code::Usage, message).hint("name it: --database NAME, or --database NAME=NEW"));
+    }
+    for (from, name) in names {
         let part = contents.databases.iter().find(|part| part.database.name == from).ok_or_else(|| {
             let there: Vec<&str> = contents.databases.iter().map(|part| part.database.name.as_str()).collect();
             Error::new(Code::NotFound, format!("the dump has no database \"{from}\""))
                 .hint(format!("it has {}", there.join(", ")))
         })?;
-        let replaces = there_is(server, &name)?;
-        if replaces && !(request.replace && request.agreed) && !request.plan {
+        let is_there = server.has_database(&name)?;
+        if request.existing && !is_there {
+            return Err(Error::new(Code::NotFound, format!("the server has no database {name}"))
+                .hint("it is made without --existing"));
+        }
+        let replaces = is_there && !request.existing;
+        if replaces && !(request.replace && (request.agreed || request.plan)) {
             let message = format!("the server has a database {name} already");
             return Err(Error::new(Code::Refused, message).hint(format!(
                 "load it beside: --database {}={}; or put it in its place, which keeps the old one under another name: --replace --yes",
@@ -45,13 +58,41 @@ pub fn wanted<'c>(
                 shell_word(&format!("{name}_restored"))
             )));
         }
+        let is_named = matches!(request.dump, Selector::Prefix(_));
+        if replaces && summary.schema_only && !is_named {
+            let message = format!("dump {} has no rows, and would come in the place of database {name}", summary.id);
+            let hint = format!(
+                "use another dump: pgcairn dump list; or, if that is meant, name it: dump restore {}",
+                summary.id
+            );
+            return Err(Error::new(Code::Refused, message).hint(hint));
+        }
         if wanted.iter().any(|other: &Wanted| other.name == name) {
             return Err(Error::new(Code::Usage, format!("two databases would be called {name}"))
                 .hint("--database FROM=TO gives each a name of its own"));
         }
-        wanted.push(Wanted { part, name, replaces });
+        let choice = choice(request, part, &name, streams, server)?;
+        wanted.push(Wanted { part, name, replaces, choice });
     }
     Ok(wanted)
+}
+
+fn choice(
+    request: &Request,
+    part: &Part,
+    name: &str,
+    streams: &StreamReader<'_>,
+    server: &Connection,
+) -> Result<Option<Choice>> {
+    if request.wish.is_everything() && !request.existing {
+        return Ok(None);
+    }
+    let schema = SchemaArchive::read(streams, part)?;
+    let Some(mut there) = request.existing.then(|| ThereDatabase::look(server, name)).transpose()? else {
+        return Ok(Some(Choice { selected: schema.select(&request.wish, None)?, existing: None }));
+    };
+    let look = existing::Look { request, part, name };
+    look.at(schema, &mut there).map(|(selected, existing)| Some(Choice { selected, existing: Some(existing) }))
 }
 
 fn names(request: &Request, contents: &Contents) -> Vec<(String, String)> {
@@ -70,13 +111,20 @@ pub fn aside(name: &str, now: Timestamp) -> String {
 }
 
 pub fn without_plan(context: &Context, request: &Request, summary: &Summary) -> String {
-    let mut words = vec![format!("dump restore {} --into {}", summary.id, shell_word(&request.into))];
+    let mut words = vec![format!("dump restore {} --into {}", summary.id, shell_word(request.into.text()))];
     let pair = |(from, to): &(String, String)| format!("--database {}", shell_word(&format!("{from}={to}")));
     words.extend(request.databases.iter().map(pair));
+    words.extend(request.wish.schemas.iter().map(|schema| format!("--schema {}", shell_word(&schema.to_string()))));
+    words.extend(request.wish.tables.iter().map(|table| format!("--table {}", shell_word(&table.to_string()))));
     let flags = [
         (request.globals, "--globals"),
         (request.owners.no_owner, "--no-owner"),
         (request.owners.no_privileges, "--no-privileges"),
+        (request.wish.data_only, "--data-only"),
+        (request.wish.schema_only, "--schema-only"),
+        (request.existing, "--existing"),
+        (request.clean, "--clean --yes"),
+        (request.owners.no_tablespaces, "--no-tablespaces"),
         (request.replace, "--replace --yes"),
         (request.accept_unsigned, "--accept-unsigned"),
     ];
@@ -86,16 +134,6 @@ pub fn without_plan(context: &Context, request: &Request, summary: &Summary) -> 
     words.extend(request.bindir.iter().map(|bindir| format!("--bindir {}", path(bindir))));
     words.extend(request.identity.iter().map(|file| format!("--identity {}", path(file))));
     context.command(&words.join(" "))
-}
-
-/// Without statistics the first queries are slow.
-pub fn then(wanted: &[Wanted<'_>], into: &str) -> String {
-    let name = wanted.first().map(|wanted| wanted.name.as_str()).unwrap_or_default();
-    let connection = format!("{into} dbname='{}'", name.replace('\\', r"\\").replace('\'', r"\'"));
-    match wanted.len() {
-        1 => format!("vacuumdb --analyze-in-stages --dbname={}", shell_word(&connection)),
-        _ => format!("vacuumdb --all --analyze-in-stages --maintenance-db={}", shell_word(into)),
-    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A backup commits only what is there still. Expiry takes a run that stood still for a grace time, such as on a
+//! A backup or dump commits only what is there still. Expiry takes a run that stood still for a grace time, such as on a
 //! suspended machine, for a dead one; and one that has a list and no commit marker for dropped.
 
 use std::collections::HashMap;
@@ -13,10 +13,15 @@ use crate::store::Reader;
 
 /// After the list of objects was stored: by the store's clock, which expiry goes by.
 pub fn still_there(reader: &Reader, keys: &ClusterKeys, id: &BackupId, objects: &[ObjectLine]) -> Result<()> {
-    let own = objects.iter().filter(|object| keys.writer_of(&object.key).as_ref() == Some(id));
+    let (list, directories) = match id.is_dump() {
+        true => (keys.dump_objects(id), vec![keys.dump_directory(id)]),
+        false => (keys.objects(id), keys.parts_of(id).to_vec()),
+    };
+    let writer = |key: &Key| keys.writer_of(key).or_else(|| keys.dump_part_of(key));
+    let own = objects.iter().filter(|object| writer(&object.key).as_ref() == Some(id));
     let mut missing: HashMap<&Key, u64> = own.map(|object| (&object.key, object.size)).collect();
-    let mut stored = vec![reader.stat(&keys.objects(id))?.modified];
-    for directory in keys.parts_of(id) {
+    let mut stored = vec![reader.stat(&list)?.modified];
+    for directory in directories {
         for entry in reader.list(&directory)? {
             stored.push(entry.modified);
             if missing.get(&entry.key) == Some(&entry.size) {
@@ -49,6 +54,7 @@ pub fn not_overdue(id: &BackupId, listed: Timestamp, now: Timestamp) -> Result<(
 }
 
 fn too_late(id: &BackupId, why: &str) -> Error {
-    Error::new(Code::BackupSession, format!("backup {id} cannot be committed any more: {why}"))
-        .hint("make another one: pgcairn backup")
+    let (code, noun) = (if id.is_dump() { Code::Dump } else { Code::BackupSession }, id.noun());
+    Error::new(code, format!("{noun} {id} cannot be committed any more: {why}"))
+        .hint(format!("make another one: pgcairn {noun}"))
 }
