@@ -10,19 +10,30 @@ use crate::model::plan::dump_retention::DumpPolicy;
 /// How long `dump` waits for a lock where nothing is said.
 pub const LOCK_TIMEOUT: Duration = Duration::from_secs(300);
 
+/// zstd level where none is configured: rows in text get no smaller by the next ones (decision 0021).
+pub const COMPRESSION: i32 = 1;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dump {
     /// Patterns of names; none stands for all.
     pub databases: Vec<String>,
     pub exclude: Vec<String>,
     pub lock_timeout: Duration,
+    /// zstd level, 1 to 19.
+    pub compression: i32,
     /// Without it every dump is kept.
     pub retention: Option<DumpPolicy>,
 }
 
 impl Default for Dump {
     fn default() -> Dump {
-        Dump { databases: Vec::new(), exclude: Vec::new(), lock_timeout: LOCK_TIMEOUT, retention: None }
+        Dump {
+            databases: Vec::new(),
+            exclude: Vec::new(),
+            lock_timeout: LOCK_TIMEOUT,
+            compression: COMPRESSION,
+            retention: None,
+        }
     }
 }
 
@@ -32,6 +43,7 @@ pub(super) fn dump(table: &Table) -> Result<Dump> {
         databases: table.list("databases", value::not_empty)?,
         exclude: table.list("exclude", value::not_empty)?,
         lock_timeout: table.parsed("lock_timeout", value::duration)?.unwrap_or(LOCK_TIMEOUT),
+        compression: file::compression(table, COMPRESSION)?,
         retention: retention.map(|table| self::retention(&table)).transpose()?,
     })
 }

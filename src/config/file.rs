@@ -131,13 +131,17 @@ fn objectives(table: &Table) -> Result<Objectives> {
 }
 
 fn backup(table: &Table) -> Result<Backup> {
-    let compression = table.integer("compression", 1..=keys::MAX_COMPRESSION)?;
     Ok(Backup {
         jobs: table.integer("jobs", 1..=keys::MAX_JOBS)?.and_then(value::jobs),
-        compression: compression.and_then(|level| i32::try_from(level).ok()).unwrap_or(DEFAULT_COMPRESSION),
+        compression: compression(table, DEFAULT_COMPRESSION)?,
         max_rate: table.parsed("max_rate", value::rate)?,
         include: table.list("include", value::absolute_path)?,
     })
+}
+
+pub(super) fn compression(table: &Table, usual: i32) -> Result<i32> {
+    let level = table.integer("compression", 1..=keys::MAX_COMPRESSION)?;
+    Ok(level.and_then(|level| i32::try_from(level).ok()).unwrap_or(usual))
 }
 
 pub(super) fn retention(table: &Table) -> Result<Policy> {

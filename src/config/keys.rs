@@ -147,6 +147,7 @@ pub const KEYS: &[Key] = &[
     optional("dump", "exclude", Form::Patterns, "which it leaves out then"),
     optional("dump", "lock_timeout", Form::Duration, "how long it waits for a table that somebody else has locked")
         .or("5min"),
+    optional("dump", "compression", Form::Integer(1, MAX_COMPRESSION), "zstd level of dumps").or("1"),
     optional(
         "dump",
         "retention",

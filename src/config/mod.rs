@@ -233,6 +233,11 @@ impl Config {
         Some(self.retention_of(repository)?.longest().max(dumps.unwrap_or_default()))
     }
 
+    /// zstd level of a dump.
+    pub fn dump_compression(&self) -> i32 {
+        self.dump.as_ref().map_or(dump::COMPRESSION, |dump| dump.compression)
+    }
+
     /// What expiry goes by with dumps; without it every one is kept.
     pub fn dump_retention(&self) -> Option<&DumpPolicy> {
         self.dump.as_ref()?.retention.as_ref()

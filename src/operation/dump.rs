@@ -76,7 +76,7 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
         keys: &prepared.opened.keys,
         sealer: &prepared.sealer,
         numbers: &numbers,
-        level: context.config.backup.compression,
+        level: context.config.dump_compression(),
         limit: pack_limit,
     };
     let read = AtomicU64::new(0);

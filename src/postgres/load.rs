@@ -4,12 +4,16 @@
 mod copy_in;
 mod database;
 mod globals;
+mod ledger;
 mod programs;
 mod there;
 mod transaction;
+mod unfinished;
 
 pub use copy_in::CopyIn;
 pub use database::{NewDatabase, literal};
-pub use programs::{Loading, Owners};
+pub use ledger::Ledger;
+pub use programs::{Loading, Owners, Section};
 pub use there::{ForeignKey, LiveObject, ThereDatabase};
 pub use transaction::LoadTransaction;
+pub use unfinished::{Purpose, Step, Unfinished};

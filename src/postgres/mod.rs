@@ -43,7 +43,10 @@ pub use environment::{Database, Environment, Extension};
 pub use failure::Failure;
 pub use installation::{Installation, minor_of};
 pub use live_database::{LiveDatabase, Script};
-pub use load::{CopyIn, ForeignKey, LiveObject, LoadTransaction, Loading, NewDatabase, Owners, ThereDatabase, literal};
+pub use load::{
+    CopyIn, ForeignKey, Ledger, LiveObject, LoadTransaction, Loading, NewDatabase, Owners, Purpose, Section, Step,
+    ThereDatabase, Unfinished, literal,
+};
 pub use program::Program;
 pub use reach::Reach;
 pub use relation_names::RelationNames;

@@ -70,6 +70,9 @@ pub struct RestoredDatabase {
     pub kept_as: Option<String>,
     /// Made by the restore; else it was there.
     pub is_new: bool,
+    /// What a run before had left, and this one went on with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resumed: Option<String>,
     /// Where it was not all of the dump: its tables.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub selected: Vec<RestoredTable>,
@@ -106,6 +109,7 @@ impl RestoredDatabase {
             data_bytes: streams.chain([&part.schema]).chain(&part.rest).map(|stream| stream.bytes).sum(),
             kept_as: None,
             is_new: true,
+            resumed: None,
             selected: Vec::new(),
             along: Vec::new(),
             left_out: Vec::new(),
@@ -119,7 +123,8 @@ impl RestoredDatabase {
         let kept = self.kept_as.iter().map(|name| format!("the old one {tense} {name}"));
         let there = (!self.is_new).then(|| "it was there".to_owned());
         let there = there.map(|words| if planned { "it is there".to_owned() } else { words });
-        kept.chain(there).collect()
+        let resumed = self.resumed.iter().map(|name| format!("resumed from {name}"));
+        kept.chain(there).chain(resumed).collect::<Vec<_>>().join("; ")
     }
 
     /// What of the dump it is, line by line.

@@ -19,6 +19,7 @@ Examples:
   pgcairn dump restore latest --into 'host=/run/postgresql user=postgres' --globals
   pgcairn dump restore 20261120T03 --into 'host=/run/postgresql' --database shop=shop_yesterday
   pgcairn dump restore latest --into 'host=/run/postgresql' --database shop --replace --yes
+  pgcairn dump restore 20261120T03 --into 'host=/run/postgresql' --database shop=shop_yesterday --resume
   pgcairn dump restore latest --into 'host=/run/postgresql' --database shop=look --table public.orders
   pgcairn dump restore latest --into 'host=/run/postgresql' --database shop --existing --table 'public.order*' --clean --yes
   pgcairn dump restore latest --into 'host=/run/postgresql' --database shop --existing --schema crm --data-only")]
@@ -65,6 +66,9 @@ pub struct Arguments {
     /// Put it in the place of a database of that name, which is kept under another one; takes --yes
     #[arg(long)]
     replace: bool,
+    /// Go on where a run of the same command was killed or lost its way; begin where none has left anything
+    #[arg(long, conflicts_with = "existing")]
+    resume: bool,
     /// Load a dump that nobody has signed, though a key is trusted
     #[arg(long)]
     accept_unsigned: bool,
@@ -111,6 +115,7 @@ impl Arguments {
             clean: self.clean,
             replace: self.replace,
             agreed: session.agreed(),
+            resume: self.resume,
             accept_unsigned: self.accept_unsigned,
             plan: self.plan,
             jobs: self.jobs.map(|jobs| usize::from(jobs.get())),

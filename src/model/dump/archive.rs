@@ -3,6 +3,8 @@
 
 use thiserror::Error;
 
+use super::TableName;
+
 const MAGIC: &[u8] = b"PGDMP";
 /// Of archives of PostgreSQL 12 (1.14) to 18 (1.16).
 const VERSIONS: std::ops::RangeInclusive<u8> = 14..=16;
@@ -24,6 +26,18 @@ pub struct Entry {
     pub removal: String,
     /// Ids. What `pg_dump` left out of the archive may be among them.
     pub relies_on: Vec<u32>,
+}
+
+impl Entry {
+    /// The table whose rows it brings.
+    pub fn filled(&self) -> Option<TableName> {
+        let schema = self.schema.clone().filter(|_| self.description == "TABLE DATA")?;
+        Some(TableName { schema, name: self.tag.clone() })
+    }
+
+    pub fn makes_large_objects(&self) -> bool {
+        ["BLOB", "BLOB METADATA"].contains(&self.description.as_str())
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -38,6 +38,13 @@ pub struct Stream {
     pub bytes: u64,
 }
 
+impl Stream {
+    /// What no other stream of the dump has: its first piece.
+    pub fn key(&self) -> u32 {
+        self.pieces.first().copied().unwrap_or_default()
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Globals {
     /// Those of roles are among it.

@@ -14,6 +14,7 @@ pub(super) fn setting(config: &Config, path: &str) -> Option<(Value, Value)> {
         "dump.databases" => (json!(dump.databases), json!(usual.databases)),
         "dump.exclude" => (json!(dump.exclude), json!(usual.exclude)),
         "dump.lock_timeout" => (seconds(dump.lock_timeout), seconds(usual.lock_timeout)),
+        "dump.compression" => (json!(dump.compression), json!(usual.compression)),
         "dump.retention" => (config.dump_retention().map_or(Value::Null, policy), Value::Null),
         _ => return None,
     })

@@ -94,6 +94,7 @@ impl Stage<'_> {
             clean: false,
             replace: false,
             agreed: false,
+            resume: false,
             accept_unsigned: self.request.accept_unsigned,
             plan: false,
             jobs: None,

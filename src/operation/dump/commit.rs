@@ -27,7 +27,7 @@ pub fn commit(context: &Context, request: &Request, prepared: &Prepared, mut wri
     let contents = contents(context, prepared, &written.contents)?;
     let line = |bytes: &[u8], key| ObjectLine { key, size: bytes.len() as u64, sha256: Sha256Sum::of(bytes) };
     written.objects.push(line(&contents, keys.dump_contents(id)));
-    let list = objects_list::format(&written.objects, context.config.backup.compression)?;
+    let list = objects_list::format(&written.objects, context.config.dump_compression())?;
     let objects = ObjectsDigest { size: list.len() as u64, sha256: Sha256Sum::of(&list) };
     let summary = summary(context, request, prepared, &written, objects);
     let marker = format_marker(&summary, prepared.signing_key.as_ref());
@@ -77,7 +77,7 @@ fn contents(context: &Context, prepared: &Prepared, contents: &Contents) -> Resu
     }
     let envelope = Envelope::new(prepared.opened.keys.dump_contents(&prepared.id), Kind::DumpContents);
     let sealed = prepared.sealer.seal(&envelope, Vec::new())?;
-    let mut frames = FrameWriter::new(sealed, context.config.backup.compression)?;
+    let mut frames = FrameWriter::new(sealed, context.config.dump_compression())?;
     frames.write_all(&text).map_err(CodecError::from)?;
     Ok(frames.finish().and_then(|sealed| sealed.finish()).map_err(CodecError::from)?)
 }

@@ -9,6 +9,7 @@ mod globals;
 mod load;
 mod plan;
 mod programs;
+mod resume;
 mod tablespaces;
 mod transaction;
 
@@ -31,7 +32,7 @@ use crate::operation::{Context, healed, repository, trust};
 pub use programs::SETS_TRANSACTION_TIMEOUT;
 
 pub use crate::postgres::Owners;
-use crate::postgres::{ClientPrograms, Connection, NewDatabase, Reach};
+use crate::postgres::{ClientPrograms, Connection, Purpose, Reach, Unfinished};
 use crate::report::Listener;
 use crate::report::dump_restore::{DumpRestore, RestoredDatabase, RestoredGlobals};
 use archive::Selected;
@@ -57,6 +58,8 @@ pub struct Request {
     /// A database of that name is kept under another one.
     pub replace: bool,
     pub agreed: bool,
+    /// With what a run before has left, where there is such a thing.
+    pub resume: bool,
     pub accept_unsigned: bool,
     pub plan: bool,
     pub jobs: Option<usize>,
@@ -86,7 +89,10 @@ fn restore(context: &Context, request: &Request, listener: &dyn Listener) -> Res
     let streams = StreamReader { reader: &reader, keys, dump: &summary.id, objects: &objects, opener: &opener };
     let mut server = Connection::open(request.into.text())?;
     server.caution().into_iter().for_each(|caution| listener.warning(caution));
-    let wanted = plan::wanted(request, summary, &contents, &streams, &mut server)?;
+    let mut wanted = plan::wanted(request, summary, &contents, &streams, &mut server)?;
+    for wanted in wanted.iter_mut().filter(|wanted| wanted.is_new()) {
+        wanted.unfinished = resume::look(&mut server, &wanted.purpose, request.resume, listener)?;
+    }
     let globals = request.globals.then(|| globals::of(&contents)).transpose()?;
     let mut report = DumpRestore {
         dump: summary.id.clone(),
@@ -113,6 +119,7 @@ fn restore(context: &Context, request: &Request, listener: &dyn Listener) -> Res
         streams: &streams,
         owners: request.owners,
         has_roles: request.globals,
+        resumes: request.resume,
         tablespaces_below: request.tablespaces_below.as_deref(),
         jobs: share(request.jobs.unwrap_or_else(|| context.config.backup.jobs())).jobs,
         stop: &stop,
@@ -120,15 +127,7 @@ fn restore(context: &Context, request: &Request, listener: &dyn Listener) -> Res
     if let (Some(globals), Some(told)) = (globals, &mut report.globals) {
         work.globals(&mut server, globals, told)?;
     }
-    for (wanted, told) in wanted.iter().zip(&mut report.databases) {
-        let since = Instant::now();
-        listener.notice(format!("dump restore: database {}", wanted.name));
-        match &wanted.choice {
-            Some(Choice { selected, existing: Some(existing) }) => work.load_existing(wanted, selected, existing)?,
-            _ => told.kept_as = work.database(&mut server, wanted)?,
-        }
-        told.seconds = since.elapsed().as_secs_f64();
-    }
+    work.databases(&mut server, &wanted, &mut report.databases)?;
     healed::say(&reader, listener);
     report.seconds = began.elapsed().as_secs_f64();
     let names = wanted.iter().map(|wanted| wanted.name.as_str());
@@ -146,6 +145,10 @@ pub struct Wanted<'c> {
     pub replaces: bool,
     /// Where it is not simply all of it.
     pub choice: Option<Choice>,
+    /// What it is while it has not got its name.
+    pub purpose: Purpose,
+    /// What a run before has left of it.
+    pub unfinished: Option<Unfinished>,
 }
 
 /// What of a database is restored, and whereto.
@@ -156,6 +159,10 @@ pub struct Choice {
 }
 
 impl Wanted<'_> {
+    fn is_new(&self) -> bool {
+        self.choice.as_ref().is_none_or(|choice| choice.existing.is_none())
+    }
+
     /// What the one that is there is called from then on.
     fn kept_as(&self, now: Timestamp) -> Option<String> {
         self.replaces.then(|| plan::aside(&self.name, now))
@@ -163,10 +170,11 @@ impl Wanted<'_> {
 
     fn planned(&self, now: Timestamp) -> RestoredDatabase {
         let kept_as = self.kept_as(now);
-        let mut planned = RestoredDatabase { kept_as, ..RestoredDatabase::planned(self.part, &self.name) };
+        let resumed = self.unfinished.as_ref().map(|left| left.name.clone());
+        let mut planned = RestoredDatabase { kept_as, resumed, ..RestoredDatabase::planned(self.part, &self.name) };
         if let Some(choice) = &self.choice {
             choice.selected.tell(self.part, &mut planned);
-            planned.is_new = choice.existing.is_none();
+            planned.is_new = self.is_new();
             planned.replaced = choice.existing.iter().flat_map(|existing| existing.replaced.clone()).collect();
         }
         planned
@@ -183,6 +191,8 @@ struct Work<'w> {
     owners: Owners,
     /// Those of the dump.
     has_roles: bool,
+    /// What fails is gone on with.
+    resumes: bool,
     tablespaces_below: Option<&'w Path>,
     jobs: usize,
     /// Raised when one of the workers has failed, or the run is to end.
@@ -190,16 +200,40 @@ struct Work<'w> {
 }
 
 impl Work<'_> {
+    /// One after the other. Where one fails, those before it stay, and are named.
+    fn databases(&self, server: &mut Connection, wanted: &[Wanted<'_>], told: &mut [RestoredDatabase]) -> Result<()> {
+        let mut done: Vec<&str> = Vec::new();
+        for (wanted, told) in wanted.iter().zip(told) {
+            let since = Instant::now();
+            self.listener.notice(format!("dump restore: database {}", wanted.name));
+            let loaded = match &wanted.choice {
+                Some(Choice { selected, existing: Some(existing) }) => {
+                    self.load_existing(wanted, selected, existing).map(|()| None)
+                }
+                _ => self.database(server, wanted),
+            };
+            told.kept_as = loaded.map_err(|error| after(&done, error))?;
+            told.seconds = since.elapsed().as_secs_f64();
+            done.push(&wanted.name);
+        }
+        Ok(())
+    }
+
     fn database(&self, server: &mut Connection, wanted: &Wanted<'_>) -> Result<Option<String>> {
-        let mut new = NewDatabase::create(server, &wanted.part.database)?;
+        let (mut new, ledger) = self.begin(server, wanted)?;
         let selected = wanted.choice.as_ref().map(|choice| &choice.selected);
-        let filled = self.fill(&new.name, wanted.part, selected).and_then(|()| match self.owners.no_owner {
+        let filled = self.fill((&mut new, ledger), wanted.part, selected).and_then(|()| match self.owners.no_owner {
             true => Ok(()),
             false => new.give_to(&wanted.part.database.owner),
         });
         let described = filled.and_then(|()| new.describe(&wanted.part.database));
         if let Err(error) = described.and_then(|()| self.context.interrupt.check()) {
-            return Err(new.drop_again(self.about_roles(error)));
+            let error = self.about_roles(error);
+            return Err(if new.is_worth_keeping(&error, self.resumes) {
+                new.keep(error)
+            } else {
+                new.drop_again(error)
+            });
         }
         let aside = wanted.kept_as(self.context.now);
         new.publish(&wanted.name, aside.as_deref()).map(|()| aside)
@@ -221,4 +255,12 @@ impl Work<'_> {
         let globals = if self.has_roles { "" } else { "--globals, or " };
         error.hint(format!("{first}where it lacks a role or a tablespace: {globals}{}", without.join(" ")))
     }
+}
+
+fn after(done: &[&str], error: Error) -> Error {
+    if done.is_empty() {
+        return error;
+    }
+    let hint = error.hint.clone().map(|hint| format!("{hint}; ")).unwrap_or_default();
+    error.hint(format!("{hint}complete before it: {}; name the others by --database", done.join(", ")))
 }

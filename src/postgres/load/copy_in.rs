@@ -8,7 +8,8 @@ use futures_util::SinkExt;
 use super::super::reach::Reach;
 use super::super::row_session::RowSession;
 use super::super::timeouts;
-use crate::model::dump::{Large, TableName, quoted};
+use super::ledger::RECORD;
+use crate::model::dump::{Large, Stream, TableName, quoted};
 use crate::model::error::{Error, Result};
 use crate::model::interrupt::Interrupt;
 
@@ -32,10 +33,11 @@ impl CopyIn {
         Ok(CopyIn(RowSession::open(server, database, &[timeouts::none(server.version), SETTINGS.to_owned()])?))
     }
 
-    /// One `COPY` of all that `feed` hands out; returns how many rows it was. Without its end nothing is loaded.
+    /// One `COPY` of all that `feed` hands out, in one transaction with its entry in the ledger; returns how many rows it was.
+    /// Without its end nothing is loaded.
     pub fn rows(
         &mut self,
-        table: &Large,
+        (table, stream): (&Large, &Stream),
         encoding: &str,
         interrupt: &Interrupt,
         feed: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>,
@@ -43,10 +45,20 @@ impl CopyIn {
         let sql = copy(table, encoding);
         let named = |error: Error| Error { message: format!("table {}: {}", table.table, error.message), ..error };
         let session = &self.0;
+        session.wait(session.client.batch_execute("BEGIN"), interrupt)?;
         let sink = session.wait(session.client.copy_in::<_, Bytes>(&sql), interrupt).map_err(named)?;
         let mut sink = pin!(sink);
         feed(&mut |bytes| session.wait(sink.send(Bytes::copy_from_slice(bytes)), interrupt).map_err(named))?;
-        session.wait(sink.finish(), interrupt).map_err(named)
+        let rows = session.wait(sink.finish(), interrupt).map_err(named)?;
+        self.record(stream, rows, interrupt)?;
+        session.wait(session.client.batch_execute("COMMIT"), interrupt)?;
+        Ok(rows)
+    }
+
+    /// That all of a stream is loaded.
+    pub fn record(&self, stream: &Stream, rows: u64, interrupt: &Interrupt) -> Result<()> {
+        let (key, rows) = (i64::from(stream.key()), rows.cast_signed());
+        self.0.wait(self.0.client.execute(RECORD, &[&key, &rows]), interrupt).map(|_| ())
     }
 
     pub fn count(&self, tables: &[TableName], interrupt: &Interrupt) -> Result<Vec<u64>> {

@@ -1,6 +1,8 @@
 //! A database that gets its name when everything is in it.
 
 use super::super::connection::Connection;
+use super::there::ThereDatabase;
+use super::unfinished::{Purpose, Step, Unfinished};
 use crate::model::dump::{Database, Locale, quoted};
 use crate::model::error::{Code, Error, Result};
 
@@ -14,16 +16,18 @@ const LISTS: [&str; 6] = [
     "unix_socket_directories",
 ];
 
-/// What is not complete goes away by [`NewDatabase::drop_again`].
+/// What is not complete goes away by [`NewDatabase::drop_again`], or is left to be gone on with.
 pub struct NewDatabase<'c> {
     /// Idle for as long as the database is filled, which may be hours: see [`NewDatabase::execute`].
     connection: &'c mut Connection,
     /// Until it is published.
     pub name: String,
+    purpose: Purpose,
+    pub step: Step,
 }
 
 impl<'c> NewDatabase<'c> {
-    pub fn create(connection: &'c mut Connection, like: &Database) -> Result<NewDatabase<'c>> {
+    pub fn create(connection: &'c mut Connection, like: &Database, purpose: Purpose) -> Result<NewDatabase<'c>> {
         let name = format!("pgcairn_{:016x}", rand::random::<u64>());
         let major = connection.version().major();
         let sql = format!(
@@ -36,7 +40,29 @@ impl<'c> NewDatabase<'c> {
             let message = format!("a database like {} cannot be made: {}", like.name, error.message);
             Error::new(Code::Dump, message).hint(error.hint.unwrap_or_default())
         })?;
-        Ok(NewDatabase { connection, name })
+        let mut new = NewDatabase { connection, name, purpose, step: Step::Definitions };
+        match new.reach(Step::Definitions) {
+            Ok(()) => Ok(new),
+            Err(error) => Err(new.drop_again(error)),
+        }
+    }
+
+    /// What a run before has left.
+    pub fn resume(connection: &'c mut Connection, left: Unfinished, purpose: Purpose) -> NewDatabase<'c> {
+        NewDatabase { connection, name: left.name, purpose, step: left.step }
+    }
+
+    /// What came before is complete.
+    pub fn reach(&mut self, step: Step) -> Result<()> {
+        let comment = literal(&self.purpose.comment(step));
+        self.execute(&format!("COMMENT ON DATABASE {} IS {comment}", quoted(&self.name)))?;
+        self.step = step;
+        Ok(())
+    }
+
+    /// What is in it.
+    pub fn look(&self) -> Result<ThereDatabase> {
+        ThereDatabase::look(self.connection, &self.name)
     }
 
     /// By another session where something has ended the first one meanwhile.
@@ -48,19 +74,22 @@ impl<'c> NewDatabase<'c> {
         self.connection.execute_all(sql)
     }
 
-    /// Comment and settings, which would have been those of the sessions that fill it.
+    /// Settings, which would have been those of the sessions that fill it; then the comment that it had.
     pub fn describe(&mut self, like: &Database) -> Result<()> {
         let name = quoted(&self.name);
-        if let Some(comment) = &like.comment {
-            self.execute(&format!("COMMENT ON DATABASE {name} IS {}", literal(comment)))?;
-        }
         for (setting, value) in like.settings.iter().filter_map(|setting| setting.split_once('=')) {
             let value = if LISTS.contains(&setting) { value.to_owned() } else { literal(value) };
             let value = if value.is_empty() { "''".to_owned() } else { value };
             let setting = setting.split('.').map(quoted).collect::<Vec<_>>().join(".");
             self.execute(&format!("ALTER DATABASE {name} SET {setting} TO {value}"))?;
         }
-        Ok(())
+        let comment = like.comment.as_deref().map_or_else(|| "NULL".to_owned(), literal);
+        self.execute(&format!("COMMENT ON DATABASE {name} IS {comment}"))
+    }
+
+    /// What a run before may have begun to describe.
+    pub fn reset(&mut self) -> Result<()> {
+        self.execute(&format!("ALTER DATABASE {} RESET ALL", quoted(&self.name)))
     }
 
     /// Whose it will be.
@@ -92,9 +121,30 @@ impl<'c> NewDatabase<'c> {
         })
     }
 
+    /// Whether another run could go on where this one failed: the way is to blame, or one has been asked for that goes on
+    /// until it is done.
+    pub fn is_worth_keeping(&mut self, error: &Error, is_asked: bool) -> bool {
+        let is_of_the_way = [Code::Unreachable, Code::Interrupted, Code::Io, Code::Permission, Code::NotARepository];
+        let may_end_well = error.code != Code::Damaged && self.step > Step::Definitions;
+        // A program that lost the server says so in any language; so does our own session.
+        may_end_well && (is_asked || is_of_the_way.contains(&error.code) || self.connection.heartbeat().is_err())
+    }
+
+    /// After a failure: it stays as it is.
+    pub fn keep(self, error: Error) -> Error {
+        let hint = error.hint.clone().map(|hint| format!("{hint}; ")).unwrap_or_default();
+        let drop = drop_of(&self.name);
+        error.hint(format!("{hint}what is loaded stays: the same command with --resume goes on; or drop it: {drop}"))
+    }
+
+    /// Refused while somebody is connected to it.
+    pub fn drop_unused(mut self) -> Result<()> {
+        self.execute(&format!("DROP DATABASE {}", quoted(&self.name)))
+    }
+
     /// After a failure: what is not complete goes away. Where it cannot, that is said beside it.
     pub fn drop_again(mut self, error: Error) -> Error {
-        let sql = format!("DROP DATABASE {} WITH (FORCE)", quoted(&self.name));
+        let sql = drop_of(&self.name);
         match self.execute(&sql) {
             Ok(()) => error,
             Err(_) => {
@@ -103,6 +153,10 @@ impl<'c> NewDatabase<'c> {
             }
         }
     }
+}
+
+fn drop_of(name: &str) -> String {
+    format!("DROP DATABASE {} WITH (FORCE)", quoted(name))
 }
 
 /// A string as a statement takes it.

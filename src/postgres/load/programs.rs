@@ -32,6 +32,15 @@ pub struct Owners {
     pub no_tablespaces: bool,
 }
 
+/// Of an archive.
+#[derive(Debug, Clone, Copy)]
+pub struct Section {
+    pub name: &'static str,
+    pub jobs: usize,
+    /// Some of it is there, and dropped before it is made.
+    pub is_begun: bool,
+}
+
 impl ClientPrograms {
     fn pg_restore(&self, server: &Reach, database: &str, owners: Owners) -> Command {
         let mut command = self.command("pg_restore", server, database);
@@ -46,14 +55,17 @@ impl ClientPrograms {
         server: &Reach,
         database: &str,
         owners: Owners,
-        (section, jobs): (&str, usize),
+        section: Section,
         (archive, list): (&Path, Option<&Path>),
         interrupt: &Interrupt,
     ) -> Result<()> {
         let mut command = self.pg_restore(server, database, owners);
-        command.arg(format!("--section={section}")).args(use_list(list));
-        if jobs > 1 {
-            command.arg(format!("--jobs={jobs}"));
+        command.arg(format!("--section={}", section.name)).args(use_list(list));
+        if section.jobs > 1 {
+            command.arg(format!("--jobs={}", section.jobs));
+        }
+        if section.is_begun {
+            command.args(["--clean", "--if-exists"]);
         }
         command.arg(archive);
         Loading::start("pg_restore", command)?.finish(interrupt)

@@ -27,7 +27,7 @@ pub fn by_hand(install: &'static Installation) -> Outcome {
     script(server, "shop", LARGE)?;
     server.sql("alter database shop owner to clerk")?;
     let blocks = commands(DOCUMENT);
-    assert_eq!(blocks.len(), 6);
+    assert_eq!(blocks.len(), 7);
     let scratch = Scratch::new()?;
     let (identity, connection) = (place.site.identity().display().to_string(), server.connection());
     let path = format!("{}:/usr/local/bin:/usr/bin:/bin", place.bindir());
@@ -49,7 +49,8 @@ pub fn by_hand(install: &'static Installation) -> Outcome {
     run_commands(&[&pgcairn, blocks[1], blocks[2]], scratch.path(), &environment)?;
     let kept = Place::databases(server)?.into_iter().filter(|name| name.starts_with("shop_restored_before_")).count();
     assert_eq!(kept, 1);
-    run_commands(&[&pgcairn, blocks[3]], scratch.path(), &environment)?;
+    run_commands(&[&pgcairn, blocks[3], blocks[4]], scratch.path(), &environment)?;
+    assert_eq!(content_of(server, "shop_again")?, content_of(server, "shop")?);
     assert_eq!(server.sql_in("shop_look", "select count(*)::text from account")?, [["200000"]]);
     assert_eq!(content_of(server, "shop_restored")?, content_of(server, "shop")?);
 
@@ -57,7 +58,7 @@ pub fn by_hand(install: &'static Installation) -> Outcome {
     let marker = place.site.object(&format!("/dumps/{newest}.json"))?;
     let directory = marker.with_extension("").display().to_string();
     let own = [("DIRECTORY", directory.as_str()), ("DATABASE", "shop"), ("NEW", "by hand")];
-    run_commands(&blocks[4..], scratch.path(), &[&environment[..], &own].concat())?;
+    run_commands(&blocks[5..], scratch.path(), &[&environment[..], &own].concat())?;
     assert_eq!(schema_of(server, "by hand")?, schema_of(server, "shop")?);
     assert_eq!(content_of(server, "by hand")?, content_of(server, "shop")?);
     let owned = "select pg_get_userbyid(datdba) from pg_database where datname in ('shop', 'by hand') order by 1";
@@ -67,6 +68,6 @@ pub fn by_hand(install: &'static Installation) -> Outcome {
     let largest = largest.max_by_key(|path| fs::metadata(path).map_or(0, |about| about.len())).ok_or("no piece")?;
     fs::remove_file(largest)?;
     let own = [("DIRECTORY", directory.as_str()), ("DATABASE", "shop"), ("NEW", "in part")];
-    assert!(run_commands(&blocks[4..], scratch.path(), &[&environment[..], &own].concat()).is_err());
+    assert!(run_commands(&blocks[5..], scratch.path(), &[&environment[..], &own].concat()).is_err());
     Ok(())
 }

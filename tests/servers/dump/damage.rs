@@ -39,7 +39,7 @@ pub fn damage(install: &'static Installation) -> Outcome {
     Ok(())
 }
 
-/// SIGTERM in the middle: neither the database nor what it was called before is there.
+/// SIGTERM in the middle: no database of the name is there; what is loaded waits under its own.
 pub fn killed(install: &'static Installation) -> Outcome {
     let place = Place::new(install)?;
     script(&place.server, "postgres", LARGE)?;
@@ -57,6 +57,8 @@ pub fn killed(install: &'static Installation) -> Outcome {
     })?;
     signal(child.id().cast_signed(), Signal::TERM);
     assert_eq!(child.wait()?.code(), Some(130));
-    assert_eq!(Place::databases(&place.server)?, there);
+    let mut left = Place::databases(&place.server)?;
+    left.retain(|name| !there.contains(name));
+    assert!(left.len() == 1 && left[0].starts_with("pgcairn_"), "{left:?}");
     Ok(())
 }

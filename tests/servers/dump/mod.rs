@@ -8,6 +8,7 @@ mod kept;
 mod meanwhile;
 mod parts;
 mod remote;
+mod resumed;
 mod sources;
 mod target;
 mod tls;
@@ -54,6 +55,9 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "dump::settings", run: target::settings },
         Scenario { name: "dump::tablespaces", run: target::tablespaces },
         Scenario { name: "dump::too_new", run: target::too_new },
+        Scenario { name: "dump::resumed", run: resumed::killed_at_each_step },
+        Scenario { name: "dump::resumed_late", run: resumed::killed_at_the_end },
+        Scenario { name: "dump::lost", run: resumed::lost },
         Scenario { name: "dump::by_hand", run: by_hand::by_hand },
     ]
 }

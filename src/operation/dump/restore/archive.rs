@@ -137,14 +137,14 @@ pub fn rows_list(streams: &StreamReader<'_>, rest: &Stream, selection: &Selectio
     list(&selection.rows(&table_of_contents(streams, rest)?))
 }
 
-fn list(ids: &[u32]) -> Result<NamedTempFile> {
+pub fn list(ids: &[u32]) -> Result<NamedTempFile> {
     let file = temporary()?;
     write(&file, Selection::list(ids).as_bytes())?;
     Ok(file)
 }
 
 /// It stands before everything else: no more of the stream is read.
-fn table_of_contents(streams: &StreamReader<'_>, stream: &Stream) -> Result<Vec<Entry>> {
+pub fn table_of_contents(streams: &StreamReader<'_>, stream: &Stream) -> Result<Vec<Entry>> {
     let (mut beginning, mut found, mut tried) = (Vec::new(), Err(ArchiveError::Short), 0);
     streams.read_while(stream, |bytes| -> Result<bool> {
         beginning.extend_from_slice(bytes);

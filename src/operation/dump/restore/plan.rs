@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::archive::SchemaArchive;
-use super::{Choice, Request, Wanted, existing};
+use super::{Choice, Request, Wanted, existing, resume};
 use crate::flow::stream_reader::StreamReader;
 use crate::model::dump::{Contents, Part, Summary};
 use crate::model::error::{Code, Error, Result};
@@ -72,7 +72,8 @@ pub fn wanted<'c>(
                 .hint("--database FROM=TO gives each a name of its own"));
         }
         let choice = choice(request, part, &name, streams, server)?;
-        wanted.push(Wanted { part, name, replaces, choice });
+        let purpose = resume::purpose(request, summary, part);
+        wanted.push(Wanted { part, name, replaces, choice, purpose, unfinished: None });
     }
     Ok(wanted)
 }
@@ -126,6 +127,7 @@ pub fn without_plan(context: &Context, request: &Request, summary: &Summary) -> 
         (request.clean, "--clean --yes"),
         (request.owners.no_tablespaces, "--no-tablespaces"),
         (request.replace, "--replace --yes"),
+        (request.resume, "--resume"),
         (request.accept_unsigned, "--accept-unsigned"),
     ];
     words.extend(flags.into_iter().filter(|(is_given, _)| *is_given).map(|(_, flag)| flag.to_owned()));
