@@ -61,8 +61,8 @@ const DIRECTORY_LINE: &str = "rm -rf \"$ROOM/directory\" && pg_dump -Fd -Z0 -j$C
 /// How each is made, and what it is.
 const DIRECTORIES: [(&str, &str); 2] = [
     (
-        "rm -rf \"$ROOM/directory\" && pg_dump -Fd -Z zstd:3 -j$CORES -f \"$ROOM/directory\" dumped",
-        "`pg_restore -j<cores>` from a directory (`-Fd -Z zstd:3`), not encrypted",
+        "rm -rf \"$ROOM/directory\" && pg_dump -Fd -j$CORES -f \"$ROOM/directory\" dumped",
+        "`pg_restore -j<cores>` from a directory as `pg_dump -Fd` makes it, with gzip, not encrypted",
     ),
     (
         "rm -rf \"$ROOM/directory\" && pg_dump -Fd -Z0 -j$CORES -f \"$ROOM/directory\" dumped",

@@ -29,8 +29,11 @@ impl Report {
         );
         let _ = writeln!(text, "- machine: {}", machine());
         let _ = writeln!(text, "- load average when it began: {load}, which is the work of others");
-        let _ =
-            writeln!(text, "- pgcairn {} (release build), zstd level 3, age encryption on", env!("CARGO_PKG_VERSION"));
+        let _ = writeln!(
+            text,
+            "- pgcairn {} (release build), zstd level 3 but for dumps, age encryption on",
+            env!("CARGO_PKG_VERSION")
+        );
         let _ = writeln!(
             text,
             "- PostgreSQL {version}, page checksums on; {size}, half of it pgbench's, half rows of text and numbers"

@@ -10,7 +10,7 @@ use crate::model::plan::dump_retention::DumpPolicy;
 /// How long `dump` waits for a lock where nothing is said.
 pub const LOCK_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// zstd level where none is configured: rows in text get no smaller by the next ones (decision 0021).
+/// zstd level where none is configured: most rows get no smaller at 3 (decision 0021).
 pub const COMPRESSION: i32 = 1;
 
 #[derive(Debug, Clone, PartialEq, Eq)]

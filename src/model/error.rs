@@ -29,6 +29,14 @@ impl Error {
         self
     }
 
+    /// Behind the one that it has.
+    pub fn and_hint(self, more: &str) -> Self {
+        match self.hint.clone() {
+            Some(hint) => self.hint(format!("{hint}; {more}")),
+            None => self.hint(more),
+        }
+    }
+
     pub fn about(mut self, object: &Key) -> Self {
         self.object = Some(Box::new(object.clone()));
         self

@@ -16,4 +16,4 @@ pub use ledger::Ledger;
 pub use programs::{Loading, Owners, Section};
 pub use there::{ForeignKey, LiveObject, ThereDatabase};
 pub use transaction::LoadTransaction;
-pub use unfinished::{Purpose, Step, Unfinished};
+pub use unfinished::{Left, Purpose, Step, Unfinished};

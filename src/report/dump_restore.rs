@@ -123,7 +123,8 @@ impl RestoredDatabase {
         let kept = self.kept_as.iter().map(|name| format!("the old one {tense} {name}"));
         let there = (!self.is_new).then(|| "it was there".to_owned());
         let there = there.map(|words| if planned { "it is there".to_owned() } else { words });
-        let resumed = self.resumed.iter().map(|name| format!("resumed from {name}"));
+        let goes_on = if planned { "would go on with" } else { "went on with" };
+        let resumed = self.resumed.iter().map(|name| format!("{goes_on} {name}"));
         kept.chain(there).chain(resumed).collect::<Vec<_>>().join("; ")
     }
 

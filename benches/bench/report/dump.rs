@@ -16,11 +16,9 @@ impl Report {
              ([why](decisions/0021-dumps-at-level-1.md)).\n",
             dumps.bytes as f64 / MIB / 1024.0
         );
-        for rows in [&dumps.dumps, &dumps.restores] {
-            let _ = writeln!(
-                self.text,
-                "| `pgcairn` | seconds | stored MiB | beside | seconds | stored MiB | times as fast |\n|---|---|---|---|---|---|---|"
-            );
+        for (rows, stored) in [(&dumps.dumps, ", stored MiB"), (&dumps.restores, "")] {
+            let head = format!("| `pgcairn` | seconds{stored} | beside | seconds{stored} | times as fast |");
+            let _ = writeln!(self.text, "{head}\n|---|---|---|---|---|");
             rows.iter().for_each(|row| self.dump_row(row));
             let _ = writeln!(self.text);
         }
@@ -40,13 +38,11 @@ impl Report {
         let seconds = |runs: &[Measured]| median(runs.iter().map(|run| run.seconds));
         let ratio = median(ours.iter().zip(others).map(|(ours, other)| other.seconds / ours.seconds));
         let [own_stored, others_stored] = match row.stored {
-            Some((ours, others)) => [format!("{ours:.0}"), format!("{others:.0}")],
+            Some((ours, others)) => [format!(", {ours:.0}"), format!(", {others:.0}")],
             None => Default::default(),
         };
         let (a, b) = (seconds(ours), seconds(others));
-        let _ = writeln!(
-            self.text,
-            "| {what} | {a:.1} | {own_stored} | {beside} | {b:.1} | {others_stored} | **{ratio:.2}** |"
-        );
+        let _ =
+            writeln!(self.text, "| {what} | {a:.1}{own_stored} | {beside} | {b:.1}{others_stored} | **{ratio:.2}** |");
     }
 }

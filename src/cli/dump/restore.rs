@@ -9,9 +9,9 @@ use crate::cli::session::{IdentityArguments, RepositoryArguments, Session, Trust
 use crate::cli::{Status, argument};
 use crate::model::dump::selection::{Pattern, TablePattern, Wish};
 use crate::model::selector::Selector;
-use crate::operation::{self, dump::restore::Owners};
+use crate::operation::{self, dump::restore::Incomplete, dump::restore::Owners};
 
-/// Load databases of a dump, or parts of one, into a server: all of what was asked for, or nothing
+/// Load databases of a dump, or parts of one, into a server: a database gets its name when all of it is there
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -66,7 +66,7 @@ pub struct Arguments {
     /// Put it in the place of a database of that name, which is kept under another one; takes --yes
     #[arg(long)]
     replace: bool,
-    /// Go on where a run of the same command was killed or lost its way; begin where none has left anything
+    /// Go on where a run of the same command was killed or lost its way; begin where none has left anything. Keep what is loaded if this run fails
     #[arg(long, conflicts_with = "existing")]
     resume: bool,
     /// Load a dump that nobody has signed, though a key is trusted
@@ -115,7 +115,7 @@ impl Arguments {
             clean: self.clean,
             replace: self.replace,
             agreed: session.agreed(),
-            resume: self.resume,
+            incomplete: if self.resume { Incomplete::GoneOnWith } else { Incomplete::Kept },
             accept_unsigned: self.accept_unsigned,
             plan: self.plan,
             jobs: self.jobs.map(|jobs| usize::from(jobs.get())),

@@ -11,6 +11,10 @@ const VERSIONS: std::ops::RangeInclusive<u8> = 14..=16;
 /// Fields of the moment at which it was made.
 const TIME_FIELDS: usize = 7;
 
+/// `teSection` in PostgreSQL's pg_backup.h.
+const SECTION_NONE: i64 = 1;
+const SECTION_POST_DATA: i64 = 4;
+
 /// A statement, and what it is of.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Entry {
@@ -26,6 +30,8 @@ pub struct Entry {
     pub removal: String,
     /// Ids. What `pg_dump` left out of the archive may be among them.
     pub relies_on: Vec<u32>,
+    /// Of section post-data. What is said of something else, such as comments, has no section.
+    pub after_rows: Option<bool>,
 }
 
 impl Entry {
@@ -49,6 +55,16 @@ pub enum ArchiveError {
     Foreign,
     #[error("it has version {0}.{1}, and 1.{first} to 1.{last} are known", first = VERSIONS.start(), last = VERSIONS.end())]
     Version(u8, u8),
+}
+
+/// Those that `--section=post-data` stands for: what has no section is of the one before it
+/// (`ProcessArchiveRestoreOptions` in pg_backup_archiver.c).
+pub fn after_rows(entries: &[Entry]) -> impl Iterator<Item = &Entry> {
+    let mut current = false;
+    entries.iter().filter(move |entry| {
+        current = entry.after_rows.unwrap_or(current);
+        current
+    })
 }
 
 /// From the beginning of an archive.
@@ -85,7 +101,10 @@ fn entry(text: &mut Text<'_>, minor: u8, offset: usize) -> Result<Entry, Archive
     let _has_data = text.number()?;
     let _catalog = (text.string()?, text.string()?);
     let (tag, description) = (text.string()?.unwrap_or_default(), text.string()?.unwrap_or_default());
-    let _section = text.number()?;
+    let after_rows = match text.number()? {
+        SECTION_NONE => None,
+        section => Some(section == SECTION_POST_DATA),
+    };
     let (definition, removal) = (text.string()?.unwrap_or_default(), text.string()?.unwrap_or_default());
     let _copy = text.string()?;
     let schema = text.string()?.filter(|schema| !schema.is_empty());
@@ -100,7 +119,7 @@ fn entry(text: &mut Text<'_>, minor: u8, offset: usize) -> Result<Entry, Archive
     }
     // Where its data is.
     text.take(1 + offset)?;
-    Ok(Entry { id, description, schema, tag, definition, removal, relies_on })
+    Ok(Entry { id, description, schema, tag, definition, removal, relies_on, after_rows })
 }
 
 struct Text<'a> {
@@ -158,7 +177,7 @@ pub mod tests {
         bytes.extend(number(entries.len() as i64));
         for entry in entries {
             bytes.extend([number(entry.id.into()), number(0), string("1259"), string("16385")].concat());
-            bytes.extend([string(&entry.tag), string(&entry.description), number(2)].concat());
+            bytes.extend([string(&entry.tag), string(&entry.description), number(section(entry))].concat());
             bytes.extend([string(&entry.definition), string(&entry.removal), none.clone()].concat());
             bytes.extend(entry.schema.as_deref().map_or(none.clone(), string));
             bytes.extend([none.clone(), none.clone()].concat());
@@ -170,6 +189,18 @@ pub mod tests {
         bytes
     }
 
+    fn section(entry: &Entry) -> i64 {
+        entry.after_rows.map_or(SECTION_NONE, |after| if after { SECTION_POST_DATA } else { 2 })
+    }
+
+    #[test]
+    fn what_has_no_section_is_of_the_one_before_it() {
+        let entry = |id, after_rows| Entry { id, after_rows, ..Entry::default() };
+        let all = [(1, None), (2, Some(false)), (3, None), (4, Some(true)), (5, None), (6, Some(false)), (7, None)];
+        let all: Vec<Entry> = all.into_iter().map(|(id, after)| entry(id, after)).collect();
+        assert_eq!(after_rows(&all).map(|entry| entry.id).collect::<Vec<_>>(), [4, 5]);
+    }
+
     fn two() -> Vec<Entry> {
         let table = Entry {
             id: 7,
@@ -179,6 +210,7 @@ pub mod tests {
             definition: "CREATE TABLE".into(),
             removal: "DROP TABLE".into(),
             relies_on: vec![3, 300],
+            after_rows: Some(true),
         };
         vec![table, Entry { id: 300, description: "SCHEMA".into(), tag: "Büro".into(), ..Entry::default() }]
     }

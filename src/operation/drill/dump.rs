@@ -12,7 +12,7 @@ use crate::model::connection_string::ConnectionString;
 use crate::model::dump::selection::Wish;
 use crate::model::error::{Code, Error, Result};
 use crate::model::selector::Selector;
-use crate::operation::dump::restore::{self, Owners};
+use crate::operation::dump::restore::{self, Incomplete, Owners};
 use crate::operation::scratch;
 use crate::postgres::ScratchServer;
 use crate::report::drill::{Check, LOAD, Span};
@@ -94,7 +94,7 @@ impl Stage<'_> {
             clean: false,
             replace: false,
             agreed: false,
-            resume: false,
+            incomplete: Incomplete::Dropped,
             accept_unsigned: self.request.accept_unsigned,
             plan: false,
             jobs: None,

@@ -1,5 +1,5 @@
 //! `dump restore`: databases out of a dump, or parts of one. Each is made under a name of its own, filled by several sessions
-//! at once, counted against what was dumped, and gets its name when all of it is there. What goes into a database that
+//! at once, compared with what was dumped, and gets its name when all of it is there. What goes into a database that
 //! is there goes in one transaction.
 
 mod analyze;
@@ -30,6 +30,7 @@ use crate::model::selector::Selector;
 use crate::operation::chosen::Found;
 use crate::operation::{Context, healed, repository, trust};
 pub use programs::SETS_TRANSACTION_TIMEOUT;
+pub use resume::Incomplete;
 
 pub use crate::postgres::Owners;
 use crate::postgres::{ClientPrograms, Connection, Purpose, Reach, Unfinished};
@@ -58,8 +59,7 @@ pub struct Request {
     /// A database of that name is kept under another one.
     pub replace: bool,
     pub agreed: bool,
-    /// With what a run before has left, where there is such a thing.
-    pub resume: bool,
+    pub incomplete: Incomplete,
     pub accept_unsigned: bool,
     pub plan: bool,
     pub jobs: Option<usize>,
@@ -90,9 +90,7 @@ fn restore(context: &Context, request: &Request, listener: &dyn Listener) -> Res
     let mut server = Connection::open(request.into.text())?;
     server.caution().into_iter().for_each(|caution| listener.warning(caution));
     let mut wanted = plan::wanted(request, summary, &contents, &streams, &mut server)?;
-    for wanted in wanted.iter_mut().filter(|wanted| wanted.is_new()) {
-        wanted.unfinished = resume::look(&mut server, &wanted.purpose, request.resume, listener)?;
-    }
+    resume::look(request, &mut wanted, &mut server, listener)?;
     let globals = request.globals.then(|| globals::of(&contents)).transpose()?;
     let mut report = DumpRestore {
         dump: summary.id.clone(),
@@ -119,7 +117,7 @@ fn restore(context: &Context, request: &Request, listener: &dyn Listener) -> Res
         streams: &streams,
         owners: request.owners,
         has_roles: request.globals,
-        resumes: request.resume,
+        incomplete: request.incomplete,
         tablespaces_below: request.tablespaces_below.as_deref(),
         jobs: share(request.jobs.unwrap_or_else(|| context.config.backup.jobs())).jobs,
         stop: &stop,
@@ -170,7 +168,7 @@ impl Wanted<'_> {
 
     fn planned(&self, now: Timestamp) -> RestoredDatabase {
         let kept_as = self.kept_as(now);
-        let resumed = self.unfinished.as_ref().map(|left| left.name.clone());
+        let resumed = self.unfinished.as_ref().filter(|left| left.is_begun()).map(|left| left.name.clone());
         let mut planned = RestoredDatabase { kept_as, resumed, ..RestoredDatabase::planned(self.part, &self.name) };
         if let Some(choice) = &self.choice {
             choice.selected.tell(self.part, &mut planned);
@@ -191,8 +189,7 @@ struct Work<'w> {
     owners: Owners,
     /// Those of the dump.
     has_roles: bool,
-    /// What fails is gone on with.
-    resumes: bool,
+    incomplete: Incomplete,
     tablespaces_below: Option<&'w Path>,
     jobs: usize,
     /// Raised when one of the workers has failed, or the run is to end.
@@ -207,36 +204,35 @@ impl Work<'_> {
             let since = Instant::now();
             self.listener.notice(format!("dump restore: database {}", wanted.name));
             let loaded = match &wanted.choice {
-                Some(Choice { selected, existing: Some(existing) }) => {
-                    self.load_existing(wanted, selected, existing).map(|()| None)
-                }
-                _ => self.database(server, wanted),
+                Some(Choice { selected, existing: Some(existing) }) => self.load_existing(wanted, selected, existing),
+                _ => self.database(server, wanted, told),
             };
-            told.kept_as = loaded.map_err(|error| after(&done, error))?;
+            loaded.map_err(|error| after(&done, error))?;
             told.seconds = since.elapsed().as_secs_f64();
             done.push(&wanted.name);
         }
         Ok(())
     }
 
-    fn database(&self, server: &mut Connection, wanted: &Wanted<'_>) -> Result<Option<String>> {
+    fn database(&self, server: &mut Connection, wanted: &Wanted<'_>, told: &mut RestoredDatabase) -> Result<()> {
         let (mut new, ledger) = self.begin(server, wanted)?;
-        let selected = wanted.choice.as_ref().map(|choice| &choice.selected);
-        let filled = self.fill((&mut new, ledger), wanted.part, selected).and_then(|()| match self.owners.no_owner {
+        told.resumed = told.resumed.take().filter(|name| *name == new.name);
+        let (part, selected) = (wanted.part, wanted.choice.as_ref().map(|choice| &choice.selected));
+        let filled = self.fill((&mut new, &ledger), part, selected);
+        let described = filled.and_then(|()| new.describe(&part.database)).and_then(|()| match self.owners.no_owner {
             true => Ok(()),
-            false => new.give_to(&wanted.part.database.owner),
+            false => new.give_to(&part.database.owner),
         });
-        let described = filled.and_then(|()| new.describe(&wanted.part.database));
+        // It gets its name where nobody is connected.
+        drop(ledger);
         if let Err(error) = described.and_then(|()| self.context.interrupt.check()) {
-            let error = self.about_roles(error);
-            return Err(if new.is_worth_keeping(&error, self.resumes) {
-                new.keep(error)
-            } else {
-                new.drop_again(error)
+            return Err(match self.incomplete.is_kept(&error, &mut new) {
+                true => new.keep(error),
+                false => new.drop_again(self.about_roles(error)),
             });
         }
         let aside = wanted.kept_as(self.context.now);
-        new.publish(&wanted.name, aside.as_deref()).map(|()| aside)
+        new.publish(&wanted.name, aside.as_deref(), part.database.comment.as_deref())
     }
 
     /// What most often fails another server's programs, beside what they say themselves.
@@ -251,9 +247,8 @@ impl Work<'_> {
         if without.is_empty() || !matches!(error.code, Code::Dump | Code::BackupSession) {
             return error;
         }
-        let first = error.hint.clone().map(|hint| format!("{hint}; ")).unwrap_or_default();
         let globals = if self.has_roles { "" } else { "--globals, or " };
-        error.hint(format!("{first}where it lacks a role or a tablespace: {globals}{}", without.join(" ")))
+        error.and_hint(&format!("where it lacks a role or a tablespace: {globals}{}", without.join(" ")))
     }
 }
 
@@ -261,6 +256,5 @@ fn after(done: &[&str], error: Error) -> Error {
     if done.is_empty() {
         return error;
     }
-    let hint = error.hint.clone().map(|hint| format!("{hint}; ")).unwrap_or_default();
-    error.hint(format!("{hint}complete before it: {}; name the others by --database", done.join(", ")))
+    error.and_hint(&format!("complete before it: {}; name the others by --database", done.join(", ")))
 }

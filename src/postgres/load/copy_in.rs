@@ -9,7 +9,7 @@ use super::super::reach::Reach;
 use super::super::row_session::RowSession;
 use super::super::timeouts;
 use super::ledger::RECORD;
-use crate::model::dump::{Large, Stream, TableName, quoted};
+use crate::model::dump::{Large, Stream, quoted};
 use crate::model::error::{Error, Result};
 use crate::model::interrupt::Interrupt;
 
@@ -33,15 +33,15 @@ impl CopyIn {
         Ok(CopyIn(RowSession::open(server, database, &[timeouts::none(server.version), SETTINGS.to_owned()])?))
     }
 
-    /// One `COPY` of all that `feed` hands out, in one transaction with its entry in the ledger; returns how many rows it was.
-    /// Without its end nothing is loaded.
+    /// One `COPY` of all that `feed` hands out, in one transaction with its entry in the ledger, which has how many rows
+    /// it was. Without its end nothing is loaded.
     pub fn rows(
         &mut self,
         (table, stream): (&Large, &Stream),
         encoding: &str,
         interrupt: &Interrupt,
         feed: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>,
-    ) -> Result<u64> {
+    ) -> Result<()> {
         let sql = copy(table, encoding);
         let named = |error: Error| Error { message: format!("table {}: {}", table.table, error.message), ..error };
         let session = &self.0;
@@ -51,17 +51,12 @@ impl CopyIn {
         feed(&mut |bytes| session.wait(sink.send(Bytes::copy_from_slice(bytes)), interrupt).map_err(named))?;
         let rows = session.wait(sink.finish(), interrupt).map_err(named)?;
         self.record(stream, rows, interrupt)?;
-        session.wait(session.client.batch_execute("COMMIT"), interrupt)?;
-        Ok(rows)
+        session.wait(session.client.batch_execute("COMMIT"), interrupt)
     }
 
     /// That all of a stream is loaded.
     pub fn record(&self, stream: &Stream, rows: u64, interrupt: &Interrupt) -> Result<()> {
         let (key, rows) = (i64::from(stream.key()), rows.cast_signed());
         self.0.wait(self.0.client.execute(RECORD, &[&key, &rows]), interrupt).map(|_| ())
-    }
-
-    pub fn count(&self, tables: &[TableName], interrupt: &Interrupt) -> Result<Vec<u64>> {
-        self.0.count(tables, interrupt)
     }
 }

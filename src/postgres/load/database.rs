@@ -24,6 +24,8 @@ pub struct NewDatabase<'c> {
     pub name: String,
     purpose: Purpose,
     pub step: Step,
+    /// Than were dumped: nobody goes on with it.
+    pub has_other_rows: bool,
 }
 
 impl<'c> NewDatabase<'c> {
@@ -40,8 +42,9 @@ impl<'c> NewDatabase<'c> {
             let message = format!("a database like {} cannot be made: {}", like.name, error.message);
             Error::new(Code::Dump, message).hint(error.hint.unwrap_or_default())
         })?;
-        let mut new = NewDatabase { connection, name, purpose, step: Step::Definitions };
-        match new.reach(Step::Definitions) {
+        let mut new = NewDatabase { connection, name, purpose, step: Step::Definitions, has_other_rows: false };
+        let sql = new.comment(Step::Definitions);
+        match new.execute(&sql) {
             Ok(()) => Ok(new),
             Err(error) => Err(new.drop_again(error)),
         }
@@ -49,15 +52,18 @@ impl<'c> NewDatabase<'c> {
 
     /// What a run before has left.
     pub fn resume(connection: &'c mut Connection, left: Unfinished, purpose: Purpose) -> NewDatabase<'c> {
-        NewDatabase { connection, name: left.name, purpose, step: left.step }
+        NewDatabase { connection, name: left.name, purpose, step: left.step, has_other_rows: false }
     }
 
-    /// What came before is complete.
-    pub fn reach(&mut self, step: Step) -> Result<()> {
-        let comment = literal(&self.purpose.comment(step));
-        self.execute(&format!("COMMENT ON DATABASE {} IS {comment}", quoted(&self.name)))?;
+    /// What came before is complete. The session that has seen it says so: another one might find another server in its place.
+    pub fn reach(&mut self, step: Step, run: impl FnOnce(&str) -> Result<()>) -> Result<()> {
+        run(&self.comment(step))?;
         self.step = step;
         Ok(())
+    }
+
+    fn comment(&self, step: Step) -> String {
+        format!("COMMENT ON DATABASE {} IS {}", quoted(&self.name), literal(&self.purpose.comment(step)))
     }
 
     /// What is in it.
@@ -74,7 +80,7 @@ impl<'c> NewDatabase<'c> {
         self.connection.execute_all(sql)
     }
 
-    /// Settings, which would have been those of the sessions that fill it; then the comment that it had.
+    /// Settings, which would have been those of the sessions that fill it.
     pub fn describe(&mut self, like: &Database) -> Result<()> {
         let name = quoted(&self.name);
         for (setting, value) in like.settings.iter().filter_map(|setting| setting.split_once('=')) {
@@ -83,8 +89,7 @@ impl<'c> NewDatabase<'c> {
             let setting = setting.split('.').map(quoted).collect::<Vec<_>>().join(".");
             self.execute(&format!("ALTER DATABASE {name} SET {setting} TO {value}"))?;
         }
-        let comment = like.comment.as_deref().map_or_else(|| "NULL".to_owned(), literal);
-        self.execute(&format!("COMMENT ON DATABASE {name} IS {comment}"))
+        Ok(())
     }
 
     /// What a run before may have begun to describe.
@@ -97,12 +102,13 @@ impl<'c> NewDatabase<'c> {
         self.execute(&format!("ALTER DATABASE {} OWNER TO {}", quoted(&self.name), quoted(owner)))
     }
 
-    /// Gives it its name. What had it before, where that is wanted, is kept under `aside`: both at once, or neither.
+    /// Gives it its name and comment. What had it before, where that is wanted, is kept under `aside`: both at once, or neither.
     /// Where that fails it stays as it is, complete.
-    pub fn publish(&mut self, name: &str, aside: Option<&str>) -> Result<()> {
+    pub fn publish(&mut self, name: &str, aside: Option<&str>, comment: Option<&str>) -> Result<()> {
         let rename = |from: &str, to: &str| format!("ALTER DATABASE {} RENAME TO {};", quoted(from), quoted(to));
         let away: String = aside.map(|aside| rename(name, aside)).into_iter().collect();
-        let to_name = rename(&self.name, name);
+        let comment = comment.map_or_else(|| "NULL".to_owned(), literal);
+        let to_name = format!("{} COMMENT ON DATABASE {} IS {comment};", rename(&self.name, name), quoted(name));
         // Statements that are sent together are one transaction.
         self.execute(&[away.as_str(), &to_name].concat()).map_err(|error| {
             let own = &self.name;
@@ -121,20 +127,18 @@ impl<'c> NewDatabase<'c> {
         })
     }
 
-    /// Whether another run could go on where this one failed: the way is to blame, or one has been asked for that goes on
-    /// until it is done.
-    pub fn is_worth_keeping(&mut self, error: &Error, is_asked: bool) -> bool {
-        let is_of_the_way = [Code::Unreachable, Code::Interrupted, Code::Io, Code::Permission, Code::NotARepository];
-        let may_end_well = error.code != Code::Damaged && self.step > Step::Definitions;
-        // A program that lost the server says so in any language; so does our own session.
-        may_end_well && (is_asked || is_of_the_way.contains(&error.code) || self.connection.heartbeat().is_err())
+    /// Whether its server answers no more.
+    pub fn is_lost(&mut self) -> bool {
+        self.connection.heartbeat().is_err()
     }
 
     /// After a failure: it stays as it is.
     pub fn keep(self, error: Error) -> Error {
-        let hint = error.hint.clone().map(|hint| format!("{hint}; ")).unwrap_or_default();
-        let drop = drop_of(&self.name);
-        error.hint(format!("{hint}what is loaded stays: the same command with --resume goes on; or drop it: {drop}"))
+        let first = format!("what is loaded stays: --resume goes on with it; or drop it: {}", drop_of(&self.name));
+        match error.hint.clone().filter(|_| error.code != Code::Interrupted) {
+            Some(hint) => error.hint(format!("{first}; {hint}")),
+            None => error.hint(first),
+        }
     }
 
     /// Refused while somebody is connected to it.
@@ -147,10 +151,7 @@ impl<'c> NewDatabase<'c> {
         let sql = drop_of(&self.name);
         match self.execute(&sql) {
             Ok(()) => error,
-            Err(_) => {
-                let hint = error.hint.clone().map(|hint| format!("{hint}; ")).unwrap_or_default();
-                error.hint(format!("{hint}it has left a database behind: {sql}"))
-            }
+            Err(_) => error.and_hint(&format!("it has left a database behind: {sql}")),
         }
     }
 }

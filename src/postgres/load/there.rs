@@ -29,6 +29,7 @@ const OBJECTS: &str = "SELECT 'schema' AS class, '' AS schema, nspname::text AS 
      UNION ALL SELECT 'constraint', n.nspname, coalesce(c.relname, y.typname) || ' ' || k.conname, k.tableoid, k.oid, NULL, NULL \
        FROM pg_constraint k JOIN pg_namespace n ON n.oid = k.connamespace LEFT JOIN pg_class c ON c.oid = k.conrelid \
        LEFT JOIN pg_type y ON y.oid = k.contypid WHERE coalesce(c.relname, y.typname) IS NOT NULL \
+         AND NOT (k.contype = 'f' AND k.conparentid <> 0) AND (k.conislocal OR k.contype NOT IN ('c', 'n')) \
      UNION ALL SELECT 'extension', '', extname, tableoid, oid, NULL, NULL FROM pg_extension \
      UNION ALL SELECT 'language', '', lanname, tableoid, oid, NULL, NULL FROM pg_language \
      UNION ALL SELECT 'server', '', srvname, tableoid, oid, NULL, NULL FROM pg_foreign_server \

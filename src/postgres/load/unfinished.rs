@@ -6,9 +6,10 @@ use std::fmt;
 use super::super::connection::Connection;
 use crate::model::error::Result;
 
-/// What `pgcairn_` databases are called.
+/// `pgcairn_` databases of our own role: whoever may make databases might make one of the name and the comment.
 const OURS: &str = "SELECT datname::text, shobj_description(oid, 'pg_database') FROM pg_database \
-     WHERE datname ~ '^pgcairn_[0-9a-f]{16}$' AND datconnlimit <> -2 ORDER BY datname";
+     WHERE datname ~ '^pgcairn_[0-9a-f]{16}$' AND datconnlimit <> -2 AND datallowconn \
+     AND datdba = (SELECT oid FROM pg_roles WHERE rolname = current_user) ORDER BY datname";
 
 /// How far it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,6 +51,10 @@ impl Purpose {
         format!("{}{}, at its {step}", self.beginning(), self.asked)
     }
 
+    pub fn step_of(&self, comment: &str) -> Option<Step> {
+        Step::ALL.into_iter().find(|step| self.comment(*step) == comment)
+    }
+
     fn beginning(&self) -> String {
         format!("pgcairn dump restore, unfinished: database {} of dump {}, as asked in ", self.database, self.dump)
     }
@@ -60,6 +65,13 @@ impl Purpose {
 pub struct Unfinished {
     pub name: String,
     pub step: Step,
+}
+
+impl Unfinished {
+    /// There is something to go on with.
+    pub fn is_begun(&self) -> bool {
+        self.step > Step::Definitions
+    }
 }
 
 /// Those of the same database of the same dump.
@@ -74,7 +86,7 @@ impl Left {
     fn of(purpose: &Purpose, there: impl Iterator<Item = (String, String)>) -> Left {
         let mut left = Left::default();
         for (name, comment) in there {
-            match Step::ALL.into_iter().find(|step| purpose.comment(*step) == comment) {
+            match purpose.step_of(&comment) {
                 Some(step) => left.same.push(Unfinished { name, step }),
                 None if comment.starts_with(&purpose.beginning()) => left.others.push(name),
                 None => {}

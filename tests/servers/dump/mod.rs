@@ -57,6 +57,7 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "dump::too_new", run: target::too_new },
         Scenario { name: "dump::resumed", run: resumed::killed_at_each_step },
         Scenario { name: "dump::resumed_late", run: resumed::killed_at_the_end },
+        Scenario { name: "dump::crashed", run: resumed::crashed },
         Scenario { name: "dump::lost", run: resumed::lost },
         Scenario { name: "dump::by_hand", run: by_hand::by_hand },
     ]

@@ -11,7 +11,7 @@ use crate::refusals::Document;
 use crate::support::Outcome;
 use crate::support::majors::Installation;
 use crate::support::process::signal;
-use crate::support::server::Server;
+use crate::support::server::{Server, Shutdown};
 use crate::support::site::Run;
 use crate::support::wait::wait_for;
 
@@ -27,7 +27,13 @@ const GATES: [&str; 3] = ["rest", "rows", "index"];
 const GATED: &str = "create table late (a int check (a <> 7 or public.gate('rest'))); insert into late select generate_series(1, 9); \
      create table letter as select n as id, repeat(md5(n::text), 20) as filler from generate_series(1, 200000) n; \
      alter table letter add check (id <> 1 or public.gate('rows')); \
-     create index gated on late ((public.gate_of_index()))";
+     create index gated on late ((public.gate_of_index())); comment on index gated is 'late'; \
+     comment on constraint account_pkey on account is 'ours'; \
+     create materialized view by_key as select id, amount, count(*) from account group by id; \
+     create unique index on by_key (id)";
+
+/// Of the rich schema: a crash would empty it.
+const LOGGED: &str = "alter table unlogged set logged";
 
 /// Nobody is at its other end.
 const SUBSCRIPTION: &str = "create subscription far connection 'host=127.0.0.1 port=1 dbname=far' publication p \
@@ -86,10 +92,9 @@ pub fn killed_at_each_step(install: &'static Installation) -> Outcome {
     }
     server.sql("create database shop")?;
     server.sql("comment on database shop is 'ours'")?;
-    for text in [GATE, SCHEMA, LARGE, GATED] {
+    for text in [GATE, SCHEMA, LARGE, GATED, SUBSCRIPTION, LOGGED] {
         script(server, "shop", text)?;
     }
-    script(server, "shop", SUBSCRIPTION)?;
     place.dump(&["shop"], 0)?;
     let other = Server::builder(install).start()?;
     let words = ["--globals", "--jobs", "3", "--resume"];
@@ -114,7 +119,7 @@ pub fn killed_at_each_step(install: &'static Installation) -> Outcome {
         "dump restore: something is left, and --resume not given",
         &place.site,
         &warned,
-        "or is filling",
+        "another run is filling",
     )?;
     let others = place.restore(&other, &["--plan", "--no-owner", "--resume", "--json"], 0)?;
     document.warned("dump restore: what is left was asked otherwise", &place.site, &others, "other parts or owners")?;
@@ -170,8 +175,9 @@ pub fn killed_at_each_step(install: &'static Installation) -> Outcome {
 pub fn killed_at_the_end(install: &'static Installation) -> Outcome {
     let place = Place::new(install)?;
     let server = &place.server;
-    script(server, "postgres", SCHEMA)?;
-    script(server, "postgres", SUBSCRIPTION)?;
+    for text in [SCHEMA, SUBSCRIPTION, LOGGED] {
+        script(server, "postgres", text)?;
+    }
     server.sql("alter database postgres set work_mem = '8MB'")?;
     place.dump(&["postgres"], 0)?;
     let other = Server::builder(install).start()?;
@@ -224,6 +230,8 @@ pub fn lost(install: &'static Installation) -> Outcome {
         // Which piece it misses first depends on the machine.
         ("repository", None),
     ] {
+        // Who sleeps at the gate has not seen that its run is gone.
+        orphans_ended(server)?;
         let resumed = if begun.is_empty() { &words[..] } else { &[&words[..], &["--resume"]].concat() };
         let (bindir, connection) = (place.bindir(), server.connection());
         let all =
@@ -273,6 +281,46 @@ pub fn lost(install: &'static Installation) -> Outcome {
     assert!(unfinished(server)?.is_empty());
     // Nothing is left: it begins.
     let fresh = ["--database", "postgres=two", "--resume"];
-    place.restore(server, &fresh, 0)?.says(&["nothing of postgres is left to go on with"])?;
+    place.restore(server, &fresh, 0)?.says(&["nothing is left to go on with"])?;
     document.end()
+}
+
+/// A crash of the server empties unlogged tables, whatever had been loaded; and nobody goes on with what is not his own.
+pub fn crashed(install: &'static Installation) -> Outcome {
+    let place = Place::new(install)?;
+    let server = &place.server;
+    for gate in GATES {
+        server.sql(&format!("create database open_{gate}"))?;
+    }
+    server.sql("create database shop")?;
+    for text in [GATE, LARGE, GATED, "alter table account set unlogged"] {
+        script(server, "shop", text)?;
+    }
+    place.dump(&["shop"], 0)?;
+    let other = Server::builder(install).start()?;
+    other.sql("create database open_rest")?;
+    let child = restore(&place, &other, &["--resume", "--jobs", "3"])?;
+    let name = at_its(&other, "rows")?;
+    comes_true(&other, &name, "(select count(*) from public.account) = 200000")?;
+    killed(&other, child)?;
+    other.stop(Shutdown::Kill)?;
+    other.start()?;
+    assert_eq!(other.sql_in(&name, "select count(*)::text from account")?, [["0"]]);
+    for gate in ["rows", "index"] {
+        other.sql(&format!("create database open_{gate}"))?;
+    }
+
+    // As somebody else might have made it, complete by its comment.
+    other.sql("create role clerk createdb")?;
+    other.sql("create database pgcairn_0000000000000000 owner clerk")?;
+    let comment = "select shobj_description(oid, 'pg_database') from pg_database where datname = ";
+    let comment = other.value(&format!("{comment}'{name}'"))?.replace("at its rows", "at its indexes");
+    other.sql(&format!("comment on database pgcairn_0000000000000000 is '{comment}'"))?;
+
+    let run = place.restore(&other, &["--resume"], 0)?;
+    run.says(&["emptied by a crash"])?;
+    assert_eq!(content_of(&other, "shop")?, content_of(server, "shop")?);
+    assert_eq!(schema_of(&other, "shop")?, schema_of(server, "shop")?);
+    assert_eq!(unfinished(&other)?.concat(), ["pgcairn_0000000000000000", "indexes"]);
+    Ok(())
 }

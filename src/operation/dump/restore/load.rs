@@ -1,8 +1,14 @@
-//! What goes into one database: what is made before rows, rows by several sessions, what is made after them, and then
-//! the count.
+//! What goes into one database: what is made before rows, rows by several sessions, the comparison with what was dumped,
+//! and what is made after them.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use tempfile::NamedTempFile;
 
 use super::Work;
 use super::archive::{self, Rows, SchemaArchive, Selected};
+use crate::flow::stream_reader::StreamReader;
 use crate::flow::workers::each_with;
 use crate::model::dump::selection::Selection;
 use crate::model::dump::{Large, Part, Stream, TableName};
@@ -12,6 +18,9 @@ use crate::postgres::{CopyIn, Ledger, NewDatabase, Section, Step};
 /// How many things are named at once.
 const NAMED: usize = 10;
 
+/// A session that is silent for minutes is cut off by many a firewall.
+const HEARTBEAT: Duration = Duration::from_secs(30);
+
 /// What a worker takes.
 enum Item<'p> {
     /// All, or what is selected.
@@ -20,46 +29,40 @@ enum Item<'p> {
 }
 
 impl Work<'_> {
-    /// From where the database is.
+    /// From the step that it is at to its end.
     pub(super) fn fill(
         &self,
-        (new, ledger): (&mut NewDatabase<'_>, Ledger),
+        (new, ledger): (&mut NewDatabase<'_>, &Ledger),
         part: &Part,
         selected: Option<&Selected>,
     ) -> Result<()> {
-        let (name, interrupt) = (new.name.clone(), &self.context.interrupt);
-        let whole;
-        let (archive, list, rows) = match selected {
-            Some(selected) => (selected.archive.path(), Some(selected.list()?), selected.rows_of(part)),
-            None => {
-                whole = SchemaArchive::file(self.streams, part)?;
-                (whole.path(), None, Rows::all(part))
-            }
-        };
-        let section = |section, list: Option<&tempfile::NamedTempFile>| {
-            let archive = (archive, list.map(tempfile::NamedTempFile::path));
-            self.programs.section(&self.reach, &name, self.owners, section, archive, interrupt)
-        };
-        let begun = new.step;
+        let interrupt = &self.context.interrupt;
+        let rows = selected.map_or_else(|| Rows::all(part), |selected| selected.rows_of(part));
+        let (begun, schema) = (new.step, Schema::of(self.streams, part, selected)?);
         if begun == Step::Definitions {
-            section(Section { name: "pre-data", jobs: 1, is_begun: false }, list.as_ref())?;
+            self.section(&new.name, Section { name: "pre-data", jobs: 1, is_begun: false }, &schema)?;
             ledger.begin(interrupt)?;
-            new.reach(Step::Rows)?;
+            new.reach(Step::Rows, |comment| ledger.run(comment, interrupt))?;
         }
         if begun <= Step::Rows {
-            self.rows(&name, part, &rows, (&ledger, begun == Step::Rows))?;
+            self.rows(&new.name, part, &rows, (ledger, begun == Step::Rows))?;
             // What comes after may write rows of its own: an event trigger that keeps a log.
-            self.count(&name, &rows)?;
-            new.reach(Step::Indexes)?;
+            let compared = self.compare(&rows, ledger)?;
+            new.has_other_rows = compared.is_err();
+            compared?;
+            new.reach(Step::Indexes, |comment| ledger.run(comment, interrupt))?;
         }
         ledger.end(interrupt)?;
         let after = Section { name: "post-data", jobs: self.jobs, is_begun: begun == Step::Indexes };
-        if !after.is_begun {
-            return section(after, list.as_ref());
+        match after.is_begun {
+            true => self.rest_of_section(new, ledger, after, (part, schema)),
+            false => self.section(&new.name, after, &schema),
         }
-        new.reset()?;
-        ledger.detach_subscriptions(interrupt)?;
-        section(after, Some(&self.remaining(new, part, selected)?))
+    }
+
+    pub(super) fn section(&self, name: &str, section: Section, schema: &Schema<'_>) -> Result<()> {
+        let archive = (schema.archive(), schema.list.as_ref().map(NamedTempFile::path));
+        self.programs.section(&self.reach, name, self.owners, section, archive, &self.context.interrupt)
     }
 
     /// What is one stream in any case first. What the ledger has is there.
@@ -75,57 +78,40 @@ impl Work<'_> {
         let rest = rest.map(|rest| Item::Rest(rest, rows.selection));
         let items: Vec<Item> =
             rest.into_iter().chain(large.into_iter().map(|(table, stream)| Item::Rows(table, stream))).collect();
-        let of_table = |table: &&Large| table.streams.iter().filter_map(|stream| there.get(&stream.key())).sum();
-        let loaded = std::sync::Mutex::new(rows.large.iter().map(of_table).collect::<Vec<u64>>());
         std::thread::scope(|scope| {
             let work = scope.spawn(|| {
                 let begin = || CopyIn::begin(&self.reach, name);
                 let encoding = part.database.encoding.as_str();
-                let take = |session: &mut CopyIn, item: Item<'_>| {
-                    self.take(session, (name, encoding), &rows.large, item, &loaded)
-                };
+                let take = |session: &mut CopyIn, item: Item<'_>| self.take(session, (name, encoding), item);
                 each_with(self.jobs, items.into_iter(), begin, take, || self.stop.raise())
             });
+            let mut heard = Instant::now();
             while !work.is_finished() {
-                std::thread::sleep(std::time::Duration::from_millis(20));
+                std::thread::sleep(Duration::from_millis(20));
+                if heard.elapsed() > HEARTBEAT {
+                    heard = Instant::now();
+                    ledger.heartbeat(self.stop).inspect_err(|_| self.stop.raise())?;
+                }
                 if self.context.interrupt.is_raised() {
                     self.stop.raise();
                 }
             }
             work.join().map_err(|_| crate::flow::caught::Panicked)?
-        })?;
-        let loaded = loaded.into_inner().unwrap_or_else(|e| e.into_inner());
-        let tables = rows.large.iter().zip(loaded).map(|(table, rows)| (&table.table, table.rows, rows));
-        differing(tables)
+        })
     }
 
-    fn take(
-        &self,
-        session: &mut CopyIn,
-        (name, encoding): (&str, &str),
-        large: &[&Large],
-        item: Item<'_>,
-        loaded: &std::sync::Mutex<Vec<u64>>,
-    ) -> Result<()> {
+    fn take(&self, session: &mut CopyIn, (name, encoding): (&str, &str), item: Item<'_>) -> Result<()> {
         match item {
             Item::Rest(stream, selection) => {
                 self.rest(name, stream, selection)?;
                 session.record(stream, 0, self.stop)
             }
-            Item::Rows(table, stream) => {
-                let rows = session.rows((table, stream), encoding, self.stop, |hand_out| {
-                    self.streams.read(stream, |bytes| {
-                        self.stop.check()?;
-                        hand_out(bytes)
-                    })
-                })?;
-                let at = large.iter().position(|other| other.table == table.table);
-                let mut loaded = loaded.lock().unwrap_or_else(|e| e.into_inner());
-                if let Some(counted) = at.and_then(|at| loaded.get_mut(at)) {
-                    *counted += rows;
-                }
-                Ok(())
-            }
+            Item::Rows(table, stream) => session.rows((table, stream), encoding, self.stop, |hand_out| {
+                self.streams.read(stream, |bytes| {
+                    self.stop.check()?;
+                    hand_out(bytes)
+                })
+            }),
         }
     }
 
@@ -142,15 +128,49 @@ impl Work<'_> {
         restore.finish(self.stop)
     }
 
-    /// Small tables: what `COPY` says of large ones is compared already.
-    fn count(&self, name: &str, rows: &Rows<'_>) -> Result<()> {
-        let tables: Vec<TableName> = rows.small.iter().map(|table| table.table.clone()).collect();
-        let found = CopyIn::begin(&self.reach, name)?.count(&tables, &self.context.interrupt)?;
-        differing(rows.small.iter().zip(found).map(|(table, found)| (&table.table, table.rows, found)))
+    /// What the server says of each `COPY` that has committed, and of small tables, which `pg_restore` has loaded, how many
+    /// rows they have.
+    fn compare(&self, rows: &Rows<'_>, ledger: &Ledger) -> Result<Result<()>> {
+        let interrupt = &self.context.interrupt;
+        let loaded = ledger.loaded(interrupt)?;
+        let of = |table: &Large| table.streams.iter().filter_map(|stream| loaded.get(&stream.key())).sum();
+        let small: Vec<TableName> = rows.small.iter().map(|table| table.table.clone()).collect();
+        let counted = ledger.count(&small, interrupt)?;
+        let small = rows.small.iter().zip(counted).map(|(table, found)| (&table.table, table.rows, found));
+        Ok(differing(small.chain(rows.large.iter().map(|table| (&table.table, table.rows, of(table))))))
     }
 }
 
-/// First of the table that has most left: sessions come together at one table only where the others are done.
+/// What is made before rows and after them: a file, and which of its statements.
+pub(super) struct Schema<'s> {
+    own: Option<NamedTempFile>,
+    selected: Option<&'s Selected>,
+    list: Option<NamedTempFile>,
+}
+
+impl<'s> Schema<'s> {
+    fn of(streams: &StreamReader<'_>, part: &Part, selected: Option<&'s Selected>) -> Result<Schema<'s>> {
+        Ok(match selected {
+            Some(chosen) => Schema { own: None, selected, list: Some(chosen.list()?) },
+            None => Schema { own: Some(SchemaArchive::file(streams, part)?), selected, list: None },
+        })
+    }
+
+    pub fn of_list(self, list: NamedTempFile) -> Schema<'s> {
+        Schema { list: Some(list), ..self }
+    }
+
+    pub fn has(&self, id: u32) -> bool {
+        self.selected.is_none_or(|selected| selected.selection.statements.contains(&id))
+    }
+
+    fn archive(&self) -> &Path {
+        let selected = self.selected.map(|selected| selected.archive.path());
+        self.own.as_ref().map(NamedTempFile::path).or(selected).unwrap_or(Path::new(""))
+    }
+}
+
+/// Of the table that has most left first: so sessions are at different tables for as long as one is not much larger.
 fn in_turn<'p>(tables: &[&'p Large]) -> Vec<(&'p Large, &'p Stream)> {
     let mut left = Vec::new();
     for table in tables {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::archive::SchemaArchive;
-use super::{Choice, Request, Wanted, existing, resume};
+use super::{Choice, Incomplete, Request, Wanted, existing, resume};
 use crate::flow::stream_reader::StreamReader;
 use crate::model::dump::{Contents, Part, Summary};
 use crate::model::error::{Code, Error, Result};
@@ -127,7 +127,7 @@ pub fn without_plan(context: &Context, request: &Request, summary: &Summary) -> 
         (request.clean, "--clean --yes"),
         (request.owners.no_tablespaces, "--no-tablespaces"),
         (request.replace, "--replace --yes"),
-        (request.resume, "--resume"),
+        (request.incomplete == Incomplete::GoneOnWith, "--resume"),
         (request.accept_unsigned, "--accept-unsigned"),
     ];
     words.extend(flags.into_iter().filter(|(is_given, _)| *is_given).map(|(_, flag)| flag.to_owned()));

@@ -85,6 +85,5 @@ fn no_default_privileges(relations: &[TableName]) -> Vec<String> {
 
 /// Where nothing better can be told.
 fn unchanged(error: Error, name: &str) -> Error {
-    let hint = error.hint.clone().map(|hint| format!("{hint}; ")).unwrap_or_default();
-    error.hint(format!("{hint}nothing has changed in {name}"))
+    error.and_hint(&format!("nothing has changed in {name}"))
 }
