@@ -89,6 +89,8 @@ fn bench() -> Outcome {
     compare::backup_and_restore(&server, &store, site, runs, &mut report)?;
     wal::push_and_fetch(&server, &store, &mut report)?;
     drop(store);
+    // What is measured by now is kept, whatever becomes of the rest.
+    report.print();
     dump::dump_and_restore(&server, scale, runs, &mut report)?;
     start_up(&mut report)?;
     server.stop(Shutdown::Fast)?;
