@@ -99,10 +99,12 @@ impl Work<'_> {
         Ok(account().write(&config, format!("{rest}{DUMP_SECTION}compression = {level}\n"), 0o600)?)
     }
 
-    /// MiB.
+    /// MiB of the newest dump.
     fn stored(&self) -> Outcome<f64> {
         let objects = self.site.objects("-dump-")?;
-        let bytes = objects.iter().map(|object| std::fs::metadata(object).map_or(0, |file| file.len())).sum::<u64>();
+        let newest = objects.iter().filter_map(|object| object.parent()).max();
+        let own = objects.iter().filter(|object| object.parent() == newest);
+        let bytes = own.map(|object| std::fs::metadata(object).map_or(0, |file| file.len())).sum::<u64>();
         Ok(bytes as f64 / MIB)
     }
 
