@@ -17,7 +17,7 @@ use super::catalog::{ObjectsDigest, u64_string};
 use super::key::{BackupId, ClusterName};
 
 pub use contents::{
-    Contents, ContentsError, Database, Globals, Large, Locale, Part, Stream, TableName, TableRows, quoted,
+    Contents, ContentsError, Database, Globals, Large, Locale, Part, Stream, TableName, TableRows, only, quoted,
 };
 pub use globals::with_tablespaces_at;
 pub use marker::{Marker, format_marker, parse_marker};

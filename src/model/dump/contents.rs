@@ -92,6 +92,11 @@ pub fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
+/// Tables as a statement takes them, without those that inherit from them.
+pub fn only<'t>(tables: impl IntoIterator<Item = &'t TableName>) -> String {
+    tables.into_iter().map(|table| format!("ONLY {}", table.quoted())).collect::<Vec<_>>().join(", ")
+}
+
 impl TableName {
     /// In the quotes that every server takes.
     pub fn quoted(&self) -> String {

@@ -8,7 +8,7 @@ use super::super::row_session::{RowSession, TICK};
 use super::super::timeouts;
 use super::snapshot::another;
 use super::{LargeTable, Snapshot};
-use crate::model::dump::quoted;
+use crate::model::dump::{only, quoted};
 use crate::model::error::{Code, Error, Result};
 use crate::model::interrupt::Interrupt;
 
@@ -101,7 +101,7 @@ fn line_feeds(bytes: &[u8]) -> u64 {
 /// Nobody is waited for: the lock is held already, so it can only be refused where somebody waits who wants it for
 /// himself, and whoever asked behind him would make others wait (as parallel `pg_dump` does, `lockTableForWorker`).
 fn lock_at_once(session: &RowSession, tables: &[LargeTable]) -> Result<()> {
-    let list = tables.iter().map(|table| format!("ONLY {}", table.name.quoted())).collect::<Vec<_>>().join(", ");
+    let list = only(tables.iter().map(|table| &table.name));
     let sql = format!("LOCK TABLE {list} IN ACCESS SHARE MODE NOWAIT");
     session.runtime.block_on(session.client.batch_execute(&sql)).map_err(|error| match error.code() {
         Some(&tokio_postgres::error::SqlState::LOCK_NOT_AVAILABLE) => {

@@ -8,7 +8,7 @@ use super::super::reach::Reach;
 use super::super::row_session::{RowSession, TICK};
 use super::super::timeouts;
 use super::unfinished::{Purpose, Step};
-use crate::model::dump::TableName;
+use crate::model::dump::{TableName, only};
 use crate::model::error::{Code, Error, Result};
 use crate::model::interrupt::Interrupt;
 
@@ -140,8 +140,7 @@ impl Ledger {
         let (of_extensions, own): (Vec<&TableName>, Vec<_>) =
             tables.iter().partition(|table| conditions.contains_key(table));
         for some in own.chunks(AT_ONCE) {
-            let list = some.iter().map(|table| format!("ONLY {}", table.quoted())).collect::<Vec<_>>().join(", ");
-            self.run(&format!("TRUNCATE {list}"), interrupt)?;
+            self.run(&format!("TRUNCATE {}", only(some.iter().copied())), interrupt)?;
         }
         for table in of_extensions {
             let condition = conditions.get(table).map(String::as_str).unwrap_or_default();

@@ -8,7 +8,7 @@ use super::archive::{SchemaArchive, Selected};
 use super::load::some_of;
 use crate::model::dump::archive::Entry;
 use crate::model::dump::selection::Class;
-use crate::model::dump::{Part, TableName};
+use crate::model::dump::{Part, TableName, only};
 use crate::model::error::{Code, Error, Result};
 use crate::postgres::{ForeignKey, LiveObject, ThereDatabase, literal};
 
@@ -130,7 +130,7 @@ impl Look<'_> {
         let oids: Vec<u32> = tables.iter().filter_map(|table| there.relation(table)).map(|live| live.oid).collect();
         let emptied: &[u32] = if full.is_empty() { &[] } else { &oids };
         let keys = there.foreign_keys(emptied, &oids)?;
-        let list = tables.iter().map(|table| format!("ONLY {}", table.quoted())).collect::<Vec<_>>().join(", ");
+        let list = only(&tables);
         let mut before: Vec<String> = Vec::new();
         if !tables.is_empty() {
             before.push(format!("LOCK TABLE {list} IN SHARE ROW EXCLUSIVE MODE"));
