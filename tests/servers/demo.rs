@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::support::account::{account, is_root};
 use super::support::majors::Installation;
+use super::support::mounted::Mounted;
 use super::support::scratch::Scratch;
-use super::support::server;
 use super::support::site::{Run, binary};
 use super::support::wait::wait_for;
 use super::support::{Outcome, Scenario, full_length, process, skip};
@@ -67,15 +67,10 @@ impl Stage {
 
 fn little_space_is_said_first(install: &'static Installation) -> Outcome {
     let stage = Stage::new()?;
-    let mut mount = Command::new("mount");
-    mount.args(["-t", "tmpfs", "-o", "size=1m,mode=777", "tmpfs"]).arg(&stage.temporary);
-    if server::run(&mut mount).is_err() {
-        return skip("needs the right to mount");
-    }
+    let _small = Mounted::over(&stage.temporary, "size=1m,mode=777")?;
     let run = Run::of(&mut stage.demo(install, &["--json"]))?.status_is(4)?;
     run.says(&["disk-space", "the demo needs 536870912 bytes in", "are free", "TMPDIR=DIR pgcairn demo"])?;
-    stage.nothing_is_left()?;
-    server::run(Command::new("umount").arg(&stage.temporary)).map(drop)
+    stage.nothing_is_left()
 }
 
 fn every_row_comes_back(install: &'static Installation) -> Outcome {

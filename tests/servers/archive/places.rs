@@ -3,13 +3,11 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
 
 use super::cluster::{Place, cluster, contents, copy_tree, refused};
-use crate::support::account::{account, is_root};
+use crate::support::Outcome;
 use crate::support::majors::Installation;
-use crate::support::server::run;
-use crate::support::{Outcome, skip};
+use crate::support::mounted::Mounted;
 
 fn set_mode(path: &Path, mode: u32) -> Outcome {
     Ok(fs::set_permissions(path, fs::Permissions::from_mode(mode))?)
@@ -66,27 +64,20 @@ pub fn that_fail(install: &'static Installation) -> Outcome {
 }
 
 /// Puts the place's repository on a file system of its own.
-fn mount(place: &Place, options: &str) -> Outcome {
-    if !is_root() {
-        return skip("mounting needs root");
-    }
+fn mount(place: &Place, options: &str) -> Outcome<Mounted> {
     let root = place.site.repository();
     let away = root.with_extension("away");
     copy_tree(&root, &away)?;
-    let mut mount = Command::new("mount");
-    mount.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&root);
-    if run(&mut mount).is_err() {
-        return skip("this machine does not let root mount");
-    }
-    account().own(&root)?;
-    copy_tree(&away.join("."), &root)
+    let mounted = Mounted::over(&root, options)?;
+    copy_tree(&away.join("."), &root)?;
+    Ok(mounted)
 }
 
 /// The disk fills up at different points of the push; whatever does not fit leaves nothing behind.
 pub fn full_disk(install: &'static Installation) -> Outcome {
     let cluster = cluster(install)?;
     let (place, segments) = (cluster.place()?, &cluster.segments);
-    mount(&place, "size=256k,mode=750")?;
+    let _small = mount(&place, "size=256k,mode=750")?;
     let filler = place.site.repository().join("filler");
     fill(&filler)?;
     let before = contents(&place.site)?;
@@ -119,23 +110,19 @@ fn fill(filler: &Path) -> Outcome {
 pub fn read_only_mount(install: &'static Installation) -> Outcome {
     let cluster = cluster(install)?;
     let (place, segments) = (cluster.place()?, &cluster.segments);
-    mount(&place, "size=4m,mode=750")?;
+    let small = mount(&place, "size=4m,mode=750")?;
     place.push(&segments[0])?.ok()?;
     let before = contents(&place.site)?;
-    remount(&place, "ro")?;
+    small.remount("ro")?;
     refused(place.push(&segments[1])?)?.says(&["ead-only file system"])?;
     place.fetched(&segments[0])?;
     assert_eq!(contents(&place.site)?, before);
-    remount(&place, "rw")?;
+    small.remount("rw")?;
     place.push(&segments[1])?.ok()?;
-    run(Command::new("umount").arg(place.site.repository()))?;
+    drop(small);
     // Below the mount point lies what was there before; here that is a repository without its marker.
     fs::remove_file(place.site.repository().join("pgcairn.json"))?;
     refused(place.push(&segments[1])?)?.status_is(7)?;
     place.fetch(&[], &segments[0])?.status_is(126)?;
     Ok(())
-}
-
-fn remount(place: &Place, mode: &str) -> Outcome {
-    run(Command::new("mount").args(["-o", &format!("remount,{mode}")]).arg(place.site.repository())).map(drop)
 }

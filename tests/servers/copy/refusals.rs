@@ -2,15 +2,14 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use super::quiet::{Quiet, quiet};
-use crate::support::account::{account, is_root};
+use crate::support::Outcome;
+use crate::support::account::account;
 use crate::support::majors::Installation;
+use crate::support::mounted::Mounted;
 use crate::support::scratch::Scratch;
-use crate::support::server::run;
 use crate::support::site::Run;
-use crate::support::{Outcome, skip};
 
 pub fn target_refused(install: &'static Installation) -> Outcome {
     let quiet = quiet(install)?;
@@ -64,28 +63,16 @@ fn restore(quiet: &Quiet, target: &Path, arguments: &[&str]) -> Outcome<Run> {
 }
 
 pub fn too_little_disk(install: &'static Installation) -> Outcome {
-    if !is_root() {
-        return skip("a small file system can be mounted by root only");
-    }
     let quiet = quiet(install)?;
     let scratch = Scratch::new()?;
     let (small, elsewhere) = (scratch.join("small"), scratch.join("elsewhere"));
-    account().make_dir(&small)?;
-    let mounted = run(Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m,mode=0777", "tmpfs"]).arg(&small));
-    if mounted.is_err() {
-        return skip("a tmpfs cannot be mounted here");
-    }
+    let _small = Mounted::over(&small, "size=4m,mode=0777")?;
     let mapping = |to: &Path| format!("{}={}", quiet.fast().display(), to.display());
-    let check = || -> Outcome {
-        let target = restore(&quiet, &small.join("target"), &["--tablespace", &mapping(&elsewhere)])?.status_is(4)?;
-        target.says(&[" bytes, ", " are free", &small.display().to_string()])?;
-        let tablespace = restore(&quiet, &elsewhere, &["--tablespace", &mapping(&small.join("fast"))])?.status_is(4)?;
-        tablespace.says(&[" bytes, ", " are free", &small.display().to_string()])?;
-        assert_eq!(fs::read_dir(&small)?.count(), 0);
-        assert!(!elsewhere.exists());
-        Ok(())
-    };
-    let checked = check();
-    run(Command::new("umount").arg(&small))?;
-    checked
+    let target = restore(&quiet, &small.join("target"), &["--tablespace", &mapping(&elsewhere)])?.status_is(4)?;
+    target.says(&[" bytes, ", " are free", &small.display().to_string()])?;
+    let tablespace = restore(&quiet, &elsewhere, &["--tablespace", &mapping(&small.join("fast"))])?.status_is(4)?;
+    tablespace.says(&[" bytes, ", " are free", &small.display().to_string()])?;
+    assert_eq!(fs::read_dir(&small)?.count(), 0);
+    assert!(!elsewhere.exists());
+    Ok(())
 }

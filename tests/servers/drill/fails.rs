@@ -3,16 +3,16 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use rustix::process::Signal;
 
 use super::stage::{Stage, check, failed_alone};
 use crate::support::account::account;
 use crate::support::majors::Installation;
-use crate::support::server::run;
+use crate::support::mounted::Mounted;
 use crate::support::wait::wait_for;
-use crate::support::{Outcome, damage, process, skip};
+use crate::support::{Outcome, damage, process};
 
 pub fn assertions(install: &'static Installation) -> Outcome {
     let mut stage = Stage::new(install)?;
@@ -150,14 +150,9 @@ pub fn no_server(install: &'static Installation) -> Outcome {
 
 pub fn out_of_space(install: &'static Installation) -> Outcome {
     let stage = Stage::new(install)?;
-    let mut mount = Command::new("mount");
-    mount.args(["-t", "tmpfs", "-o", "size=16m,mode=777", "tmpfs"]).arg(stage.scratch());
-    if run(&mut mount).is_err() {
-        return skip("no tmpfs can be mounted here");
-    }
-    let result = stage.result(10, &[]);
-    run(Command::new("umount").arg(stage.scratch()))?;
-    failed_alone(&result?, "restore", " bytes, ")?;
+    let small = Mounted::over(&stage.scratch(), "size=16m,mode=777")?;
+    failed_alone(&stage.result(10, &[])?, "restore", " bytes, ")?;
+    drop(small);
     let nowhere = stage.site.path("nowhere").display().to_string();
     let said = stage.site.run_with_identity(&["drill", "--scratch", &nowhere])?;
     said.status_is(4)?.says(&["no copy can be made in", "--scratch DIR"]).map(drop)

@@ -3,18 +3,18 @@
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
-use std::process::Command;
 
 use rustix::process::Signal;
 
 use super::super::copy::background::Background;
-use super::super::support::account::{account, is_root};
+use super::super::support::account::account;
 use super::super::support::majors::Installation;
+use super::super::support::mounted::Mounted;
 use super::super::support::server::{Server, Shutdown, run};
 use super::super::support::site::Site;
 use super::super::support::sql::query;
 use super::super::support::wait::wait_for;
-use super::super::support::{Outcome, full_length, small, summary};
+use super::super::support::{Outcome, full_length, small};
 use super::{Document, follow, hint};
 
 pub fn refusals(install: &'static Installation) -> Outcome {
@@ -157,25 +157,12 @@ fn damaged(document: &mut Document, site: &Site, server: &Server) -> Outcome {
 /// Needs the right to mount.
 fn full_disk(document: &mut Document, server: &Server) -> Outcome {
     let mut site = Site::new(server)?;
-    if !is_root() {
-        summary::left_out(server.install.major, "refusals::backup full disk", "only root may mount");
-        return Ok(());
-    }
     // Of several workers any object could be the first that finds no room.
     site.configure("[backup]\njobs = 1\n")?;
-    account().make_dir(&site.repository())?;
-    let mut mount = Command::new("mount");
-    mount.args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(site.repository());
-    if run(&mut mount).is_err() {
-        summary::left_out(server.install.major, "refusals::backup full disk", "a tmpfs cannot be mounted here");
-        return Ok(());
-    }
-    account().own(&site.repository())?;
-    let refused = site
-        .init()
-        .and_then(|()| document.refuses("the repository's disk is full during a backup", &site, &["backup"]));
-    run(Command::new("umount").arg("--lazy").arg(site.repository()))?;
-    refused.map(drop)
+    let part = (server.install.major, "refusals::backup full disk");
+    let Some(_small) = Mounted::for_part(&site.repository(), "size=1m", part)? else { return Ok(()) };
+    site.init()?;
+    document.refuses("the repository's disk is full during a backup", &site, &["backup"]).map(drop)
 }
 
 /// Takes the minute that it speaks of.

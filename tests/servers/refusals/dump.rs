@@ -1,12 +1,9 @@
 //! What keeps a dump from being made or loaded.
 
-use std::process::Command;
-
-use super::super::support::account::{account, is_root};
+use super::super::support::Outcome;
 use super::super::support::majors::Installation;
-use super::super::support::server::run;
+use super::super::support::mounted::Mounted;
 use super::super::support::site::Site;
-use super::super::support::{Outcome, summary};
 use super::{Document, Server};
 
 pub fn refusals(install: &'static Installation) -> Outcome {
@@ -97,26 +94,16 @@ pub fn refusals(install: &'static Installation) -> Outcome {
 fn full(document: &mut Document, server: &Server) -> Outcome {
     let mut site = Site::new(server)?;
     site.configure("[backup]\njobs = 1\n")?;
-    account().make_dir(&site.repository())?;
-    let mut mount = Command::new("mount");
-    let mounted = mount.args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"]).arg(site.repository());
-    if !is_root() || run(mounted).is_err() {
-        summary::left_out(server.install.major, "refusals::dump full disk", "a tmpfs cannot be mounted here");
-        return Ok(());
-    }
-    account().own(&site.repository())?;
+    let part = (server.install.major, "refusals::dump full disk");
+    let Some(_small) = Mounted::for_part(&site.repository(), "size=2m", part)? else { return Ok(()) };
     server.sql(
         "create table noise as select string_agg(decode(md5(random()::text || g || i), 'hex'), '') as b \
          from generate_series(1, 4000) g, generate_series(1, 64) i group by g",
     )?;
     let bindir = server.install.bin().display().to_string();
-    let refused = site.init().and_then(|()| {
-        document.refuses("the repository's disk is full during a dump", &site, &["dump", "--bindir", &bindir])?;
-        let list = site.run(&["dump", "list", "--json"])?.ok()?.json()?;
-        assert_eq!(list["dumps"], serde_json::json!([]));
-        Ok(())
-    });
-    server.sql("drop table noise")?;
-    run(Command::new("umount").arg("--lazy").arg(site.repository()))?;
-    refused
+    site.init()?;
+    document.refuses("the repository's disk is full during a dump", &site, &["dump", "--bindir", &bindir])?;
+    let list = site.run(&["dump", "list", "--json"])?.ok()?.json()?;
+    assert_eq!(list["dumps"], serde_json::json!([]));
+    server.sql("drop table noise").map(drop)
 }

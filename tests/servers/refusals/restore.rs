@@ -8,6 +8,7 @@ use rustix::fs::{FlockOperation, flock};
 
 use super::super::support::account::{account, is_root};
 use super::super::support::majors::Installation;
+use super::super::support::mounted::Mounted;
 use super::super::support::server::{Server, Shutdown, run};
 use super::super::support::site::Site;
 use super::super::support::{Outcome, damage, summary};
@@ -139,21 +140,11 @@ fn unusable(document: &mut Document, site: &Site, here: &[&str]) -> Outcome {
 
 /// Needs the right to mount.
 fn small_disk(document: &mut Document, site: &Site, server: &Server, moved: &str) -> Outcome {
-    let small = site.path("small");
-    account().make_dir(&small)?;
-    let mut mount = std::process::Command::new("mount");
-    mount.args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(&small);
-    if run(&mut mount).is_err() {
-        let reason = "a tmpfs cannot be mounted here";
-        summary::left_out(server.install.major, "refusals::restore small disk", reason);
-        return Ok(());
-    }
-    account().own(&small)?;
-    let target = small.join("new").display().to_string();
+    let part = (server.install.major, "refusals::restore small disk");
+    let Some(small) = Mounted::for_part(&site.path("small"), "size=1m", part)? else { return Ok(()) };
+    let target = small.path().join("new").display().to_string();
     let words = ["restore", "--target-dir", &target, "--to", "latest", "--tablespace", moved];
-    let said = document.refuses_with_identity("too little disk", site, &words);
-    run(std::process::Command::new("umount").arg(&small))?;
-    said.map(drop)
+    document.refuses_with_identity("too little disk", site, &words).map(drop)
 }
 
 fn holes(document: &mut Document, site: &Site, last: &str) -> Outcome {

@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::process::Command;
 
 use super::super::support::account::account;
 use super::super::support::majors::{self, Installation};
-use super::super::support::server::{PORT, Server, Shutdown, run};
+use super::super::support::mounted::Mounted;
+use super::super::support::server::{PORT, Server, Shutdown};
 use super::super::support::site::Site;
 use super::super::support::{Outcome, small};
 use super::Document;
@@ -111,14 +111,11 @@ fn files(desk: &mut Desk<'_>) -> Outcome {
     assert_eq!(fs::read_dir(&place)?.count(), 1, "something is left");
     desk.bindir = own;
 
-    let scratch = desk.site.path("scratch");
-    let mut mount = Command::new("mount");
-    if run(mount.args(["-t", "tmpfs", "-o", "size=1m,mode=777", "tmpfs"]).arg(&scratch)).is_ok() {
-        let said = desk.refuses("--table: too little space for the copy", orders, &["--output", &both]);
-        run(Command::new("umount").arg(&scratch))?;
-        said?;
+    let part = (desk.server.install.major, "refusals::single_table small disk");
+    match Mounted::for_part(&desk.site.path("scratch"), "size=1m,mode=777", part)? {
+        Some(_small) => desk.refuses("--table: too little space for the copy", orders, &["--output", &both]).map(drop),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// What the live server has against it while the tables arrive.

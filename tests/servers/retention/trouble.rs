@@ -8,12 +8,13 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::refusals::Document;
-use crate::support::account::{account, is_root};
+use crate::support::account::account;
 use crate::support::majors::Installation;
+use crate::support::mounted::Mounted;
 use crate::support::process::signal;
 use crate::support::server::run;
 use crate::support::site::{Run, Site};
-use crate::support::{Outcome, full_length, skip};
+use crate::support::{Outcome, full_length};
 
 use super::aged::{Aged, grace_over, listed};
 
@@ -78,23 +79,9 @@ fn two_at_once(aged: &Aged) -> Outcome {
 
 /// The repository on a disk without a byte left.
 fn full_disk(aged: &Aged) -> Outcome {
-    if !is_root() {
-        return skip("a small file system needs root");
-    }
     let site = aged.site.fork()?;
-    let small = site.path("small");
-    fs::create_dir_all(&small)?;
-    let mut mount = Command::new("mount");
-    if run(mount.args(["-t", "tmpfs", "-o", "size=256m", "tmpfs"]).arg(&small)).is_err() {
-        return skip("nothing can be mounted");
-    }
-    let done = on_full_disk(aged, &site, &small);
-    let _ = Command::new("umount").arg(&small).status();
-    done
-}
-
-fn on_full_disk(aged: &Aged, site: &Site, small: &std::path::Path) -> Outcome {
-    account().own(small)?;
+    let disk = Mounted::over(&site.path("small"), "size=256m")?;
+    let (site, small) = (&site, disk.path());
     run(account().command("/bin/cp").arg("-a").arg(site.repository()).arg(small))?;
     let text = fs::read_to_string(site.config())?;
     let (old, new) = (site.repository().display().to_string(), small.join("repo").display().to_string());

@@ -15,6 +15,7 @@ pub mod layers;
 pub mod ledger;
 pub mod majors;
 pub mod marker;
+pub mod mounted;
 pub mod peak;
 pub mod process;
 pub mod scratch;

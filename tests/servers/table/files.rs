@@ -2,13 +2,13 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
 
 use super::stage::{Stage, TABLES, texts};
+use crate::support::Outcome;
 use crate::support::account::account;
 use crate::support::majors::Installation;
+use crate::support::mounted::Mounted;
 use crate::support::server::run;
-use crate::support::{Outcome, skip};
 
 pub fn files(install: &'static Installation) -> Outcome {
     let stage = Stage::new(install)?;
@@ -57,14 +57,11 @@ pub fn files(install: &'static Installation) -> Outcome {
 pub fn full_disk(install: &'static Installation) -> Outcome {
     let stage = Stage::new(install)?;
     let place = stage.site.path("files");
-    account().make_dir(&place)?;
-    if run(Command::new("mount").args(["-t", "tmpfs", "-o", "size=64k,mode=777", "tmpfs"]).arg(&place)).is_err() {
-        return skip("no tmpfs can be mounted here");
-    }
+    let small = Mounted::over(&place, "size=64k,mode=777")?;
     let path = place.join("rows.sql").display().to_string();
     let said = stage.restore("app.public.orders", &["--output", &path, "--to", &stage.before]);
     let left = fs::read_dir(&place)?.count();
-    run(Command::new("umount").arg(&place))?;
+    drop(small);
     said?.status_is(1)?.says(&["pg_dump of app failed", "No space left"])?;
     assert_eq!(left, 0);
     Ok(())
