@@ -85,6 +85,9 @@ pub struct Summary {
     /// Not of the file: its signature is not one of this summary, so a restore refuses the backup. Set by whoever reads it.
     #[serde(skip)]
     pub is_forged: bool,
+    /// Not of the file: objects of it are not there, or are cut. Set by whoever has listed them.
+    #[serde(skip)]
+    pub lacks_objects: bool,
 }
 
 impl Summary {
@@ -95,7 +98,7 @@ impl Summary {
 
     /// No restore comes to its end.
     pub fn is_broken(&self) -> bool {
-        self.wal_broken_at.is_some() || self.is_forged
+        self.wal_broken_at.is_some() || self.is_forged || self.lacks_objects
     }
 }
 

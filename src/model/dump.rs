@@ -72,6 +72,9 @@ pub struct Summary {
     pub recipients: Vec<String>,
     /// Version of the program that wrote the dump.
     pub pgcairn: String,
+    /// Not of the file: objects of it are not there, or are cut. Set by whoever has listed them.
+    #[serde(skip)]
+    pub lacks_objects: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -27,7 +27,7 @@ use jiff::Timestamp;
 use crate::config;
 use crate::model::error::{Code, Error, Result};
 use crate::model::interrupt::Interrupt;
-use crate::model::key::ClusterName;
+use crate::model::key::{BackupId, ClusterName};
 use crate::model::plan::dump_retention::DumpPolicy;
 use crate::model::plan::retention::{Period, Policy};
 use crate::model::selector::Selector;
@@ -129,6 +129,20 @@ pub fn behind(context: &Context, wanted: &config::Repository) -> Result<Behind> 
         behind.since = times.chain(behind.since).min();
     }
     Ok(behind)
+}
+
+/// Backups and dumps that [`What::New`] would bring.
+pub fn wanted(context: &Context, to: &config::Repository) -> Result<BTreeSet<BackupId>> {
+    let (route, mut wanted) = (open(context, to, &Quiet)?, BTreeSet::new());
+    for Opened { keys, .. } in generations(&route.from, context.config.name.as_ref())? {
+        let choice = Choice::new(&route, keys.clone(), &What::New, &BTreeSet::new())?;
+        wanted.extend(choice.wanted.into_iter().map(|backup| backup.id));
+        if to.keep.is_none() {
+            let dumps = DumpChoice::new(&route, &keys, &What::New)?.wanted;
+            wanted.extend(dumps.into_iter().map(|dump| dump.summary.id));
+        }
+    }
+    Ok(wanted)
 }
 
 fn open(context: &Context, wanted: &config::Repository, listener: &dyn Listener) -> Result<Route> {

@@ -13,8 +13,10 @@ mod carry_out;
 mod clock;
 mod condemned;
 mod dumps;
+mod elsewhere;
 mod foreseen;
 mod freed;
+mod lacking;
 mod needs;
 mod observed;
 mod refuse;
@@ -28,7 +30,7 @@ use super::{Context, repository};
 use crate::model::deletion::GRACE;
 use crate::model::error::Result;
 use crate::model::interrupt::Interrupt;
-use crate::model::key::{ClusterKeys, ClusterName};
+use crate::model::key::{BackupId, ClusterKeys, ClusterName};
 use crate::model::plan::dump_retention::DumpPolicy;
 use crate::model::plan::retention::{Plan, Policy, Verdict};
 use crate::report::Listener;
@@ -60,7 +62,13 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
     // Where only some backups go there is no dump.
     let dumps = config.dump_retention().filter(|_| config.repository.keep.is_none());
     let policies = Policies { backups: config.retention_of(&config.repository), dumps };
-    let report = place.expire(policies, request, listener);
+    let mut wanted_elsewhere = Vec::new();
+    let report = place.expire_after(policies, request, listener, |planned| {
+        // Whoever frees a full disk does not wait for a store that is away.
+        if !request.now {
+            wanted_elsewhere = elsewhere::tell(context, planned, listener);
+        }
+    });
     let report = report.map_err(|error| refuse::full(error, request))?;
     let next = match request {
         _ if policies.are_none() => "config show",
@@ -70,7 +78,7 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
         _ => "list",
     };
     let next = context.command(next);
-    Ok(Expire { next, only_backups: config.repository.keep.is_some(), ..report })
+    Ok(Expire { next, wanted_elsewhere, only_backups: config.repository.keep.is_some(), ..report })
 }
 
 /// What is kept; everything of what has none.
@@ -110,6 +118,13 @@ impl Planned {
         Ok(Planned { observed, backups: None, dumps, dump_verdicts: Vec::new() })
     }
 
+    /// Objects of their own.
+    fn lacking(&self) -> impl Iterator<Item = &BackupId> {
+        let backups = self.observed.backups.iter().filter(|backup| backup.lacks_objects).map(|backup| &backup.id);
+        let dumps = self.dumps.dumps.iter().map(|marker| &marker.summary).filter(|dump| dump.lacks_objects);
+        backups.chain(dumps.map(|dump| &dump.id))
+    }
+
     fn judge(&mut self, policies: Policies<'_>, now: Timestamp) {
         self.backups = policies.backups.map(|policy| Plan::new(&self.observed.input(policy, now)));
         self.dump_verdicts = self.dumps.plan(policies.dumps, now);
@@ -119,16 +134,31 @@ impl Planned {
 impl Place {
     /// All of it; without a policy nothing is dropped and nothing changed.
     pub fn expire(&self, policies: Policies<'_>, request: &Request, listener: &dyn Listener) -> Result<Expire> {
+        self.expire_after(policies, request, listener, |_| ())
+    }
+
+    /// `look` sees what is to be dropped before it is.
+    fn expire_after(
+        &self,
+        policies: Policies<'_>,
+        request: &Request,
+        listener: &dyn Listener,
+        look: impl FnOnce(&Expire),
+    ) -> Result<Expire> {
         let mut all = Vec::new();
         for generation in generations(&self.repository, self.cluster.as_ref())? {
             all.push(Planned::read(&self.repository.reader(), generation.keys)?);
         }
         let unreadable = all.iter().flat_map(|planned| &planned.dumps.unreadable);
         unreadable.for_each(|(_, error)| listener.warning(error.clone()));
+        all.iter().flat_map(Planned::lacking).for_each(|id| listener.warning(lacking::told(id)));
         if policies.are_none() {
             return Ok(self.report(request, policies, &all, Freed::default()));
         }
         all.iter_mut().for_each(|planned| planned.judge(policies, self.now));
+        if request.agreed || request.dry_run || refuse::more_than_half(&all).is_ok() {
+            look(&self.report(request, policies, &all, Freed::default()));
+        }
         if request.dry_run {
             let mut freed = Freed::default();
             for planned in &all {
@@ -202,6 +232,8 @@ impl Place {
             retention: policies.backups.is_some(),
             dump_retention: policies.dumps.is_some(),
             dropped: backups.iter().filter(|row| !row.kept).count() as u64,
+            lacking: all.iter().flat_map(Planned::lacking).cloned().collect(),
+            wanted_elsewhere: Vec::new(),
             dropped_dumps: dumps.iter().filter(|row| !row.kept).count() as u64,
             more_than_half: refuse::more_than_half(all).is_err(),
             freed_bytes: freed.gone.bytes,

@@ -155,14 +155,24 @@ fn create_by_both_clocks(repository: &Repository, keys: &ClusterKeys, hold: &Hol
 
 /// Deletes holds of what is no backup, nor will be: whoever made them died before the commit.
 pub(super) fn sweep(repository: &Repository, observed: &Observed, now: Timestamp) -> Result<()> {
+    match nobodys(observed, now) {
+        nobodys if nobodys.is_empty() => Ok(()),
+        nobodys => remove_old(repository, &observed.keys, &nobodys, now),
+    }
+}
+
+pub(super) fn has_nobodys(observed: &Observed, now: Timestamp) -> bool {
+    !nobodys(observed, now).is_empty()
+}
+
+fn nobodys(observed: &Observed, now: Timestamp) -> Vec<&BackupId> {
     let is_young = |modified: Timestamp| now.duration_since(modified) < GRACE;
     let is_written = |id: &BackupId| {
         let mut parts = observed.parts.iter().filter(|entry| observed.keys.writer_of(&entry.key).as_ref() == Some(id));
         parts.any(|entry| is_young(entry.modified))
     };
     let nobodys = |id: &BackupId| !observed.is_there(id) && !observed.trash.contains_key(id) && !is_written(id);
-    let nobodys: Vec<&BackupId> = observed.holds.keys().filter(|id| nobodys(id)).collect();
-    if nobodys.is_empty() { Ok(()) } else { remove_old(repository, &observed.keys, &nobodys, now) }
+    observed.holds.keys().filter(|id| nobodys(id)).collect()
 }
 
 /// Holds of these that were made longer than a grace time ago.
@@ -220,8 +230,10 @@ fn read_all(
 
 pub fn release(context: &Context, backup: &Selector, listener: &dyn Listener) -> Result<Released> {
     let repository = repository::open(&context.config)?;
+    let is_named = matches!(backup, Selector::Prefix(_));
     let held = |opened: &Opened| {
-        let holds = read_all(&repository.reader(), &opened.keys, |_| true)?;
+        // The latest is a backup, as everywhere.
+        let holds = read_all(&repository.reader(), &opened.keys, |id| is_named || !id.is_dump())?;
         Ok(holds.into_iter().map(|(id, hold)| ((), id, hold)).collect())
     };
     let all = (&repository, context.config.name.as_ref());

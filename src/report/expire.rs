@@ -7,6 +7,7 @@ use super::Report;
 use super::text::{bytes, count, plain, table, utc, utc_and_local};
 use crate::model::catalog::Summary;
 use crate::model::dump;
+use crate::model::error::Code;
 use crate::model::key::BackupId;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -32,6 +33,12 @@ pub struct Expire {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub dumps: Vec<DumpRow>,
     pub dropped_dumps: u64,
+    /// Backups and dumps that objects are missing of.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lacking: Vec<BackupId>,
+    /// Dropped here, while another repository was still to get them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub wanted_elsewhere: Vec<BackupId>,
     /// Which is refused without `--yes`.
     pub more_than_half: bool,
     /// Gone now; in a dry run what would go at once.
@@ -118,6 +125,10 @@ impl Report for Expire {
             false => table(&["backup", "usable from", "stored", "verdict", "rule"], &rows),
         };
         table + &self.dumps() + &self.sum()
+    }
+
+    fn flaw(&self) -> Option<Code> {
+        (!self.lacking.is_empty() || !self.wanted_elsewhere.is_empty()).then_some(Code::Flagged)
     }
 
     fn next(&self) -> Option<String> {

@@ -37,6 +37,8 @@ fn expire() -> Expire {
             dump("20261013T010000Z-dump-3mqz", false, "no rule keeps it"),
             dump("20261120T010000Z-dump-bbbb", true, "minimum of odd\u{1b}name"),
         ],
+        lacking: Vec::new(),
+        wanted_elsewhere: Vec::new(),
         dropped_dumps: 1,
         more_than_half: false,
         freed_bytes: 0,

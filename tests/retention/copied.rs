@@ -462,6 +462,28 @@ fn what_is_held_is_held_there() {
     }
 }
 
+/// Nor does an expiry that takes it for nobody's, because the copy was killed long ago and only now goes on.
+#[test]
+fn an_old_hold_of_a_copy_stays_where_the_copy_goes_on() {
+    for (request, at) in [GRACEFUL, AT_ONCE].into_iter().flat_map(|request| (0..150).map(move |at| (request, at))) {
+        let (source, destination) = two(1);
+        let id: BackupId = source.there()[0].clone();
+        source.hold_unseen(&id);
+        let killed = Faulty::new(destination.store.clone(), killed_before_the_marker(), When::Before);
+        let _ = copy(source.store.clone(), &destination, killed);
+        pass([&source, &destination], GRACE + DAY);
+        let (source, destination) = (Arc::new(source), Arc::new(destination));
+        let (from, to) = (source.store.clone(), destination.clone());
+        let between = move || drop(copy(from.clone(), &to, to.store.clone()));
+        let interrupted = Interrupted::new(destination.store.clone(), at, between);
+        let _ = destination.expire(interrupted.clone(), request, NONE);
+        if destination.is_there(&destination.keys.backup(&id)) {
+            let hold = destination.hold_of(&destination.keys.hold(&id), &id).unwrap();
+            assert_eq!((hold.reason.as_str(), hold.until), ("x", None), "{request:?}, before call {at}");
+        }
+    }
+}
+
 #[test]
 fn a_clock_that_is_ahead_copies_no_less() {
     let prepared = || {

@@ -26,7 +26,7 @@ use pgcairn::store::{Backend, Repository};
 use proptest::prelude::*;
 
 use crate::layers::{Counting, Faulty, When};
-use crate::maker::part;
+use crate::maker::{part, stored};
 use crate::memory::Memory;
 use crate::steps::{AT_ONCE, DAY, ENOUGH, GRACEFUL, Interrupted};
 use crate::world::repository_at;
@@ -103,10 +103,11 @@ impl Dumps {
             standby: false,
             schema_only: false,
             databases: vec!["shop".to_owned()],
-            totals: Totals { databases: 1, ..Totals::default() },
+            totals: Totals { databases: 1, stored_bytes: stored(&begun.objects, &list), ..Totals::default() },
             objects: ObjectsDigest { size: list.len() as u64, sha256: Sha256Sum::of(&list) },
             recipients: Vec::new(),
             pgcairn: String::new(),
+            lacks_objects: false,
         };
         self.put(&self.keys.dump(&begun.id), &format_marker(&summary, None).unwrap());
         self.made.insert(begun.id.clone(), summary);
@@ -431,6 +432,26 @@ fn more_than_half_is_refused() {
     let error = world.expire(world.store.clone(), Request::default()).unwrap_err();
     assert_eq!((error.code, error.message.as_str()), (Code::Refused, "4 of 5 dumps would be dropped, more than half"));
     assert_eq!(world.there().len(), 5);
+}
+
+#[test]
+fn what_lacks_objects_pushes_nothing_out() {
+    for lost in 0..3 {
+        let mut world = Dumps::new();
+        let ids: Vec<BackupId> = (0..3)
+            .map(|_| {
+                world.store.pass(DAY * 3);
+                world.dump()
+            })
+            .collect();
+        world.store.pass(DAY * 3);
+        let newest = &ids[2];
+        let parts =
+            [world.keys.dump_piece(newest, 1), world.keys.dump_piece(newest, 2), world.keys.dump_contents(newest)];
+        world.store.delete(&parts[lost]).unwrap();
+        world.expire(world.store.clone(), GRACEFUL).unwrap();
+        assert!(world.there().contains(&ids[1]) && !world.there().contains(&ids[0]), "{lost}: {:?}", world.there());
+    }
 }
 
 #[derive(Debug, Clone)]

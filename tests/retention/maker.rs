@@ -69,13 +69,13 @@ impl Maker {
         *self.listed.lock().unwrap() = Some(listed);
         let repository = Repository::open_on(self.over.clone(), None)?;
         in_time::still_there(&repository.reader(), &self.keys, &self.id, objects)?;
-        let summary = self.summary(&list, last);
+        let summary = self.summary(&list, objects, last);
         in_time::not_overdue(&self.id, listed, self.store.now())?;
         self.put(&self.keys.backup(&self.id), &format_commit_marker(&summary, None).unwrap())?;
         Ok(summary)
     }
 
-    fn summary(&self, list: &[u8], last: u64) -> Summary {
+    fn summary(&self, list: &[u8], objects: &[ObjectLine], last: u64) -> Summary {
         Summary {
             format: FORMAT,
             minimum_reader: FORMAT,
@@ -99,7 +99,7 @@ impl Maker {
             standby: false,
             parts: 1,
             objects: ObjectsDigest { size: list.len() as u64, sha256: Sha256Sum::of(list) },
-            totals: Totals::default(),
+            totals: Totals { stored_bytes: stored(objects, list), ..Totals::default() },
             tolerated: Tolerated::default(),
             flagged: Flagged::default(),
             wal_broken_at: None,
@@ -107,8 +107,13 @@ impl Maker {
             recipients: Vec::new(),
             pgcairn: String::new(),
             is_forged: false,
+            lacks_objects: false,
         }
     }
+}
+
+pub fn stored(objects: &[ObjectLine], list: &[u8]) -> u64 {
+    objects.iter().map(|object| object.size).sum::<u64>() + list.len() as u64
 }
 
 pub fn segment(keys: &ClusterKeys, number: u64) -> Key {

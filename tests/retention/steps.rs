@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use pgcairn::model::deletion::{GRACE, LONGEST_SILENCE, MAX_CLOCK_SKEW};
 use pgcairn::model::error::Code;
+use pgcairn::model::key::{BackupId, PackId};
 use pgcairn::model::plan::retention::Policy;
 use pgcairn::operation::expire::Request;
 use pgcairn::store::{Backend, Error, Result};
@@ -66,6 +67,32 @@ fn what_is_dropped_goes_into_the_trash_and_then_away() {
     assert!(world.store.list(&world.keys.runs()).unwrap().is_empty());
 }
 
+/// The last that can be restored stays for as long as there is no other.
+#[test]
+fn a_backup_that_lacks_objects_pushes_nothing_out() {
+    for lost in ["pack", "digests", "manifest", "packs of two"] {
+        let mut world = World::new(policy());
+        for _ in 0..4 {
+            world.backup();
+            world.push();
+            world.pass(DAY);
+        }
+        let (ids, keys) = (world.there(), &world.keys);
+        let pack = |id: &BackupId| keys.pack(&PackId { backup: id.clone(), number: 1 });
+        let (gone, good) = match lost {
+            "pack" => (vec![pack(&ids[3])], &ids[2]),
+            "digests" => (vec![keys.digests(&ids[3], 1)], &ids[2]),
+            "manifest" => (vec![keys.manifest(&ids[3], 1)], &ids[2]),
+            _ => (vec![pack(&ids[3]), pack(&ids[2])], &ids[1]),
+        };
+        gone.iter().for_each(|key| world.store.delete(key).unwrap());
+        world.pass(DAY * 3);
+        world.expire(world.store.clone(), GRACEFUL, NONE).unwrap();
+        assert!(world.there().contains(good), "{lost}: {good} {:?}", world.there());
+        assert!(!world.there().contains(&ids[0]), "{lost}: {:?}", world.there());
+    }
+}
+
 #[test]
 fn a_dry_run_changes_nothing() {
     let (world, _) = eventful();
@@ -116,7 +143,7 @@ fn every_call_fails_once() {
     }
 }
 
-fn note(world: &mut World, request: Request, before: &[pgcairn::model::key::BackupId]) {
+fn note(world: &mut World, request: Request, before: &[BackupId]) {
     match request.now {
         true => world.note_emptied_trash(),
         false => world.note_trash(before),
@@ -185,7 +212,7 @@ fn between(name: &str, work: impl Fn(&World) + Send + Sync + Clone + 'static) {
     }
 }
 
-fn held(world: &World) -> std::collections::BTreeSet<pgcairn::model::key::BackupId> {
+fn held(world: &World) -> std::collections::BTreeSet<BackupId> {
     let holds = world.store.list(&world.keys.holds()).unwrap();
     holds.iter().filter_map(|entry| world.keys.held_by(&entry.key)).collect()
 }

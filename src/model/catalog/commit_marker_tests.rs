@@ -43,6 +43,7 @@ fn summary() -> Summary {
         recipients: vec!["age15w6sa4sau9qptrpzrh3df55y2zc7vahmwnqzqmwqfa3regzpa94s3w6kny".to_owned()],
         pgcairn: "0.1.0".to_owned(),
         is_forged: false,
+        lacks_objects: false,
     }
 }
 

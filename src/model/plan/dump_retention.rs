@@ -14,7 +14,7 @@ use crate::model::dump::{Marker, Summary};
 use crate::model::key::BackupId;
 use crate::model::signature::Signed;
 
-/// `[dump] retention` of the configuration.
+/// `[dump.retention]` of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DumpPolicy {
     /// Every dump that is younger is kept.
@@ -89,7 +89,7 @@ pub fn freed_within(input: &DumpInput<'_>, by: Duration) -> u64 {
 struct Judge<'a> {
     input: &'a DumpInput<'a>,
     oldest_first: Vec<&'a Summary>,
-    /// For each, oldest first: what is forged is left out where there is anything else.
+    /// For each, oldest first: what cannot be restored is left out where there is anything else.
     subjects: BTreeMap<Subject<'a>, Vec<&'a Summary>>,
 }
 
@@ -103,7 +103,7 @@ impl<'a> Judge<'a> {
                 all.entry(subject).or_default().push(marker);
             }
         }
-        let counted = |(subject, markers): (Subject<'a>, Vec<&'a Marker>)| (subject, genuine(&markers));
+        let counted = |(subject, markers): (Subject<'a>, Vec<&'a Marker>)| (subject, good(&markers));
         Judge {
             input,
             oldest_first: markers.into_iter().map(|marker| &marker.summary).collect(),
@@ -166,11 +166,11 @@ fn subjects(dump: &Summary) -> Vec<Subject<'_>> {
     named.chain(more).map(|database| (database, dump.schema_only)).collect()
 }
 
-/// One whose signature is wrong takes no other's place.
-fn genuine<'a>(markers: &[&'a Marker]) -> Vec<&'a Summary> {
-    let is_genuine = |marker: &&&Marker| !matches!(marker.signed, Signed::Wrong(_));
-    let genuine: Vec<&Summary> = markers.iter().filter(is_genuine).map(|marker| &marker.summary).collect();
-    if genuine.is_empty() { markers.iter().map(|marker| &marker.summary).collect() } else { genuine }
+/// One that cannot be restored takes no other's place: its signature is wrong, or objects of it are not there.
+fn good<'a>(markers: &[&'a Marker]) -> Vec<&'a Summary> {
+    let is_good = |marker: &&&Marker| !matches!(marker.signed, Signed::Wrong(_)) && !marker.summary.lacks_objects;
+    let good: Vec<&Summary> = markers.iter().filter(is_good).map(|marker| &marker.summary).collect();
+    if good.is_empty() { markers.iter().map(|marker| &marker.summary).collect() } else { good }
 }
 
 #[cfg(test)]

@@ -37,6 +37,7 @@ fn dump(hours: i64, databases: &[&str]) -> Marker {
         objects,
         recipients: Vec::new(),
         pgcairn: String::new(),
+        lacks_objects: false,
     };
     Marker { summary, signed: Signed::No }
 }

@@ -141,7 +141,7 @@ impl Plan {
 /// How much a backup is worth. One of less worth never displaces one of more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Quality {
-    /// It cannot be restored: its WAL is broken or not all there, or its signature is wrong.
+    /// It cannot be restored: its WAL is broken or not all there, objects of it are not, or its signature is wrong.
     Broken,
     /// Pages failed their checksums.
     Flagged,

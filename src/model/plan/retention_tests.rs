@@ -54,6 +54,7 @@ pub(super) fn backup(number: u32, timeline: TimelineId, segments: (u64, u64), st
         recipients: Vec::new(),
         pgcairn: String::new(),
         is_forged: false,
+        lacks_objects: false,
     }
 }
 

@@ -37,8 +37,8 @@ pub fn commit(
     let creator = prepared.opened.repository.creator();
     let list = objects_list::format(&copied.objects, context.config.backup.compression)?;
     let objects = ObjectsDigest { size: list.len() as u64, sha256: Sha256Sum::of(&list) };
-    creator.create(&prepared.opened.keys.objects(&prepared.id), &mut Cursor::new(&list))?;
     let listed = Timestamp::now();
+    creator.create(&prepared.opened.keys.objects(&prepared.id), &mut Cursor::new(&list))?;
     let opened = &prepared.opened;
     in_time::still_there(&opened.repository.reader(), &opened.keys, &prepared.id, &copied.objects)?;
     let hold_for = facts.request.hold.clone();
@@ -51,6 +51,10 @@ pub fn commit(
     }
     in_time::not_overdue(&prepared.id, listed, Timestamp::now())?;
     creator.create(&prepared.opened.keys.backup(&prepared.id), &mut Cursor::new(&marker))?;
+    if in_time::not_overdue(&prepared.id, listed, Timestamp::now()).is_err() {
+        // This host slept while it created the marker.
+        in_time::still_there(&opened.repository.reader(), &opened.keys, &prepared.id, &copied.objects)?;
+    }
     Ok(summary)
 }
 
@@ -106,5 +110,6 @@ fn summary(
         recipients: context.config.recipients.iter().map(ToString::to_string).collect(),
         pgcairn: env!("CARGO_PKG_VERSION").to_owned(),
         is_forged: false,
+        lacks_objects: false,
     }
 }

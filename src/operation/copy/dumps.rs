@@ -17,7 +17,7 @@ use crate::operation::dump::catalog::Dumps;
 use crate::operation::failure::damaged;
 use crate::operation::healed::healed;
 use crate::operation::objects_list::ListOf;
-use crate::operation::{hold, legal_hold};
+use crate::operation::{hold as holds, legal_hold};
 use crate::report::Listener;
 
 pub struct DumpChoice {
@@ -34,7 +34,7 @@ impl DumpChoice {
     pub fn new(route: &Route, keys: &ClusterKeys, what: &What) -> Result<DumpChoice> {
         let (from, to) = (route.from.reader(), route.to.reader());
         let (source, there) = (Dumps::read(&from, keys)?, Dumps::read(&to, keys)?);
-        let holds = hold::of_dumps(&from, keys)?;
+        let holds = holds::of_dumps(&from, keys)?;
         let is_there = |marker: &Marker| there.has(&marker.summary.id);
         let in_both = source.dumps.iter().filter(|marker| is_there(marker)).cloned().collect();
         let mut wanted: Vec<Marker> = source.dumps.iter().filter(|marker| !is_there(marker)).cloned().collect();
@@ -67,7 +67,7 @@ fn trashed(route: &Route, keys: &ClusterKeys) -> Result<BTreeSet<BackupId>> {
     let to = route.to.reader();
     let mut trashed: BTreeSet<BackupId> =
         to.list(&keys.trash())?.iter().filter_map(|entry| keys.trashed_id_of(&entry.key)).collect();
-    let kept = hold::of_dumps(&to, keys)?;
+    let kept = holds::of_dumps(&to, keys)?;
     trashed.retain(|id| !kept.get(id).is_some_and(|hold| hold.counts_at(route.now)));
     Ok(trashed)
 }
@@ -101,7 +101,7 @@ pub fn bring(transfer: &Transfer<'_>, what: &What, listener: &dyn Listener) -> R
     if *what == What::All {
         for Marker { summary, .. } in &choice.in_both {
             transfer.interrupt().check()?;
-            goes_on(transfer, &summary.id, complete(transfer, summary))?;
+            goes_on(transfer, &summary.id, complete(transfer, summary, &choice))?;
         }
     }
     if !matches!(what, What::One(_)) {
@@ -129,16 +129,25 @@ fn copy(transfer: &Transfer<'_>, dump: &Summary, choice: &DumpChoice) -> Result<
     let (_, met) = parts::bring(transfer, &of)?;
     parts::commit(transfer, &of, &marker, met)?;
     if held {
-        legal_hold::put_on_dump(&transfer.route.to, transfer.keys, dump)?;
+        hold(transfer, dump, choice)?;
     }
     Ok(())
 }
 
+/// Once more, now that it is there: see backups.
+fn hold(transfer: &Transfer<'_>, dump: &Summary, choice: &DumpChoice) -> Result<()> {
+    match parts::hold(transfer, choice.holds.get(&dump.id))? {
+        true => legal_hold::put_on_dump(&transfer.route.to, transfer.keys, dump).map(drop),
+        false => Ok(()),
+    }
+}
+
 /// What a dump that is there has lost meanwhile.
-fn complete(transfer: &Transfer<'_>, dump: &Summary) -> Result<()> {
+fn complete(transfer: &Transfer<'_>, dump: &Summary, choice: &DumpChoice) -> Result<()> {
     let of = ListOf::dump(transfer.keys, dump);
     parts::bring_objects(transfer, &of)?;
-    parts::bring_list(transfer, &of)
+    parts::bring_list(transfer, &of)?;
+    hold(transfer, dump, choice)
 }
 
 /// Byte for byte: it is signed as it is.

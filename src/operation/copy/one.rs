@@ -22,9 +22,18 @@ pub fn copy(transfer: &Transfer<'_>, backup: &Summary, choice: &Choice) -> Resul
     }
     parts::commit(transfer, &of, &marker, met)?;
     if held {
-        legal_hold::put(&transfer.route.to, transfer.keys, backup)?;
+        hold(transfer, backup, choice)?;
     }
     Ok(())
+}
+
+/// Once more, now that it is there: an expiry may have taken an old hold of what was no backup yet. The store's own hold is put on
+/// what is there.
+fn hold(transfer: &Transfer<'_>, backup: &Summary, choice: &Choice) -> Result<()> {
+    match parts::hold(transfer, choice.holds.get(&backup.id))? {
+        true => legal_hold::put(&transfer.route.to, transfer.keys, backup).map(drop),
+        false => Ok(()),
+    }
 }
 
 /// What a backup that is there has lost meanwhile. WAL that no repository has is missed by a restore, not here.
@@ -32,6 +41,7 @@ pub fn complete(transfer: &Transfer<'_>, backup: &Summary, choice: &Choice) -> R
     let of = ListOf::backup(transfer.keys, backup);
     parts::bring_objects(transfer, &of)?;
     parts::bring_list(transfer, &of)?;
+    hold(transfer, backup, choice)?;
     match choice.archive.is_complete(backup) {
         true => wal::of_backup(transfer, backup, &choice.archive).map(drop),
         false => Ok(()),

@@ -32,13 +32,13 @@ pub fn commit(context: &Context, request: &Request, prepared: &Prepared, mut wri
     let summary = summary(context, request, prepared, &written, objects);
     let marker = format_marker(&summary, prepared.signing_key.as_ref());
     let marker = marker.map_err(|e| Error::new(Code::Internal, e.to_string()))?;
+    let listed = Timestamp::now();
     // Nowhere is there a dump before all of it is everywhere.
     for (key, bytes) in [(keys.dump_contents(id), &contents), (keys.dump_objects(id), &list)] {
         for destination in &prepared.destinations {
             destination.repository.creator().create(&key, &mut Cursor::new(bytes))?;
         }
     }
-    let listed = Timestamp::now();
     for destination in &prepared.destinations {
         in_time::still_there(&destination.repository.reader(), keys, id, &written.objects)?;
     }
@@ -48,6 +48,10 @@ pub fn commit(context: &Context, request: &Request, prepared: &Prepared, mut wri
             0 => error,
             _ => error.hint(format!("where it could be it is complete; bring it to the others: pgcairn copy {id}")),
         })?;
+        if in_time::not_overdue(id, listed, Timestamp::now()).is_err() {
+            // This host slept while it created the marker.
+            in_time::still_there(&destination.repository.reader(), keys, id, &written.objects)?;
+        }
     }
     Ok(summary)
 }
@@ -118,5 +122,6 @@ fn summary(
         objects,
         recipients: context.config.recipients.iter().map(ToString::to_string).collect(),
         pgcairn: env!("CARGO_PKG_VERSION").to_owned(),
+        lacks_objects: false,
     }
 }

@@ -15,7 +15,7 @@ use crate::operation::{drills, hold};
 use crate::report::expire::Row;
 use crate::store::{Entry, Reader};
 
-use super::refuse;
+use super::{lacking, refuse};
 
 pub struct Observed {
     pub keys: ClusterKeys,
@@ -43,7 +43,8 @@ impl Observed {
         let listed = Listed::read(reader, &keys)?.whole()?;
         let mut trashed = reader.list(&keys.trash())?;
         let condemned = reader.list(&keys.condemned())?;
-        let backups = committed(reader, &keys)?;
+        let mut backups = committed(reader, &keys)?;
+        lacking::mark_backups(reader, &keys, &mut backups, &parts)?;
         let holds = hold::of_backups(reader, &keys)?;
         trashed.extend(reader.list(&keys.trash())?);
         let wal = listed.archive(&backups);

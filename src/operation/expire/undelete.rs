@@ -33,12 +33,14 @@ pub fn run(context: &Context, backup: &Selector) -> Result<Undeleted> {
 
 fn find(context: &Context, repository: &Repository, backup: &Selector) -> Result<Found<()>> {
     let reader = repository.reader();
+    let is_named = matches!(backup, Selector::Prefix(_));
     let trashed = |Opened { keys, .. }: &Opened| {
         let trashed = reader.list(&keys.trash())?;
         // One that was dropped twice is there twice.
         let ids: BTreeSet<BackupId> = trashed.iter().filter_map(|entry| keys.trashed_id_of(&entry.key)).collect();
         let mut gone = Vec::new();
-        for id in ids {
+        // The latest is a backup, as everywhere.
+        for id in ids.into_iter().filter(|id| is_named || !id.is_dump()) {
             if reader.stat_if_there(&keys.marker_of(&id))?.is_none() {
                 gone.push(((), id, ()));
             }

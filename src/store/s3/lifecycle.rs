@@ -41,7 +41,10 @@ fn what_it_does(rule: &LifecycleRule) -> Vec<Rule> {
         effects.push(Effect::Expires);
     }
     let class = rule.transitions().first().map(|to| to.storage_class().map_or("another class", |class| class.as_str()));
-    effects.extend(class.map(|class| Effect::Moves(class.to_owned())));
+    // After an attack they are what is restored from.
+    let of_versions = rule.noncurrent_version_transitions().first();
+    let of_versions = of_versions.map(|to| to.storage_class().map_or("another class", |class| class.as_str()));
+    effects.extend(class.or(of_versions).map(|class| Effect::Moves(class.to_owned())));
     if let Some(expiration) = rule.noncurrent_version_expiration() {
         let days = expiration.noncurrent_days().unwrap_or_default();
         effects.push(Effect::DropsVersions { days: u32::try_from(days).unwrap_or_default() });

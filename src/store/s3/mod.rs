@@ -30,6 +30,7 @@ use std::future::Future;
 use std::io::{Cursor, Read};
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -154,11 +155,18 @@ impl Inner {
         }
     }
 
-    /// S3 calls it a success to delete what is not there.
+    /// S3 calls it a success to delete what is not there. Where an answer was lost, what somebody has created there since is
+    /// another object, and stays.
     async fn delete(&self, key: &Key) -> Result<()> {
-        self.head(key).await?;
-        let path = self.path(key);
-        self.again("cannot delete", Some(key), || async { Ok(self.client.delete(&path).await?) }).await
+        let (meant, path) = (self.head(key).await?, self.path(key));
+        let is_repeated = AtomicBool::new(false);
+        let delete = || async {
+            if is_repeated.swap(true, Ordering::Relaxed) && !self.is_still(&path, meant).await? {
+                return Ok(());
+            }
+            Ok(self.client.delete(&path).await?)
+        };
+        self.again("cannot delete", Some(key), delete).await
     }
 }
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use object_store::path::Path;
-use object_store::{GetOptions, GetRange, GetResult, ObjectMeta, ObjectStore};
+use object_store::{GetOptions, GetRange, GetResult, ObjectStore};
 
 use super::super::backend::Stat;
 use super::super::error::{Error, Result};
@@ -56,9 +56,21 @@ impl Inner {
             return Ok(self.oldest_version(oldest, key).await?.stat);
         }
         let path = self.path(key);
-        let head = || async { Ok(self.get_once(&path, GetOptions::new().with_head(true)).await?.meta) };
-        let meta: ObjectMeta = self.again("cannot look at", Some(key), head).await?;
+        self.again("cannot look at", Some(key), || self.head_once(&path)).await
+    }
+
+    async fn head_once(&self, path: &Path) -> std::result::Result<Stat, Failure> {
+        let meta = self.get_once(path, GetOptions::new().with_head(true)).await?.meta;
         Ok(Stat { size: meta.size, modified: timestamp(meta.last_modified.timestamp()) })
+    }
+
+    /// Whether what lies there is what was looked at before.
+    pub(super) async fn is_still(&self, path: &Path, meant: Stat) -> std::result::Result<bool, Failure> {
+        match self.head_once(path).await {
+            Ok(found) => Ok(found == meant),
+            Err(failure) if failure.status() == Some(404) => Ok(false),
+            Err(failure) => Err(failure),
+        }
     }
 
     /// A part of an object, what the object has of it.

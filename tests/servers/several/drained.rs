@@ -132,3 +132,38 @@ pub fn own_retention(install: &'static Installation) -> Outcome {
     place.site.run(&["release", &second])?.status_is(5)?;
     place.site.run(&["release", &second, "--repository", "offsite"])?.ok().map(drop)
 }
+
+/// What one drops and another has not got is told while it can still be brought there.
+pub fn dropped_first(install: &'static Installation) -> Outcome {
+    let mut place = Place::new(install, "required = false\nretention = { recovery_window = \"30d\" }\n")?;
+    place.site.configure("[retention]\nrecovery_window = \"1s\"\nminimum = 1\n")?;
+    let away = place.site.path("away");
+    fs::rename(place.offsite(), &away)?;
+    let ids = [place.backup()?, place.backup()?, place.backup()?];
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    place.site.run(&["expire", "--yes"])?.ok()?.says(&["repository offsite cannot be asked"])?;
+    assert_eq!(place.listed()?, [(ids[2].clone(), "local".to_owned())]);
+
+    fs::rename(&away, place.offsite())?;
+    let newest = place.backup()?;
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    let told = place.site.run(&["expire"])?.status_is(3)?;
+    told.says(&[&format!("backup {} is dropped here, and repository offsite has not got it yet", ids[2])])?;
+    place.site.run(&["undelete", &ids[2]])?.ok()?;
+    place.site.run(&["copy", &ids[2], "--to", "offsite"])?.ok()?;
+    place.site.run(&["release", &ids[2]])?.ok()?;
+    place.site.run(&["copy", "--all"])?.ok()?;
+    place.site.run(&["expire"])?.ok()?.says(&["dropped 1 backup"])?;
+    let row = |id: &str, names: &str| (id.to_owned(), names.to_owned());
+    assert_eq!(place.listed()?, [row(&ids[2], "offsite"), row(&newest, "local+offsite")]);
+
+    // What has lost an object keeps the last that can be restored.
+    let worthless = place.backup()?;
+    fs::remove_file(objects(&place.site.repository(), &format!("/packs/{worthless}/"))?.remove(0))?;
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    let said = place.site.run(&["expire", "--json"])?.status_is(3)?;
+    assert_eq!(said.json()?["lacking"], serde_json::json!([worthless]));
+    said.says(&[&format!("backup {worthless} lacks objects"), "copy --all"])?;
+    assert!(place.listed()?.contains(&row(&newest, "local+offsite")));
+    Ok(())
+}

@@ -32,6 +32,7 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "several::drained", run: drained::drained },
         Scenario { name: "several::monthly", run: drained::monthly },
         Scenario { name: "several::own_retention", run: drained::own_retention },
+        Scenario { name: "several::dropped_first", run: drained::dropped_first },
         Scenario { name: "several::killed", run: drained::killed },
         Scenario { name: "several::rotten_signature", run: judged::rotten_signature },
         Scenario { name: "several::one_place_twice", run: judged::one_place_twice },

@@ -75,6 +75,26 @@ fn a_create_whose_answer_was_lost_is_known_by_its_content() {
     assert!(exists_already(&put(store.as_ref(), "same", b"mine"), "same"));
 }
 
+/// What was deleted is not deleted again: somebody may have created it anew since.
+#[test]
+fn a_delete_whose_answer_was_lost_is_not_repeated() {
+    let server = S3Server::start();
+    let store = server.backend("pg");
+    for (fault, requests) in [
+        (Fault::AnswerLost, &["HEAD", "DELETE", "HEAD"][..]),
+        (Fault::Refuse(503, "SlowDown"), &["HEAD", "DELETE", "HEAD", "DELETE"]),
+    ] {
+        put(store.as_ref(), "deleted", b"x").unwrap();
+        server.take();
+        server.ambush("DELETE", "deleted", &[fault]);
+        store.delete(&key("deleted")).unwrap();
+        assert!(is_missing(store.stat(&key("deleted")), "deleted"), "{fault:?}");
+        let asked = server.take();
+        let methods: Vec<&str> = asked.iter().filter_map(|request| request.split(' ').next()).collect();
+        assert_eq!(methods[..requests.len()], *requests, "{fault:?}: {asked:?}");
+    }
+}
+
 #[test]
 fn conflicts_of_creates_are_tried_again() {
     let server = S3Server::start();

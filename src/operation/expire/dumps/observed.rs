@@ -10,6 +10,7 @@ use crate::model::dump::Marker;
 use crate::model::error::{Error, Result};
 use crate::model::key::{BackupId, ClusterKeys};
 use crate::operation::dump::catalog::Dumps;
+use crate::operation::expire::lacking;
 use crate::operation::expire::observed::newest_first;
 use crate::operation::{drills, hold};
 use crate::store::{Entry, Reader};
@@ -40,7 +41,8 @@ impl ObservedDumps {
             }
         }
         let mut trashed = reader.list(&keys.trash())?;
-        let Dumps { dumps, unreadable } = Dumps::read(reader, &keys)?;
+        let Dumps { mut dumps, unreadable } = Dumps::read(reader, &keys)?;
+        lacking::mark_dumps(reader, &keys, &mut dumps, &parts)?;
         let holds = hold::of_dumps(reader, &keys)?;
         trashed.extend(reader.list(&keys.trash())?);
         let mut trash = newest_first(&keys, trashed);
