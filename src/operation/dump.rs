@@ -16,6 +16,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+
 use super::repository::{self, Opened};
 use super::{Context, drills, legal_hold, signing_key};
 use crate::codec::Sealer;
@@ -24,6 +26,7 @@ use crate::flow::part_writer::OutwardError;
 use crate::flow::stream_writer::PieceContext;
 use crate::flow::throttle::Throttle;
 use crate::flow::upload::{Uploads, with_putters};
+use crate::model::deletion::MAX_CLOCK_SKEW;
 use crate::model::dump::{Contents, Summary, quoted};
 use crate::model::error::{Code, Error, Result};
 use crate::model::interrupt::Interrupt;
@@ -160,6 +163,7 @@ fn prepare(context: &Context, request: &Request, listener: &dyn Listener) -> Res
     let mut connection = Connection::open(config.connection()?.as_str())?;
     connection.caution().into_iter().for_each(|caution| listener.warning(caution));
     let server = connection.dump_server()?;
+    clocks_differ(server.now, context.now).into_iter().for_each(|caution| listener.warning(caution));
     let programs = programs(server.version.major(), request, listener)?;
     for leftover in connection.leftover_databases()? {
         listener.notice(format!("dump: not of database {leftover}, of which only a part is there"));
@@ -173,6 +177,15 @@ fn prepare(context: &Context, request: &Request, listener: &dyn Listener) -> Res
     let manner = Manner { lock_timeout: request.lock_timeout, schema_only: request.schema_only };
     let prepared = Prepared { id, server, databases, programs, manner, opened, destinations, sealer, signing_key };
     Ok((prepared, connection))
+}
+
+/// How old a dump is, expiry reckons from the server's clock.
+fn clocks_differ(server: Timestamp, host: Timestamp) -> Option<Error> {
+    let apart = server.duration_since(host).abs();
+    (apart > MAX_CLOCK_SKEW).then(|| {
+        let message = format!("the server's clock says {server:.0}, this host's {host:.0}");
+        Error::new(Code::Flagged, message).hint("set the wrong one: expire goes by when a dump says that it was made")
+    })
 }
 
 fn programs(server: u32, request: &Request, listener: &dyn Listener) -> Result<ClientPrograms> {

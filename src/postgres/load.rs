@@ -11,7 +11,7 @@ mod transaction;
 mod unfinished;
 
 pub use copy_in::CopyIn;
-pub use database::{NewDatabase, literal};
+pub use database::{NewDatabase, Publication, literal};
 pub use ledger::Ledger;
 pub use programs::{Loading, Owners, Section};
 pub use there::{ForeignKey, LiveObject, ThereDatabase};

@@ -26,6 +26,10 @@ pub enum Phase {
     Syncing,
     /// A server on the copy replays WAL up to the target.
     Recovering,
+    /// Of a dump: what is made before rows, and after them.
+    MakingDefinitions,
+    LoadingRows,
+    MakingIndexes,
 }
 
 impl Phase {
@@ -41,6 +45,9 @@ impl Phase {
             Phase::Verifying => "verifying",
             Phase::Syncing => "syncing to disk",
             Phase::Recovering => "recovering",
+            Phase::MakingDefinitions => "making definitions",
+            Phase::LoadingRows => "loading rows",
+            Phase::MakingIndexes => "making indexes and constraints",
         }
     }
 }

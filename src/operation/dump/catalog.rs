@@ -1,5 +1,6 @@
 //! The dumps of a repository: one listing, one small read for each.
 
+use std::cell::RefCell;
 use std::io::Read;
 
 use crate::codec::{FrameReader, Opener};
@@ -13,6 +14,7 @@ use crate::operation::chosen::{self, Found};
 use crate::operation::failure::{OTHER_BACKUP, damaged, object};
 use crate::operation::repository::Opened;
 use crate::operation::{Context, objects_list};
+use crate::report::Listener;
 use crate::store::{Reader, Repository};
 
 pub const OTHER_DUMP: &str = "use another dump: pgcairn dump list";
@@ -80,17 +82,30 @@ fn unreadable(key: &Key, error: &CatalogError) -> Error {
 
 /// Where it says to take another backup, another dump is meant.
 pub fn of_dump(error: Error) -> Error {
-    let means_another = error.hint.as_deref() == Some(OTHER_BACKUP);
-    if means_another { error.hint(OTHER_DUMP) } else { error }
+    let hint = error.hint.as_ref().map(|hint| hint.replace(OTHER_BACKUP, OTHER_DUMP));
+    Error { hint, ..error }
 }
 
 /// By what a person calls it, among all generations of the cluster.
-pub fn find(context: &Context, repository: &Repository, dump: &Selector) -> Result<Found<Marker>> {
+pub fn find(
+    context: &Context,
+    repository: &Repository,
+    dump: &Selector,
+    listener: &dyn Listener,
+) -> Result<Found<Marker>> {
+    let unreadable = RefCell::new(None);
     let look = |opened: &Opened| {
         let markers = markers(&opened.repository.reader(), &opened.keys)?.into_iter();
         let is_named = matches!(dump, Selector::Prefix(_));
         // Nobody knows how new an unreadable one is.
-        let known = markers.filter(|(_, marker)| is_named || marker.is_ok());
+        let known = markers.filter(|(_, marker)| match marker {
+            Err(error) if !is_named => {
+                listener.warning(error.clone());
+                unreadable.borrow_mut().get_or_insert(error.clone());
+                false
+            }
+            _ => true,
+        });
         let ordered = |(id, marker): Named| (marker.as_ref().ok().map(|marker| marker.summary.finished), id, marker);
         Ok(known.map(ordered).collect())
     };
@@ -101,7 +116,12 @@ pub fn find(context: &Context, repository: &Repository, dump: &Selector) -> Resu
             format!("there is no dump {dump}: {}", if there == 0 { "there is none" } else { "others are there" });
         Error { message, ..error }.hint("what there is: pgcairn dump list")
     };
-    let found = chosen::find((repository, context.config.name.as_ref()), dump, look, missing)?;
+    let found = chosen::find((repository, context.config.name.as_ref()), dump, look, missing);
+    // What is broken is not missing.
+    let found = found.map_err(|error| match unreadable.take() {
+        Some(broken) if error.code == Code::NotFound => broken,
+        _ => error,
+    })?;
     Ok(Found { id: found.id, opened: found.opened, what: found.what? })
 }
 

@@ -85,7 +85,7 @@ fn row(context: &Context, Marker { summary, signed }: &Marker, hold: Option<&Hol
 
 pub fn show(context: &Context, dump: &Selector, listener: &dyn Listener) -> Result<Show> {
     let repository = repository::open_all(&context.config, listener)?;
-    let Found { id, opened, what: marker } = catalog::find(context, &repository, dump)?;
+    let Found { id, opened, what: marker } = catalog::find(context, &repository, dump, listener)?;
     let hold = hold::read(&repository.reader(), &opened.keys, &id)?.filter(|hold| hold.counts_at(context.now));
     let has_key = context.identities.is_some() || opened.opener(context).is_ok();
     let databases = if has_key { Some(databases(context, &opened, &marker).map_err(catalog::of_dump)?) } else { None };

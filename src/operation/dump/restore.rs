@@ -10,6 +10,7 @@ mod load;
 mod plan;
 mod programs;
 mod resume;
+mod rows;
 mod tablespaces;
 mod transaction;
 
@@ -33,7 +34,7 @@ pub use programs::SETS_TRANSACTION_TIMEOUT;
 pub use resume::Incomplete;
 
 pub use crate::postgres::Owners;
-use crate::postgres::{ClientPrograms, Connection, Purpose, Reach, Unfinished};
+use crate::postgres::{ClientPrograms, Connection, Publication, Purpose, Reach, Unfinished};
 use crate::report::Listener;
 use crate::report::dump_restore::{DumpRestore, RestoredDatabase, RestoredGlobals};
 use archive::Selected;
@@ -76,7 +77,7 @@ pub fn run(context: &Context, request: &Request, listener: &dyn Listener) -> Res
 fn restore(context: &Context, request: &Request, listener: &dyn Listener) -> Result<DumpRestore> {
     let began = Instant::now();
     let all = repository::open_all(&context.config, listener)?;
-    let Found { opened, what: marker, .. } = catalog::find(context, &all, &request.dump)?;
+    let Found { opened, what: marker, .. } = catalog::find(context, &all, &request.dump, listener)?;
     let (keys, summary) = (&opened.keys, &marker.summary);
     let trusted = &context.trusted;
     let (thing, key) = (trust::Thing::dump(&summary.id), keys.dump(&summary.id));
@@ -219,10 +220,7 @@ impl Work<'_> {
         told.resumed = told.resumed.take().filter(|name| *name == new.name);
         let (part, selected) = (wanted.part, wanted.choice.as_ref().map(|choice| &choice.selected));
         let filled = self.fill((&mut new, &ledger), part, selected);
-        let described = filled.and_then(|()| new.describe(&part.database)).and_then(|()| match self.owners.no_owner {
-            true => Ok(()),
-            false => new.give_to(&part.database.owner),
-        });
+        let described = filled.and_then(|()| new.describe(&part.database));
         // It gets its name where nobody is connected.
         drop(ledger);
         if let Err(error) = described.and_then(|()| self.context.interrupt.check()) {
@@ -232,7 +230,14 @@ impl Work<'_> {
             });
         }
         let aside = wanted.kept_as(self.context.now);
-        new.publish(&wanted.name, aside.as_deref(), part.database.comment.as_deref())
+        new.publish(
+            &wanted.name,
+            Publication {
+                aside: aside.as_deref(),
+                comment: part.database.comment.as_deref(),
+                owner: (!self.owners.no_owner).then_some(part.database.owner.as_str()),
+            },
+        )
     }
 
     /// What most often fails another server's programs, beside what they say themselves.

@@ -68,6 +68,10 @@ impl Connection {
         Ok(self.query_opt("SELECT FROM pg_database WHERE datname = $1", &[&name])?.is_some())
     }
 
+    pub fn has_role(&mut self, name: &str) -> Result<bool> {
+        Ok(self.query_opt("SELECT FROM pg_roles WHERE rolname = $1", &[&name])?.is_some())
+    }
+
     /// Whether the role may read `pg_authid`.
     pub fn sees_passwords(&mut self) -> Result<bool> {
         let row = self.query_one("SELECT has_table_privilege('pg_catalog.pg_authid', 'SELECT')", &[])?;

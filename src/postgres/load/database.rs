@@ -97,18 +97,21 @@ impl<'c> NewDatabase<'c> {
         self.execute(&format!("ALTER DATABASE {} RESET ALL", quoted(&self.name)))
     }
 
-    /// Whose it will be.
-    pub fn give_to(&mut self, owner: &str) -> Result<()> {
-        self.execute(&format!("ALTER DATABASE {} OWNER TO {}", quoted(&self.name), quoted(owner)))
-    }
-
-    /// Gives it its name and comment. What had it before, where that is wanted, is kept under `aside`: both at once, or neither.
-    /// Where that fails it stays as it is, complete.
-    pub fn publish(&mut self, name: &str, aside: Option<&str>, comment: Option<&str>) -> Result<()> {
+    /// Gives it its name, comment and owner. What had the name before, where that is wanted, is kept under `aside`: all at
+    /// once, or nothing. Where that fails it stays as it is, complete.
+    pub fn publish(&mut self, name: &str, publication: Publication<'_>) -> Result<()> {
+        let Publication { aside, comment, owner } = publication;
         let rename = |from: &str, to: &str| format!("ALTER DATABASE {} RENAME TO {};", quoted(from), quoted(to));
         let away: String = aside.map(|aside| rename(name, aside)).into_iter().collect();
         let comment = comment.map_or_else(|| "NULL".to_owned(), literal);
-        let to_name = format!("{} COMMENT ON DATABASE {} IS {comment};", rename(&self.name, name), quoted(name));
+        // The owner last: whoever has given it away may do nothing with it any more.
+        let owner = owner.map(|owner| format!(" ALTER DATABASE {} OWNER TO {};", quoted(name), quoted(owner)));
+        let to_name = format!(
+            "{} COMMENT ON DATABASE {} IS {comment};{}",
+            rename(&self.name, name),
+            quoted(name),
+            owner.unwrap_or_default()
+        );
         // Statements that are sent together are one transaction.
         self.execute(&[away.as_str(), &to_name].concat()).map_err(|error| {
             let own = &self.name;
@@ -154,6 +157,15 @@ impl<'c> NewDatabase<'c> {
             Err(_) => error.and_hint(&format!("it has left a database behind: {sql}")),
         }
     }
+}
+
+/// What a database gets with its name.
+#[derive(Debug, Clone, Copy)]
+pub struct Publication<'p> {
+    /// The name under which the one that is there is kept.
+    pub aside: Option<&'p str>,
+    pub comment: Option<&'p str>,
+    pub owner: Option<&'p str>,
 }
 
 fn drop_of(name: &str) -> String {

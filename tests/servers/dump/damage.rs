@@ -1,6 +1,7 @@
 //! Damage is told before a database has its name, and what was begun is taken away again.
 
 use std::fs;
+use std::path::Path;
 
 use rustix::process::Signal;
 
@@ -25,7 +26,7 @@ pub fn damage(install: &'static Installation) -> Outcome {
                 "cut" => damage::truncate(&object, sound.len() - 1)?,
                 _ => fs::remove_file(&object)?,
             }
-            let run = place.restore_any(&["--globals", "--database", "postgres=copy"])?;
+            let run = place.restore_any(&place.server, &["--globals", "--database", "postgres=copy"])?;
             assert!([5, 10].contains(&run.status), "{} {harm}: {}", object.display(), run.report());
             assert_eq!(Place::databases(&place.server)?, there, "{} {harm}", object.display());
             if object.exists() {
@@ -36,6 +37,28 @@ pub fn damage(install: &'static Installation) -> Outcome {
     }
     place.restore(&place.server, &["--database", "postgres=copy"], 0)?;
     assert_eq!(content_of(&place.server, "copy")?, content_of(&place.server, "postgres")?);
+    Ok(())
+}
+
+/// The newest is broken, which is not missing: nobody is given an older one without a word.
+pub fn newest(install: &'static Installation) -> Outcome {
+    let place = Place::new(install)?;
+    script(&place.server, "postgres", "create table t as select 1 as a")?;
+    let dump = || -> Outcome<String> {
+        let id = place.dump(&["--json"], 0)?.result()?["id"].as_str().unwrap_or_default().to_owned();
+        place
+            .site
+            .objects(&format!("{id}.json"))?
+            .pop()
+            .map(|path| path.display().to_string())
+            .ok_or("no marker".into())
+    };
+    let (first, second) = (dump()?, dump()?);
+    let plan = ["--database", "postgres=copy", "--plan"];
+    damage::flip_bit(Path::new(&second), 40)?;
+    place.restore(&place.server, &plan, 0)?.says(&["warning: ", "has SHA-256", "use another dump"])?;
+    damage::flip_bit(Path::new(&first), 40)?;
+    place.restore(&place.server, &plan, 5)?.says(&["has SHA-256", "use another dump"])?;
     Ok(())
 }
 

@@ -38,6 +38,10 @@ pub fn kept(install: &'static Installation) -> Outcome {
     ])?;
     place.site.run(&["expire"])?.ok()?.says(&["dropped 2 dumps; 0 B are free", "will be after 7 days"])?;
     assert_eq!(self::ids(&place, &["--repository", "local"])?, [ids[0].clone(), ids[3].clone()]);
+    // The latest is a backup, of which there is none.
+    for command in ["release", "undelete"] {
+        place.site.run(&[command, "latest"])?.status_is(5)?;
+    }
     assert_eq!(place.site.objects("")?.len(), before.len(), "nothing is deleted yet");
 
     place.site.run(&["undelete", &ids[1]])?.ok()?.says(&["dump ", "is back, finished", "dump show"])?;

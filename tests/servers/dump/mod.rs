@@ -12,6 +12,7 @@ mod resumed;
 mod sources;
 mod target;
 mod tls;
+mod trouble;
 mod verified;
 mod waits;
 mod whole;
@@ -41,6 +42,7 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "dump::waits", run: waits::waits },
         Scenario { name: "dump::damage", run: damage::damage },
         Scenario { name: "dump::killed", run: damage::killed },
+        Scenario { name: "dump::newest_damaged", run: damage::newest },
         Scenario { name: "dump::kept", run: kept::kept },
         Scenario { name: "dump::verified", run: verified::verified },
         Scenario { name: "dump::encoding", run: meanwhile::encoding },
@@ -59,6 +61,8 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { name: "dump::resumed_late", run: resumed::killed_at_the_end },
         Scenario { name: "dump::crashed", run: resumed::crashed },
         Scenario { name: "dump::lost", run: resumed::lost },
+        Scenario { name: "dump::full_disk", run: trouble::full_disk },
+        Scenario { name: "dump::owner", run: trouble::without_owner },
         Scenario { name: "dump::by_hand", run: by_hand::by_hand },
     ]
 }
@@ -93,14 +97,12 @@ impl Place {
     }
 
     fn restore(&self, into: &Server, words: &[&str], status: i32) -> Outcome<Run> {
-        let (bindir, connection) = (self.bindir(), into.connection());
-        let all = [&["dump", "restore", "latest", "--into", &connection, "--bindir", &bindir], words].concat();
-        self.site.run_with_identity(&all)?.status_is(status)
+        self.restore_any(into, words)?.status_is(status)
     }
 
     /// Whatever comes of it.
-    fn restore_any(&self, words: &[&str]) -> Outcome<Run> {
-        let (bindir, connection) = (self.bindir(), self.server.connection());
+    fn restore_any(&self, into: &Server, words: &[&str]) -> Outcome<Run> {
+        let (bindir, connection) = (self.bindir(), into.connection());
         let all = [&["dump", "restore", "latest", "--into", &connection, "--bindir", &bindir], words].concat();
         self.site.run_with_identity(&all)
     }

@@ -30,7 +30,7 @@ impl Chosen {
             Which::Named(selector) => selector.clone(),
             Which::Random => any(context, &all)?,
         };
-        let Found { id, opened, what: Marker { summary, signed } } = catalog::find(context, &all, &selector)?;
+        let Found { id, opened, what: Marker { summary, signed } } = catalog::find(context, &all, &selector, listener)?;
         let key = opened.keys.dump(&id);
         trust::refuse_signed(trust::Thing::dump(&id), &key, &signed, &context.trusted, accept_unsigned)?;
         let objects = catalog::objects(&opened.repository.reader(), &opened.keys, &summary)?;

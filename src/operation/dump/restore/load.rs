@@ -1,32 +1,20 @@
-//! What goes into one database: what is made before rows, rows by several sessions, the comparison with what was dumped,
-//! and what is made after them.
+//! What goes into one database: what is made before rows, rows, the comparison with what was dumped, and what is made after
+//! them.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use tempfile::NamedTempFile;
 
 use super::Work;
-use super::archive::{self, Rows, SchemaArchive, Selected};
+use super::archive::{Rows, SchemaArchive, Selected};
 use crate::flow::stream_reader::StreamReader;
-use crate::flow::workers::each_with;
-use crate::model::dump::selection::Selection;
-use crate::model::dump::{Large, Part, Stream, TableName};
+use crate::model::dump::{Large, Part, TableName};
 use crate::model::error::{Code, Error, Result};
-use crate::postgres::{CopyIn, Ledger, NewDatabase, Section, Step};
+use crate::postgres::{Ledger, NewDatabase, Section, Step};
+use crate::report::Phase;
 
 /// How many things are named at once.
 const NAMED: usize = 10;
-
-/// A session that is silent for minutes is cut off by many a firewall.
-const HEARTBEAT: Duration = Duration::from_secs(30);
-
-/// What a worker takes.
-enum Item<'p> {
-    /// All, or what is selected.
-    Rest(&'p Stream, Option<&'p Selection>),
-    Rows(&'p Large, &'p Stream),
-}
 
 impl Work<'_> {
     /// From the step that it is at to its end.
@@ -40,6 +28,7 @@ impl Work<'_> {
         let rows = selected.map_or_else(|| Rows::all(part), |selected| selected.rows_of(part));
         let (begun, schema) = (new.step, Schema::of(self.streams, part, selected)?);
         if begun == Step::Definitions {
+            self.listener.phase(Phase::MakingDefinitions);
             self.section(&new.name, Section { name: "pre-data", jobs: 1, is_begun: false }, &schema)?;
             ledger.begin(interrupt)?;
             new.reach(Step::Rows, |comment| ledger.run(comment, interrupt))?;
@@ -52,6 +41,7 @@ impl Work<'_> {
             compared?;
             new.reach(Step::Indexes, |comment| ledger.run(comment, interrupt))?;
         }
+        self.listener.phase(Phase::MakingIndexes);
         ledger.end(interrupt)?;
         let after = Section { name: "post-data", jobs: self.jobs, is_begun: begun == Step::Indexes };
         match after.is_begun {
@@ -63,69 +53,6 @@ impl Work<'_> {
     pub(super) fn section(&self, name: &str, section: Section, schema: &Schema<'_>) -> Result<()> {
         let archive = (schema.archive(), schema.list.as_ref().map(NamedTempFile::path));
         self.programs.section(&self.reach, name, self.owners, section, archive, &self.context.interrupt)
-    }
-
-    /// What is one stream in any case first. What the ledger has is there.
-    fn rows(&self, name: &str, part: &Part, rows: &Rows<'_>, (ledger, is_begun): (&Ledger, bool)) -> Result<()> {
-        let there = ledger.loaded(&self.context.interrupt)?;
-        let is_missing = |stream: &Stream| !there.contains_key(&stream.key());
-        let rest = rows.rest.filter(|rest| is_missing(rest));
-        if let Some(rest) = rest.filter(|_| is_begun) {
-            self.empty(ledger, rest, rows.selection)?;
-        }
-        let mut large = in_turn(&rows.large);
-        large.retain(|(_, stream)| is_missing(stream));
-        let rest = rest.map(|rest| Item::Rest(rest, rows.selection));
-        let items: Vec<Item> =
-            rest.into_iter().chain(large.into_iter().map(|(table, stream)| Item::Rows(table, stream))).collect();
-        std::thread::scope(|scope| {
-            let work = scope.spawn(|| {
-                let begin = || CopyIn::begin(&self.reach, name);
-                let encoding = part.database.encoding.as_str();
-                let take = |session: &mut CopyIn, item: Item<'_>| self.take(session, (name, encoding), item);
-                each_with(self.jobs, items.into_iter(), begin, take, || self.stop.raise())
-            });
-            let mut heard = Instant::now();
-            while !work.is_finished() {
-                std::thread::sleep(Duration::from_millis(20));
-                if heard.elapsed() > HEARTBEAT {
-                    heard = Instant::now();
-                    ledger.heartbeat(self.stop).inspect_err(|_| self.stop.raise())?;
-                }
-                if self.context.interrupt.is_raised() {
-                    self.stop.raise();
-                }
-            }
-            work.join().map_err(|_| crate::flow::caught::Panicked)?
-        })
-    }
-
-    fn take(&self, session: &mut CopyIn, (name, encoding): (&str, &str), item: Item<'_>) -> Result<()> {
-        match item {
-            Item::Rest(stream, selection) => {
-                self.rest(name, stream, selection)?;
-                session.record(stream, 0, self.stop)
-            }
-            Item::Rows(table, stream) => session.rows((table, stream), encoding, self.stop, |hand_out| {
-                self.streams.read(stream, |bytes| {
-                    self.stop.check()?;
-                    hand_out(bytes)
-                })
-            }),
-        }
-    }
-
-    fn rest(&self, name: &str, stream: &Stream, selection: Option<&Selection>) -> Result<()> {
-        let Some(selection) = selection else {
-            let mut restore = self.programs.rows(&self.reach, name, self.owners, None)?;
-            self.streams.read(stream, |bytes| restore.feed(bytes, self.stop))?;
-            return restore.finish(self.stop);
-        };
-        let list = archive::rows_list(self.streams, stream, selection)?;
-        let mut restore = self.programs.rows(&self.reach, name, self.owners, Some(list.path()))?;
-        let mut feed = |bytes: &[u8]| restore.feed(bytes, self.stop).map(|()| restore.wants_more());
-        self.streams.read_while(stream, &mut feed)?;
-        restore.finish(self.stop)
     }
 
     /// What the server says of each `COPY` that has committed, and of small tables, which `pg_restore` has loaded, how many
@@ -170,20 +97,6 @@ impl<'s> Schema<'s> {
     }
 }
 
-/// Of the table that has most left first: so sessions are at different tables for as long as one is not much larger.
-fn in_turn<'p>(tables: &[&'p Large]) -> Vec<(&'p Large, &'p Stream)> {
-    let mut left = Vec::new();
-    for table in tables {
-        let mut bytes: u64 = table.streams.iter().map(|stream| stream.bytes).sum();
-        for stream in &table.streams {
-            left.push((bytes, *table, stream));
-            bytes -= stream.bytes;
-        }
-    }
-    left.sort_by_key(|(bytes, ..)| std::cmp::Reverse(*bytes));
-    left.into_iter().map(|(_, table, stream)| (table, stream)).collect()
-}
-
 pub(super) fn differing<'t>(tables: impl Iterator<Item = (&'t TableName, u64, u64)>) -> Result<()> {
     let wrong: Vec<String> = tables
         .filter(|(_, dumped, found)| dumped != found)
@@ -200,22 +113,4 @@ pub(super) fn differing<'t>(tables: impl Iterator<Item = (&'t TableName, u64, u6
 pub(super) fn some_of(words: &[String]) -> String {
     let more = if words.len() > NAMED { format!(" and {} more", words.len() - NAMED) } else { String::new() };
     words.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ") + &more
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tables_take_turns() {
-        let table = |name: &str, bytes: &[u64]| Large {
-            table: TableName { schema: "s".into(), name: name.into() },
-            columns: Vec::new(),
-            rows: 0,
-            streams: bytes.iter().map(|bytes| Stream { pieces: Vec::new(), bytes: *bytes }).collect(),
-        };
-        let (a, b, c) = (table("a", &[4, 4, 4]), table("b", &[4, 4]), table("c", &[4, 3]));
-        let order: Vec<&str> = in_turn(&[&a, &b, &c]).iter().map(|(table, _)| table.table.name.as_str()).collect();
-        assert_eq!(order.concat(), "aabcabc");
-    }
 }

@@ -67,6 +67,9 @@ pub fn wanted<'c>(
             );
             return Err(Error::new(Code::Refused, message).hint(hint));
         }
+        if !request.existing {
+            refuse_without_owner(request, part, server)?;
+        }
         if wanted.iter().any(|other: &Wanted| other.name == name) {
             return Err(Error::new(Code::Usage, format!("two databases would be called {name}"))
                 .hint("--database FROM=TO gives each a name of its own"));
@@ -76,6 +79,16 @@ pub fn wanted<'c>(
         wanted.push(Wanted { part, name, replaces, choice, purpose, unfinished: None });
     }
     Ok(wanted)
+}
+
+/// Found after hours of loading, it would cost these.
+fn refuse_without_owner(request: &Request, part: &Part, server: &mut Connection) -> Result<()> {
+    let owner = &part.database.owner;
+    if request.owners.no_owner || request.globals || server.has_role(owner)? {
+        return Ok(());
+    }
+    let message = format!("database {} belongs to role {owner}, which the server does not have", part.database.name);
+    Err(Error::new(Code::Refused, message).hint("--globals makes the roles of the dump; or --no-owner leaves them out"))
 }
 
 fn choice(

@@ -77,7 +77,11 @@ fn no_default_privileges(relations: &[TableName]) -> Vec<String> {
     }
     let names = relations.iter().map(|name| format!("{}::regclass", literal(&name.quoted()))).collect::<Vec<_>>();
     let revoke = format!(
-        "DO $pgcairn$ DECLARE given record; BEGIN FOR given IN SELECT DISTINCT c.oid::regclass AS relation,          CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind, coalesce(quote_ident(r.rolname), 'PUBLIC') AS role          FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) a LEFT JOIN pg_roles r ON r.oid = a.grantee          WHERE c.oid = ANY (ARRAY[{}]::oid[]) AND a.grantee <> c.relowner LOOP          EXECUTE format('REVOKE ALL ON %s %s FROM %s', given.kind, given.relation, given.role); END LOOP; END $pgcairn$",
+        "DO $pgcairn$ DECLARE given record; BEGIN FOR given IN SELECT DISTINCT c.oid::regclass AS relation, \
+         CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind, coalesce(quote_ident(r.rolname), 'PUBLIC') AS role \
+         FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) a LEFT JOIN pg_roles r ON r.oid = a.grantee \
+         WHERE c.oid = ANY (ARRAY[{}]::oid[]) AND a.grantee <> c.relowner LOOP \
+         EXECUTE format('REVOKE ALL ON %s %s FROM %s', given.kind, given.relation, given.role); END LOOP; END $pgcairn$",
         names.join(", ")
     );
     vec![revoke]
