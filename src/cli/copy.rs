@@ -9,7 +9,7 @@ use crate::model::selector::Selector;
 use crate::operation;
 use crate::operation::copy::{Request, What};
 
-/// Bring backups and WAL from the other repositories into one; needs no key
+/// Bring backups, WAL and dumps from the other repositories into one; needs no key
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("what").required(true)))]
 #[command(after_help = "\

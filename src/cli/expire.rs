@@ -8,7 +8,7 @@ use super::session::{OneRepository, Session};
 use crate::operation;
 use crate::operation::expire::Request;
 
-/// Drop the backups and the WAL that [retention] does not keep; needs no key
+/// Drop the backups, WAL and dumps that [retention] and [dump.retention] do not keep; needs no key
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

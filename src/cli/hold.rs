@@ -7,7 +7,7 @@ use super::{Status, argument, time};
 use crate::model::selector::Selector;
 use crate::operation;
 
-/// Keep a backup whatever [retention] says; needs no key
+/// Keep a backup or dump whatever retention says; needs no key
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -36,14 +36,14 @@ impl Arguments {
     }
 }
 
-/// End a backup's hold
+/// End the hold of a backup or dump
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   pgcairn release 20261120T03       any unique beginning of an id
   pgcairn expire --dry-run          what becomes of it then")]
 pub struct Release {
-    /// Beginning of the id of a held backup
+    /// Beginning of the id of a held backup or dump, or "latest": the newest backup that is held
     #[arg(value_name = "ID", value_parser = argument::selector)]
     backup: Selector,
     #[command(flatten)]
@@ -60,14 +60,14 @@ impl Release {
     }
 }
 
-/// Bring back a backup that expire dropped within the last 7 days
+/// Bring back a backup or dump that expire dropped within the last 7 days
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   pgcairn undelete 20261120T03      any unique beginning of an id
   pgcairn hold 20261120T03 --reason 'still needed'")]
 pub struct Undelete {
-    /// Beginning of the id of a dropped backup
+    /// Beginning of the id of a dropped backup or dump, or "latest": the newest backup that was dropped
     #[arg(value_name = "ID", value_parser = argument::selector)]
     backup: Selector,
     #[command(flatten)]

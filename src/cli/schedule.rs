@@ -9,7 +9,7 @@ use super::session::Session;
 use crate::operation;
 use crate::operation::schedule::Request;
 
-/// Timers of systemd for backup, expire, copy, verify and drill
+/// Timers of systemd for backup, dump, expire, copy, verify and drill
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
 Examples:

@@ -108,7 +108,13 @@ pub const KEYS: &[Key] = &[
     optional("repository", "keep", Form::Choice(PERIODS), "one backup of each period is copied to it, with its WAL")
         .or("every backup and all WAL"),
     optional("repository", "price", Form::Text, "of one GiB stored for a month, such as \"0.023 USD\"; for status"),
-    optional("repository", "retention", Form::Retention, "its own, with the keys of [retention]").or("[retention]"),
+    optional(
+        "repository",
+        "retention",
+        Form::Retention,
+        "its own, with the keys of [retention]; those it does not say have their defaults",
+    )
+    .or("[retention]"),
     optional("repository", "endpoint", Form::Text, "of an S3-compatible store, https://host:port").or("Amazon's"),
     optional("repository", "region", Form::Text, "that requests are signed for").or("AWS_REGION, else us-east-1"),
     optional("repository", "path_style", Form::Boolean, "the bucket in the path, not in the host name")

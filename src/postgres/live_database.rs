@@ -9,6 +9,7 @@ use std::thread;
 use rustix::process::Signal;
 
 use super::Installation;
+use super::dump::said as server_said;
 use super::endpoint::program_environment;
 use super::parameters::Parameters;
 use super::program::{Program, Running};
@@ -17,8 +18,17 @@ use crate::model::error::{Code, Error, Result};
 use crate::model::interrupt::Interrupt;
 
 /// Nobody is there to be asked, and what comes back is for us.
-const OPTIONS: [&str; 7] =
-    ["--no-psqlrc", "--no-password", "--quiet", "--no-align", "--tuples-only", "-v", "ON_ERROR_STOP=1"];
+const OPTIONS: [&str; 8] = [
+    "--no-psqlrc",
+    "--no-password",
+    "--quiet",
+    "--no-align",
+    "--tuples-only",
+    "--set=ON_ERROR_STOP=1",
+    // With its state an error is known in any language.
+    "--set=VERBOSITY=verbose",
+    "--set=SHOW_CONTEXT=never",
+];
 /// Ours before anything is asked: a function of somebody's in a schema of the database is not what our names mean.
 const SETTINGS: &str = "SET client_encoding = 'UTF8'; SET standard_conforming_strings = on; SET search_path = pg_catalog; \
      SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0;\n";
@@ -130,6 +140,9 @@ impl Session {
 
 /// The line that tells the reason, without the place in our script.
 fn cause(said: &str, status: ExitStatus) -> String {
+    if let Some(error) = server_said::errors(said).pop() {
+        return error.message;
+    }
     let told = ["ERROR:  ", "FATAL:  ", "error: "].iter().find_map(|mark| said.split_once(mark));
     match (told, said.lines().last()) {
         (Some((_, cause)), _) => cause.lines().next().unwrap_or_default().to_owned(),

@@ -55,6 +55,9 @@ impl Report for Show {
             ("signature", signature::sentence(&row.signature)),
             ("written by", format!("pgcairn {}", self.pgcairn)),
         ];
+        if !row.repositories.is_empty() {
+            rows.insert(3, ("in", row.repositories.join(" and ")));
+        }
         rows.extend(row.holds.first(&row.repositories).map(|words| ("expiry", words)));
         rows.extend(row.labels.iter().map(|(key, value)| ("label", format!("{key}={value}"))));
         facts(&rows) + &flagged_pages(row.flagged_pages, &self.flagged) + &broken_wal(row.wal_broken_at)

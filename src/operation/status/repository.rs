@@ -90,12 +90,12 @@ pub fn catalog(context: &Context, wanted: &config::Repository) -> Result<Catalog
         windows.iter().map(|window| restorable(&opened, window, &trusted, whole)).collect::<Result<_>>()?;
     let last_drill = records::latest(records::newest(&reader, &opened.keys)?)?;
     let last_dump_drill = records::latest(records::newest(&reader, &opened.keys)?)?;
-    let has_dumps = reader.list(&opened.keys.dumps())?.iter().any(|it| opened.keys.dump_id_of(&it.key).is_some());
     let verifications = verifications::last(&reader, &opened.keys)?;
     let damage_found = verification::unsettled(&verifications);
     let last_verify = last_verify(verifications);
     let (key_check, recovery_sheet) = set_up::read(context, &opened)?;
     let dumps = Dumps::read(&reader, &opened.keys)?;
+    let has_dumps = !dumps.dumps.is_empty() || !dumps.unreadable.is_empty();
     Ok(Catalogued {
         system_identifier: opened.system_identifier,
         backups,
@@ -222,11 +222,12 @@ impl Stored {
     }
 }
 
-/// Likewise of dumps.
+/// Stored bytes of dumps that expiry will drop.
 fn freed_dumps(context: &Context, wanted: &config::Repository, reader: &Reader, keys: &ClusterKeys) -> Result<u64> {
     let Some(policy) = context.config.dump_retention().filter(|_| wanted.keep.is_none()) else { return Ok(0) };
     let (dumps, holds) = (Dumps::read(reader, keys)?.dumps, hold::of_dumps(reader, keys)?);
-    let input = DumpInput { policy, dumps: &dumps, holds: &holds, proven: None, now: context.now };
+    let proven = drills::newest_proven_dump(reader, keys, &dumps)?;
+    let input = DumpInput { policy, dumps: &dumps, holds: &holds, proven: proven.as_ref(), now: context.now };
     Ok(dump_retention::freed_within(&input, SPAN))
 }
 
