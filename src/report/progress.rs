@@ -14,6 +14,8 @@ const LOG_INTERVAL: Duration = Duration::from_secs(30);
 /// Between two lines for a program.
 pub(super) const JSON_INTERVAL: Duration = Duration::from_secs(1);
 
+const FRAME: Duration = Duration::from_millis(100);
+
 /// Before it a rate says more about the start than about the work.
 const RATE_AFTER: Duration = Duration::from_secs(1);
 
@@ -103,6 +105,10 @@ impl Display {
             }
             Display::Bar(pace, bar) => {
                 let (began, _) = pace.due(progress.phase, now);
+                if began == now {
+                    // What comes within a frame of another is not drawn, and a phase may be told of once.
+                    bar.enable_steady_tick(FRAME);
+                }
                 bar.set_length(progress.bytes_total.unwrap_or(0));
                 bar.set_position(progress.bytes_done);
                 bar.set_message(line(progress, now.duration_since(began)));
