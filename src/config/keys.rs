@@ -213,6 +213,58 @@ pub(super) fn names_in(section: &str) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const PAGE: &str = include_str!("../../docs/configuration.md");
+
+    /// As the page says what a key takes.
+    fn words(form: Form) -> String {
+        match form {
+            Form::Text => "text".to_owned(),
+            Form::Path => "path".to_owned(),
+            Form::Paths => "paths".to_owned(),
+            Form::Recipients => "age recipients".to_owned(),
+            Form::Url => "URL".to_owned(),
+            Form::Duration => "time span".to_owned(),
+            Form::Rate => "rate".to_owned(),
+            Form::Size => "size".to_owned(),
+            Form::Integer(least, most) => format!("{least} to {most}"),
+            Form::Boolean => "`true` or `false`".to_owned(),
+            Form::Choice(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
+            Form::Credentials => "table".to_owned(),
+            Form::File => "`{ file = … }`".to_owned(),
+            Form::PublicKeys => "public keys".to_owned(),
+            Form::Retention => "table as `[retention]`".to_owned(),
+            Form::DumpRetention => "table".to_owned(),
+            Form::Patterns => "patterns".to_owned(),
+            Form::Address => "URL, or `{ file = … }`".to_owned(),
+            Form::Words => "words".to_owned(),
+            Form::Checks => "tables".to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_page_has_every_key() {
+        let mut lacking = Vec::new();
+        for key in KEYS {
+            let default = match (key.required, key.default) {
+                (true, _) => "required",
+                (false, None) => "",
+                (false, Some(default)) => default,
+            };
+            let row = format!("| `{}` | {} | {default} | {} |", key.name, words(key.form), key.meaning);
+            let title = match key.section {
+                "" => "At the top".to_owned(),
+                ARRAY_SECTION => format!("`[[{ARRAY_SECTION}]]`"),
+                section => format!("`[{section}]`"),
+            };
+            let section = PAGE.split(&format!("\n## {title}\n")).nth(1).unwrap_or_default();
+            let section = section.split("\n## ").next().unwrap_or_default();
+            if !section.contains(&row) {
+                lacking.push(format!("{title}: {row}"));
+            }
+        }
+        assert!(lacking.is_empty(), "docs/configuration.md should have\n{}", lacking.join("\n"));
+    }
     use crate::model::nearest::nearest;
 
     #[test]

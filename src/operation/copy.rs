@@ -25,9 +25,10 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::config;
+use crate::model::dump::Marker;
 use crate::model::error::{Code, Error, Result};
 use crate::model::interrupt::Interrupt;
-use crate::model::key::{BackupId, ClusterName};
+use crate::model::key::{BackupId, ClusterKeys, ClusterName};
 use crate::model::plan::dump_retention::DumpPolicy;
 use crate::model::plan::retention::{Period, Policy};
 use crate::model::selector::Selector;
@@ -115,34 +116,44 @@ pub struct Behind {
 
 /// What [`What::New`] would bring.
 pub fn behind(context: &Context, wanted: &config::Repository) -> Result<Behind> {
-    let route = open(context, wanted, &Quiet)?;
     let mut behind = Behind::default();
-    for Opened { keys, .. } in generations(&route.from, context.config.name.as_ref())? {
-        let choice = Choice::new(&route, keys.clone(), &What::New, &BTreeSet::new())?;
-        let wal = if wanted.keep.is_none() { wal::missing(&route, &keys, &choice)? } else { Vec::new() };
-        let dumps = if wanted.keep.is_none() { DumpChoice::new(&route, &keys, &What::New)?.wanted } else { Vec::new() };
+    each_generation(context, wanted, |route, keys, choice, dumps| {
+        let wal = if wanted.keep.is_none() { wal::missing(route, keys, choice)? } else { Vec::new() };
         behind.backups += (choice.wanted.len() + choice.obscured.len() + dumps.len()) as u64;
         behind.wal_files += wal.len() as u64;
         let missing = choice.wanted.iter().chain(&choice.obscured).map(|backup| backup.stopped);
         let missing = missing.chain(dumps.iter().map(|dump| dump.summary.finished));
         let times = missing.chain(wal.iter().map(|object| object.modified));
         behind.since = times.chain(behind.since).min();
-    }
+        Ok(())
+    })?;
     Ok(behind)
 }
 
-/// Backups and dumps that [`What::New`] would bring.
+/// Backups and dumps among it.
 pub fn wanted(context: &Context, to: &config::Repository) -> Result<BTreeSet<BackupId>> {
-    let (route, mut wanted) = (open(context, to, &Quiet)?, BTreeSet::new());
+    let mut wanted = BTreeSet::new();
+    each_generation(context, to, |_, _, choice, dumps| {
+        wanted.extend(choice.wanted.iter().map(|backup| backup.id.clone()));
+        wanted.extend(dumps.iter().map(|dump| dump.summary.id.clone()));
+        Ok(())
+    })?;
+    Ok(wanted)
+}
+
+/// With what `to` has not got of it, dumps included.
+fn each_generation(
+    context: &Context,
+    to: &config::Repository,
+    mut look: impl FnMut(&Route, &ClusterKeys, &Choice, &[Marker]) -> Result<()>,
+) -> Result<()> {
+    let route = open(context, to, &Quiet)?;
     for Opened { keys, .. } in generations(&route.from, context.config.name.as_ref())? {
         let choice = Choice::new(&route, keys.clone(), &What::New, &BTreeSet::new())?;
-        wanted.extend(choice.wanted.into_iter().map(|backup| backup.id));
-        if to.keep.is_none() {
-            let dumps = DumpChoice::new(&route, &keys, &What::New)?.wanted;
-            wanted.extend(dumps.into_iter().map(|dump| dump.summary.id));
-        }
+        let dumps = if to.keep.is_none() { DumpChoice::new(&route, &keys, &What::New)?.wanted } else { Vec::new() };
+        look(&route, &keys, &choice, &dumps)?;
     }
-    Ok(wanted)
+    Ok(())
 }
 
 fn open(context: &Context, wanted: &config::Repository, listener: &dyn Listener) -> Result<Route> {

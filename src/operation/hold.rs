@@ -204,12 +204,12 @@ pub(super) fn read(reader: &Reader, keys: &ClusterKeys, id: &BackupId) -> Result
     Ok(Some(Hold::parse(&bytes, id).unwrap_or_else(unreadable)))
 }
 
-/// Of one system identifier.
+/// Holds of backups, of one system identifier.
 pub(super) fn of_backups(reader: &Reader, keys: &ClusterKeys) -> Result<BTreeMap<BackupId, Hold>> {
     read_all(reader, keys, |id| !id.is_dump())
 }
 
-/// Likewise.
+/// Holds of dumps, of one system identifier.
 pub(super) fn of_dumps(reader: &Reader, keys: &ClusterKeys) -> Result<BTreeMap<BackupId, Hold>> {
     read_all(reader, keys, BackupId::is_dump)
 }

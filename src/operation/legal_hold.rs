@@ -18,7 +18,7 @@ pub fn put(repository: &Repository, keys: &ClusterKeys, backup: &Summary) -> Res
     put_on(repository, &backup.id, || objects(repository, keys, backup))
 }
 
-/// Likewise.
+/// The same of a dump.
 pub fn put_on_dump(repository: &Repository, keys: &ClusterKeys, dump: &Dump) -> Result<Option<usize>> {
     put_on(repository, &dump.id, || listed(repository, keys, &ListOf::dump(keys, dump)))
 }

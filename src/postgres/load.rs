@@ -3,17 +3,17 @@
 
 mod copy_in;
 mod database;
+mod existing;
 mod globals;
 mod ledger;
 mod programs;
-mod there;
 mod transaction;
 mod unfinished;
 
 pub use copy_in::CopyIn;
 pub use database::{NewDatabase, Publication, literal};
+pub use existing::{ExistingDatabase, ForeignKey, LiveObject};
 pub use ledger::Ledger;
 pub use programs::{Loading, Owners, Section};
-pub use there::{ForeignKey, LiveObject, ThereDatabase};
 pub use transaction::LoadTransaction;
 pub use unfinished::{Left, Purpose, Step, Unfinished};

@@ -44,8 +44,8 @@ pub use failure::Failure;
 pub use installation::{Installation, minor_of};
 pub use live_database::{LiveDatabase, Script};
 pub use load::{
-    CopyIn, ForeignKey, Ledger, Left, LiveObject, LoadTransaction, Loading, NewDatabase, Owners, Publication, Purpose,
-    Section, Step, ThereDatabase, Unfinished, literal,
+    CopyIn, ExistingDatabase, ForeignKey, Ledger, Left, LiveObject, LoadTransaction, Loading, NewDatabase, Owners,
+    Publication, Purpose, Section, Step, Unfinished, literal,
 };
 pub use program::Program;
 pub use reach::Reach;

@@ -20,7 +20,7 @@ pub struct Brought {
     pub url: String,
     /// Newest first.
     pub backups: Vec<BackupId>,
-    /// Likewise.
+    /// Newest first, too.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub dumps: Vec<BackupId>,
     pub wal_files: u64,

@@ -29,7 +29,7 @@ pub struct Expire {
     /// By system identifier, oldest first.
     pub backups: Vec<Row>,
     pub dropped: u64,
-    /// Likewise.
+    /// By system identifier, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub dumps: Vec<DumpRow>,
     pub dropped_dumps: u64,

@@ -18,7 +18,7 @@ use pgcairn::model::plan::dump_retention::DumpPolicy;
 use pgcairn::model::sha256::Sha256Sum;
 use pgcairn::operation::copy::{Route, What};
 use pgcairn::operation::expire::{Place, Policies, Request, undelete};
-use pgcairn::operation::{hold, in_time};
+use pgcairn::operation::{commit_in_time, hold};
 use pgcairn::report::Quiet;
 use pgcairn::report::copy::Brought;
 use pgcairn::report::expire::Expire;
@@ -88,7 +88,7 @@ impl Dumps {
         FrameCompressor::new(1).unwrap().compress(lines.concat().as_bytes(), &mut list).unwrap();
         self.put(&self.keys.dump_objects(&begun.id), &list);
         let repository = Repository::open_on(self.store.clone(), None)?;
-        in_time::still_there(&repository.reader(), &self.keys, &begun.id, &begun.objects)?;
+        commit_in_time::still_there(&repository.reader(), &self.keys, &begun.id, &begun.objects)?;
         let summary = Summary {
             format: FORMAT,
             minimum_reader: FORMAT,

@@ -16,7 +16,7 @@ use pgcairn::model::key::{BackupId, ClusterKeys, ClusterName, Key, Kind, PackId}
 use pgcairn::model::lsn::Lsn;
 use pgcairn::model::sha256::Sha256Sum;
 use pgcairn::model::wal_name::Segment;
-use pgcairn::operation::in_time;
+use pgcairn::operation::commit_in_time;
 use pgcairn::store::{Backend, Repository};
 
 use crate::memory::Memory;
@@ -68,9 +68,9 @@ impl Maker {
         let listed = self.store.now();
         *self.listed.lock().unwrap() = Some(listed);
         let repository = Repository::open_on(self.over.clone(), None)?;
-        in_time::still_there(&repository.reader(), &self.keys, &self.id, objects)?;
+        commit_in_time::still_there(&repository.reader(), &self.keys, &self.id, objects)?;
         let summary = self.summary(&list, objects, last);
-        in_time::not_overdue(&self.id, listed, self.store.now())?;
+        commit_in_time::not_overdue(&self.id, listed, self.store.now())?;
         self.put(&self.keys.backup(&self.id), &format_commit_marker(&summary, None).unwrap())?;
         Ok(summary)
     }

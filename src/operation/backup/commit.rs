@@ -15,7 +15,7 @@ use crate::model::control_file::DataChecksums;
 use crate::model::error::{Code, Error, Result};
 use crate::model::lsn::Lsn;
 use crate::model::sha256::Sha256Sum;
-use crate::operation::{Context, hold, in_time, objects_list};
+use crate::operation::{Context, commit_in_time, hold, objects_list};
 use crate::postgres::Start;
 
 /// What is known only at the end.
@@ -40,7 +40,7 @@ pub fn commit(
     let listed = Timestamp::now();
     creator.create(&prepared.opened.keys.objects(&prepared.id), &mut Cursor::new(&list))?;
     let opened = &prepared.opened;
-    in_time::still_there(&opened.repository.reader(), &opened.keys, &prepared.id, &copied.objects)?;
+    commit_in_time::still_there(&opened.repository.reader(), &opened.keys, &prepared.id, &copied.objects)?;
     let hold_for = facts.request.hold.clone();
     let summary = summary(context, prepared, copied, numbers, facts, objects);
     let marker = format_commit_marker(&summary, prepared.signing_key.as_ref());
@@ -49,11 +49,11 @@ pub fn commit(
         // Before there is a backup that expiry could drop.
         hold::create(&creator, &prepared.opened.keys, &hold::new(&prepared.id, reason, None, context.now))?;
     }
-    in_time::not_overdue(&prepared.id, listed, Timestamp::now())?;
+    commit_in_time::not_overdue(&prepared.id, listed, Timestamp::now())?;
     creator.create(&prepared.opened.keys.backup(&prepared.id), &mut Cursor::new(&marker))?;
-    if in_time::not_overdue(&prepared.id, listed, Timestamp::now()).is_err() {
+    if commit_in_time::not_overdue(&prepared.id, listed, Timestamp::now()).is_err() {
         // This host slept while it created the marker.
-        in_time::still_there(&opened.repository.reader(), &opened.keys, &prepared.id, &copied.objects)?;
+        commit_in_time::still_there(&opened.repository.reader(), &opened.keys, &prepared.id, &copied.objects)?;
     }
     Ok(summary)
 }

@@ -12,7 +12,7 @@ use crate::model::error::{Code, Error, Result};
 use crate::model::key::Kind;
 use crate::model::sha256::Sha256Sum;
 use crate::operation::repository::Opened;
-use crate::operation::{Context, hold, in_time, objects_list};
+use crate::operation::{Context, commit_in_time, hold, objects_list};
 
 /// What lies in the repositories by now.
 pub struct Written {
@@ -40,7 +40,7 @@ pub fn commit(context: &Context, request: &Request, prepared: &Prepared, mut wri
         }
     }
     for destination in &prepared.destinations {
-        in_time::still_there(&destination.repository.reader(), keys, id, &written.objects)?;
+        commit_in_time::still_there(&destination.repository.reader(), keys, id, &written.objects)?;
     }
     for (number, destination) in prepared.destinations.iter().enumerate() {
         let placed = place(context, request, prepared, destination, &marker, listed);
@@ -48,9 +48,9 @@ pub fn commit(context: &Context, request: &Request, prepared: &Prepared, mut wri
             0 => error,
             _ => error.hint(format!("where it could be it is complete; bring it to the others: pgcairn copy {id}")),
         })?;
-        if in_time::not_overdue(id, listed, Timestamp::now()).is_err() {
+        if commit_in_time::not_overdue(id, listed, Timestamp::now()).is_err() {
             // This host slept while it created the marker.
-            in_time::still_there(&destination.repository.reader(), keys, id, &written.objects)?;
+            commit_in_time::still_there(&destination.repository.reader(), keys, id, &written.objects)?;
         }
     }
     Ok(summary)
@@ -69,7 +69,7 @@ fn place(
     if let Some(reason) = &request.hold {
         hold::create(&creator, keys, &hold::new(id, reason, None, context.now))?;
     }
-    in_time::not_overdue(id, listed, Timestamp::now())?;
+    commit_in_time::not_overdue(id, listed, Timestamp::now())?;
     Ok(creator.create(&keys.dump(id), &mut Cursor::new(marker))?)
 }
 

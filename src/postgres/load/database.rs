@@ -1,7 +1,7 @@
 //! A database that gets its name when everything is in it.
 
 use super::super::connection::Connection;
-use super::there::ThereDatabase;
+use super::existing::ExistingDatabase;
 use super::unfinished::{Purpose, Step, Unfinished};
 use crate::model::dump::{Database, Locale, quoted};
 use crate::model::error::{Code, Error, Result};
@@ -67,8 +67,8 @@ impl<'c> NewDatabase<'c> {
     }
 
     /// What is in it.
-    pub fn look(&self) -> Result<ThereDatabase> {
-        ThereDatabase::look(self.connection, &self.name)
+    pub fn look(&self) -> Result<ExistingDatabase> {
+        ExistingDatabase::look(self.connection, &self.name)
     }
 
     /// By another session where something has ended the first one meanwhile.

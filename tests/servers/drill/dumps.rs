@@ -23,6 +23,7 @@ fn record_of(stage: &Stage, result: &Value) -> Outcome<Value> {
 }
 
 pub fn passes(install: &'static Installation) -> Outcome {
+    install.needs_own_clients()?;
     let mut stage = Stage::without_backup(install)?;
     let fast = stage.site.path("fast");
     account().make_dir(&fast)?;
@@ -96,6 +97,7 @@ fn each_documented_check_passed_of_dump(result: &Value) -> Outcome {
 }
 
 pub fn fails(install: &'static Installation) -> Outcome {
+    install.needs_own_clients()?;
     let mut stage = Stage::without_backup(install)?;
     stage.configure("[[drill.check]]\ndatabase = \"postgres\"\nsql = \"select count(*) > 1000 from orders\"\n")?;
     stage.dump(&[])?;
@@ -136,6 +138,7 @@ pub fn fails(install: &'static Installation) -> Outcome {
 
 /// A machine that cannot drill says so, and nothing of the dump.
 pub fn elsewhere(install: &'static Installation) -> Outcome {
+    install.needs_own_clients()?;
     let stage = Stage::without_backup(install)?;
     stage.server.sql_in("shop", "create extension hstore")?;
     stage
@@ -183,6 +186,7 @@ fn there(stage: &Stage) -> Outcome<Vec<PathBuf>> {
 
 /// At its limit, by a signal, and outright: the next one takes away what is left.
 pub fn ends(install: &'static Installation) -> Outcome {
+    install.needs_own_clients()?;
     let mut stage = Stage::without_backup(install)?;
     stage.dump(&[])?;
     stage.configure(SLEEPS)?;
@@ -217,6 +221,7 @@ pub fn ends(install: &'static Installation) -> Outcome {
 
 /// Without a name it is the backups and the newest dump, as far as there are such.
 pub fn everything(install: &'static Installation) -> Outcome {
+    install.needs_own_clients()?;
     let stage = Stage::new(install)?;
     let alone = stage.result(0, &[])?;
     assert_eq!((&alone["of"], &alone["newest_dump"]), (&"backup".into(), &Value::Null));

@@ -78,6 +78,7 @@ pub fn tables(install: &'static Installation) -> Outcome {
 
 /// A page that was bad when it was backed up lies in an object that is sound.
 pub fn pages(install: &'static Installation) -> Outcome {
+    install.needs("pg_checksums")?;
     let stage = Stage::new(install)?;
     // A setting of the database is not to hide it.
     stage.server.sql("alter database postgres set ignore_checksum_failure = on")?;

@@ -18,6 +18,7 @@ const READERS: u32 = 61_237;
 const UNSHARE: &str = "/usr/bin/unshare";
 
 pub fn by_a_member(install: &'static Installation) -> Outcome {
+    install.needs("pg_checksums")?;
     if !is_root() {
         return skip("only root becomes another user");
     }

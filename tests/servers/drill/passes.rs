@@ -14,6 +14,7 @@ use crate::support::site::{Run, binary};
 const DOCUMENT: &str = include_str!("../../../docs/drill.md");
 
 pub fn passes(install: &'static Installation) -> Outcome {
+    install.needs("pg_checksums")?;
     let mut stage = Stage::new(install)?;
     stage.configure(
         "[objectives]\nrto = \"1h\"\nrpo = \"1h\"\n\n\
@@ -200,6 +201,7 @@ pub fn one_repository(install: &'static Installation) -> Outcome {
 
 /// With a repository and the key alone, as on a host that never saw the database; what was kept is whole.
 pub fn elsewhere(install: &'static Installation) -> Outcome {
+    install.needs("pg_checksums")?;
     let stage = Stage::new(install)?;
     let url = format!("file://{}", stage.site.repository().display());
     let (scratch, bindir) = (stage.scratch().display().to_string(), stage.bindir());

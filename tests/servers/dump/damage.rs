@@ -58,7 +58,7 @@ pub fn newest(install: &'static Installation) -> Outcome {
     damage::flip_bit(Path::new(&second), 40)?;
     place.restore(&place.server, &plan, 0)?.says(&["warning: ", "has SHA-256", "use another dump"])?;
     damage::flip_bit(Path::new(&first), 40)?;
-    place.restore(&place.server, &plan, 5)?.says(&["has SHA-256", "use another dump"])?;
+    place.restore(&place.server, &plan, 10)?.says(&["has SHA-256", "use another dump"])?;
     Ok(())
 }
 

@@ -5,14 +5,12 @@ use std::path::Path;
 
 use crate::support::account::account;
 use crate::support::majors::Installation;
-use crate::support::{Outcome, damage, skip};
+use crate::support::{Outcome, damage};
 
 use super::stage::{Stage, second_repository};
 
 pub fn ransomware(install: &'static Installation) -> Outcome {
-    if !install.has("pg_checksums") {
-        return skip("pg_checksums of this major is not installed");
-    }
+    install.needs("pg_checksums")?;
     let stage = Stage::with(install, second_repository)?;
     let (before, expected) = (stage.moment()?, stage.sum()?);
     let trusted = stage.site.public_key()?;

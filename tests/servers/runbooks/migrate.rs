@@ -137,6 +137,7 @@ fn both_have_the_same(stage: &Stage, old: &Old) -> Outcome {
 }
 
 pub fn dump(install: &'static Installation) -> Outcome {
+    install.needs_own_clients()?;
     let stage = Stage::new(install)?;
     stage.server.archive_all()?;
     let expected = stage.sum()?;

@@ -11,6 +11,7 @@ use crate::support::{Outcome, small};
 use super::stage::{Stage, sum};
 
 pub fn major(install: &'static Installation) -> Outcome {
+    install.needs_own_clients()?;
     // The newest older one that is there, or none.
     let older = majors::KNOWN.iter().rev().filter(|major| **major < install.major);
     let before = older.flat_map(|major| majors::installed(&[*major])).next().unwrap_or(install);

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::{Outcome, skip};
+
 /// `make test` fails unless scenarios ran on these.
 pub const REQUIRED: &[u32] = &[15, 18];
 /// Every major that is supported or accepted, for the summary.
@@ -34,6 +36,20 @@ impl Installation {
 
     pub fn has(&self, name: &str) -> bool {
         self.program(name).exists()
+    }
+
+    /// Skips a trial that cannot do without it.
+    pub fn needs(&self, program: &str) -> Outcome {
+        if self.has(program) { Ok(()) } else { skip(format!("{program} of this major is not installed")) }
+    }
+
+    /// Likewise where those beside the server are of another major: what they dump is for that one.
+    pub fn needs_own_clients(&self) -> Outcome {
+        let output = Command::new(self.program("pg_dump")).arg("--version").output()?;
+        match String::from_utf8_lossy(&output.stdout).contains(&format!("(PostgreSQL) {}.", self.major)) {
+            true => Ok(()),
+            false => skip("client programs of this major are not installed"),
+        }
     }
 
     pub fn bin(&self) -> &Path {

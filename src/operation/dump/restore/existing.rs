@@ -10,7 +10,7 @@ use crate::model::dump::archive::Entry;
 use crate::model::dump::selection::Class;
 use crate::model::dump::{Part, TableName, only};
 use crate::model::error::{Code, Error, Result};
-use crate::postgres::{ForeignKey, LiveObject, ThereDatabase, literal};
+use crate::postgres::{ExistingDatabase, ForeignKey, LiveObject, literal};
 
 /// What the transaction does there beside loading.
 #[derive(Default)]
@@ -36,7 +36,7 @@ struct Taken<'e> {
 }
 
 impl Look<'_> {
-    pub fn at(&self, schema: SchemaArchive, there: &mut ThereDatabase) -> Result<(Selected, Existing)> {
+    pub fn at(&self, schema: SchemaArchive, there: &mut ExistingDatabase) -> Result<(Selected, Existing)> {
         let is_there = |entry: &&Entry| entry.object().is_some_and(|object| there.objects.contains_key(&object));
         let ids: BTreeSet<u32> = schema.entries.iter().filter(is_there).map(|entry| entry.id).collect();
         let entries = schema.entries.clone();
@@ -48,7 +48,7 @@ impl Look<'_> {
         Ok((selected, existing))
     }
 
-    fn made(&self, entries: &[Entry], selected: &Selected, there: &mut ThereDatabase) -> Result<Existing> {
+    fn made(&self, entries: &[Entry], selected: &Selected, there: &mut ExistingDatabase) -> Result<Existing> {
         let made: BTreeSet<u32> = selected.selection.statements.iter().copied().collect();
         let made = entries.iter().filter(|entry| made.contains(&entry.id));
         let taken: Vec<Taken<'_>> = made.filter_map(|entry| taken(entry, entries, there)).collect();
@@ -83,7 +83,7 @@ impl Look<'_> {
         Error::new(Code::Refused, message)
     }
 
-    fn refuse_dependents(&self, room: &[Taken<'_>], there: &mut ThereDatabase) -> Result<()> {
+    fn refuse_dependents(&self, room: &[Taken<'_>], there: &mut ExistingDatabase) -> Result<()> {
         let live: Vec<LiveObject> = room.iter().map(|taken| taken.live.clone()).collect();
         let dependents = there.dependents(&live)?;
         if dependents.is_empty() {
@@ -93,7 +93,7 @@ impl Look<'_> {
         Err(self.refused(message).hint("restore these with it (--table, --schema), or drop them first"))
     }
 
-    fn replacing(&self, room: &[Taken<'_>], there: &mut ThereDatabase) -> Result<Existing> {
+    fn replacing(&self, room: &[Taken<'_>], there: &mut ExistingDatabase) -> Result<Existing> {
         let oids: Vec<u32> = room.iter().map(|taken| taken.live.oid).collect();
         let keys = there.foreign_keys(&oids, &[])?;
         let of_others = keys.iter().filter(|key| !oids.contains(&key.oid_of_table)).map(ForeignKey::put_back);
@@ -105,7 +105,7 @@ impl Look<'_> {
     }
 
     /// Rows into tables that are there.
-    fn filled(&self, selected: &Selected, there: &mut ThereDatabase) -> Result<Existing> {
+    fn filled(&self, selected: &Selected, there: &mut ExistingDatabase) -> Result<Existing> {
         let tables: Vec<TableName> =
             selected.rows_of(self.part).expected().into_iter().map(|(table, _)| table).collect();
         let relations = tables.iter().chain(&selected.selection.sequences);
@@ -157,7 +157,7 @@ impl Taken<'_> {
 }
 
 /// Of what a statement makes, that which is there. A constraint makes an index of its name.
-fn taken<'e>(entry: &'e Entry, all: &[Entry], there: &ThereDatabase) -> Option<Taken<'e>> {
+fn taken<'e>(entry: &'e Entry, all: &[Entry], there: &ExistingDatabase) -> Option<Taken<'e>> {
     let object = entry.object()?;
     let live = match (object.class, entry.description.as_str()) {
         (Class::Constraint, "CONSTRAINT") => {

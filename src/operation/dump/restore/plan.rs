@@ -12,7 +12,7 @@ use crate::model::error::{Code, Error, Result};
 use crate::model::selector::Selector;
 use crate::model::shell_word::shell_word;
 use crate::operation::Context;
-use crate::postgres::{Connection, ThereDatabase};
+use crate::postgres::{Connection, ExistingDatabase};
 
 /// As long as a name may be (`NAMEDATALEN` less one).
 const MAX_NAME: usize = 63;
@@ -102,7 +102,7 @@ fn choice(
         return Ok(None);
     }
     let schema = SchemaArchive::read(streams, part)?;
-    let Some(mut there) = request.existing.then(|| ThereDatabase::look(server, name)).transpose()? else {
+    let Some(mut there) = request.existing.then(|| ExistingDatabase::look(server, name)).transpose()? else {
         return Ok(Some(Choice { selected: schema.select(&request.wish, None)?, existing: None }));
     };
     let look = existing::Look { request, part, name };

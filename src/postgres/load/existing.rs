@@ -93,13 +93,13 @@ impl ForeignKey {
 }
 
 /// A database that is looked at.
-pub struct ThereDatabase {
+pub struct ExistingDatabase {
     connection: Connection,
     pub objects: BTreeMap<Object, LiveObject>,
 }
 
-impl ThereDatabase {
-    pub fn look(server: &Connection, name: &str) -> Result<ThereDatabase> {
+impl ExistingDatabase {
+    pub fn look(server: &Connection, name: &str) -> Result<ExistingDatabase> {
         let mut connection = server.open_database(name)?;
         let rows = connection.query(OBJECTS, &[])?;
         let mut objects = BTreeMap::new();
@@ -114,7 +114,7 @@ impl ThereDatabase {
                 LiveObject { catalog: connection.column(row, 3)?, oid: connection.column(row, 4)?, of },
             );
         }
-        Ok(ThereDatabase { connection, objects })
+        Ok(ExistingDatabase { connection, objects })
     }
 
     pub fn relation(&self, name: &TableName) -> Option<&LiveObject> {
