@@ -462,6 +462,36 @@ fn what_is_held_is_held_there() {
     }
 }
 
+/// For longer than a hold of its own lasts, before any of its calls up to the list: what is committed is whole.
+#[test]
+fn a_copy_that_stood_still_for_weeks() {
+    let (source, destination) = two(1);
+    let counting = Counting::new(destination.store.clone());
+    assert!(copy(source.store.clone(), &destination, counting.clone()).is_whole());
+    let list = format!("create {}", destination.keys.objects(&source.there()[0]));
+    let last = counting.take().iter().position(|call| *call == list).unwrap();
+    for (left, at) in [None, Some(3)].into_iter().flat_map(|left| (0..=last).map(move |at| (left, at))) {
+        let (source, destination) = two(1);
+        if let Some(killed) = left {
+            let _ =
+                copy(source.store.clone(), &destination, Faulty::new(destination.store.clone(), killed, When::Before));
+        }
+        let destination = Arc::new(destination);
+        let to = destination.clone();
+        let between = move || {
+            to.pass(GRACE * 2 + DAY);
+            let _ = to.expire(to.store.clone(), GRACEFUL, NONE);
+            let _ = to.expire(to.store.clone(), AT_ONCE, NONE);
+        };
+        let interrupted = Interrupted::new(destination.store.clone(), at, between);
+        let outcome = copy(source.store.clone(), &destination, interrupted.clone());
+        drop(interrupted);
+        let mut destination = Arc::into_inner(destination).unwrap();
+        destination.adopt();
+        destination.check(&format!("stood still before call {at}, {left:?} before: {outcome:?}"));
+    }
+}
+
 /// Nor does an expiry that takes it for nobody's, because the copy was killed long ago and only now goes on.
 #[test]
 fn an_old_hold_of_a_copy_stays_where_the_copy_goes_on() {

@@ -44,6 +44,8 @@ pub fn bring(transfer: &Transfer<'_>, of: &ListOf<'_>) -> Result<(Expiry, bool)>
 pub fn commit(transfer: &Transfer<'_>, of: &ListOf<'_>, marker: &[u8], under_hold: bool) -> Result<()> {
     let listed = Timestamp::now();
     bring_list(transfer, of)?;
+    // Of a copy that stood still for longer than its hold lasts, expiry may have taken what it had brought.
+    bring_objects(transfer, of)?;
     if !under_hold && Timestamp::now().duration_since(listed) > COMMIT_WITHIN {
         let message = "its last two objects took more than 30 minutes; run it again";
         return Err(Error::new(Code::Conflict, message).hint(format!("pgcairn copy {}", of.id)));
